@@ -1,0 +1,164 @@
+//! The document tree: a `Copy` value whose strings and children live in an arena or in the parsed text.
+
+use bumpalo::Bump;
+
+/// Where a request's documents and intermediate values live; freed as a whole.
+pub type Arena = Bump;
+
+/// A JSON value. Copying it copies a reference, never a subtree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// An integer that fits `i64`, as Kubernetes decodes numbers without fraction or exponent.
+    Int(i64),
+    /// Every other number.
+    Float(f64),
+    /// A string, unescaped.
+    String(&'a str),
+    /// An array.
+    Array(&'a [Value<'a>]),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// One key and its value.
+pub type Member<'a> = (&'a str, Value<'a>);
+
+/// Objects with more members than this are kept sorted by key, so that a look-up is never worse than logarithmic.
+pub const INDEXED_FROM: usize = 16;
+
+/// The members of a JSON object, in source order up to [`INDEXED_FROM`] of them and sorted by key beyond.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Object<'a> {
+    // INVARIANT: no key twice; sorted by key when longer than `INDEXED_FROM`.
+    members: &'a [Member<'a>],
+}
+
+impl<'a> Object<'a> {
+    /// Builds an object from members in any order; of two members with one key the last wins.
+    pub fn new(arena: &'a Arena, members: &[Member<'a>]) -> Self {
+        let mut unique: Vec<Member<'a>> = Vec::with_capacity(members.len());
+        if members.len() <= INDEXED_FROM {
+            for member in members {
+                match unique.iter_mut().find(|(key, _)| *key == member.0) {
+                    Some(slot) => slot.1 = member.1,
+                    None => unique.push(*member),
+                }
+            }
+        } else {
+            unique.extend_from_slice(members);
+            // A stable sort keeps the source order of equal keys, so the last of a run is the one that wins.
+            unique.sort_by_key(|(key, _)| *key);
+            unique.reverse();
+            unique.dedup_by_key(|(key, _)| *key);
+            unique.reverse();
+        }
+        Self { members: arena.alloc_slice_copy(&unique) }
+    }
+
+    /// Builds an object from a slice that already satisfies the invariant, or returns the first key found twice.
+    ///
+    /// # Errors
+    /// The repeated key.
+    pub fn from_unique(arena: &'a Arena, members: &mut [Member<'a>]) -> Result<Self, &'a str> {
+        if members.len() <= INDEXED_FROM {
+            for (i, (key, _)) in members.iter().enumerate() {
+                if members[..i].iter().any(|(earlier, _)| earlier == key) {
+                    return Err(key);
+                }
+            }
+        } else {
+            members.sort_by_key(|(key, _)| *key);
+            if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                return Err(pair[0].0);
+            }
+        }
+        Ok(Self { members: arena.alloc_slice_copy(members) })
+    }
+
+    /// The value at `key`.
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        if self.members.len() <= INDEXED_FROM {
+            return self.members.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+        }
+        let at = self.members.binary_search_by(|(k, _)| (*k).cmp(key)).ok()?;
+        self.members.get(at).map(|(_, v)| *v)
+    }
+
+    /// The members, in their kept order.
+    pub fn members(&self) -> &'a [Member<'a>] {
+        self.members
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}
+
+impl PartialEq for Object<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.members.iter().all(|(key, value)| other.get(key).is_some_and(|v| v == *value))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The member `key` of an object; `None` for every other value.
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        match self {
+            Value::Object(object) => object.get(key),
+            _ => None,
+        }
+    }
+
+    /// The value below the object members `path`, in order.
+    pub fn at(&self, path: &[&str]) -> Option<Value<'a>> {
+        path.iter().try_fold(*self, |value, key| value.get(key))
+    }
+
+    /// The string, if it is one.
+    pub fn as_str(&self) -> Option<&'a str> {
+        match self {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is an array.
+    pub fn as_array(&self) -> Option<&'a [Value<'a>]> {
+        match self {
+            Value::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    pub fn as_object(&self) -> Option<Object<'a>> {
+        match self {
+            Value::Object(object) => Some(*object),
+            _ => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+}

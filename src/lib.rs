@@ -1,0 +1,15 @@
+//! Kubernetes admission control from native policies.
+//!
+//! The rooms of the house, lowest last; a room may use the rooms below it, never above:
+//! `cli`, `server`, `audit`, `harness`, `admission`, `engine`, `policy`, `cel`, `json`.
+//! See `docs/architecture.md` for the way that a request takes through them.
+
+pub mod admission;
+pub mod audit;
+pub mod cel;
+pub mod cli;
+pub mod engine;
+pub mod harness;
+pub mod json;
+pub mod policy;
+pub mod server;
