@@ -106,8 +106,7 @@ impl<'a> Object<'a> {
 
 impl PartialEq for Object<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.members.iter().all(|(key, value)| other.get(key).is_some_and(|v| v == *value))
+        self.len() == other.len() && self.members.iter().all(|(key, value)| other.get(key).is_some_and(|v| v == *value))
     }
 }
 

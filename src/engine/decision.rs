@@ -1,0 +1,99 @@
+//! What the engine answers: a decision with everything that led to it.
+
+use crate::json;
+
+/// How far bindings may act: the roll-out switch that caps every binding's actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is denied or mutated; everything is recorded.
+    #[default]
+    Audit,
+    /// Denials become warnings; nothing is mutated.
+    Warn,
+    /// Bindings act as they say.
+    Enforce,
+}
+
+/// What one finding amounts to, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// The object satisfies the binding.
+    Pass,
+    /// It doesn't, but an exemption covers it.
+    Exempt,
+    /// It doesn't; the binding records that.
+    Audit,
+    /// It doesn't; the binding warns.
+    Warn,
+    /// The policy could not be evaluated, and its failure policy lets the request pass.
+    Error,
+    /// It doesn't (or could not be evaluated, and the failure policy is Fail); the binding denies.
+    Deny,
+}
+
+/// One policy binding's judgement on one object.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// The binding's name; empty when the policy itself could not be used.
+    pub binding: &'a str,
+    /// The strongest of the binding's own actions, before the mode caps it.
+    pub verdict: Verdict,
+    /// The verdict that takes effect under the mode.
+    pub effective: Verdict,
+    /// Upstream's reason, `Invalid` by default.
+    pub reason: &'a str,
+    /// The index of the validation within the policy; `None` for errors of the whole policy.
+    pub expression_index: Option<usize>,
+    /// The field in the object that the user wrote; empty when the message names none.
+    pub field: String,
+    /// The message, its field path already in terms of the object that the user wrote.
+    pub message: String,
+    /// The policy's severity annotation, or empty.
+    pub severity: &'a str,
+}
+
+/// What mutating policies made of the object.
+#[derive(Clone, Debug)]
+pub struct Mutated<'a> {
+    /// The object afterwards.
+    pub object: json::Value<'a>,
+    /// The policies that changed something, in the order they ran.
+    pub policies: Vec<&'a str>,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Default)]
+pub struct Decision<'a> {
+    /// Everything found, passes included, in the order upstream evaluates.
+    pub findings: Vec<Finding<'a>>,
+    /// The object after mutation, if mutating policies changed it and the mode lets them.
+    pub mutated: Option<Mutated<'a>>,
+    /// What mutation would have done had the mode let it.
+    pub would_mutate: Option<Mutated<'a>>,
+    /// Why the request is denied: upstream's whole message, reason and HTTP code. `None` when it is allowed.
+    pub denied: Option<Denial<'a>>,
+    /// Warnings for the client, in upstream's wording.
+    pub warnings: Vec<String>,
+    /// Audit annotations: key and value.
+    pub audit_annotations: Vec<(String, String)>,
+}
+
+/// Upstream's rejection.
+#[derive(Clone, Debug)]
+pub struct Denial<'a> {
+    /// `ValidatingAdmissionPolicy '…' with binding '…' denied request: …`
+    pub message: String,
+    /// `status.reason`.
+    pub reason: &'a str,
+    /// `status.code`.
+    pub code: u16,
+}
+
+impl Decision<'_> {
+    /// Whether the request may proceed.
+    pub fn allowed(&self) -> bool {
+        self.denied.is_none()
+    }
+}
