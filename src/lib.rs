@@ -13,3 +13,4 @@ pub mod harness;
 pub mod json;
 pub mod policy;
 pub mod server;
+pub mod style;

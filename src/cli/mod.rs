@@ -1,8 +1,81 @@
 //! The command line: one file per subcommand; arguments in, exit code out.
+//!
+//! Reads files, knows every room below, decides nothing about objects itself.
+
+mod completions;
+mod load;
+mod output;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+pub use load::PolicyFlags;
+
 /// Runs the command that the process arguments name.
+///
+/// Exit codes: 0 nothing to report, 1 findings or failed tests, 2 bad usage or input.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // `--help` and `--version` come this way too, with exit code 0.
+            let code = u8::try_from(usage.exit_code()).unwrap_or(2);
+            return match usage.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(2),
+            };
+        }
+    };
+    match cli.command.run() {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::report_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command that did its work has to say through the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to report.
+    Clean,
+    /// Findings, or failed tests.
+    Findings,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    about = "Kubernetes admission control from native policies: webhook, audit and test harness in one binary",
+    after_help = "\
+Examples:
+  portcullis audit manifests/                      judge the manifests of a checkout
+  kubectl kustomize overlays/prod | portcullis audit -
+  portcullis mutate --diff deployment.yaml         what admission would change
+  portcullis test --coverage policies/             run the policies' test suites
+  portcullis serve --tls-self-signed --offline     the webhook, without a cluster
+
+Exit codes: 0 nothing to report, 1 findings or failed tests, 2 bad usage or input."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Args),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Command::Completions(args) => completions::run(&args),
+        }
+    }
 }
