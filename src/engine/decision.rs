@@ -31,6 +31,17 @@ pub enum Verdict {
     Deny,
 }
 
+/// What an evaluation came to, before any action. Upstream: `PolicyDecisionEvaluation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evaluation {
+    /// The object satisfies the policy.
+    Admit,
+    /// It doesn't.
+    Deny,
+    /// The policy could not be evaluated; [`Finding::verdict`] says what its failure policy makes of that.
+    Error,
+}
+
 /// One policy binding's judgement on one object.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
@@ -38,6 +49,8 @@ pub struct Finding<'a> {
     pub policy: &'a str,
     /// The binding's name; empty when the policy itself could not be used.
     pub binding: &'a str,
+    /// What the evaluation came to.
+    pub evaluation: Evaluation,
     /// The strongest of the binding's own actions, before the mode caps it.
     pub verdict: Verdict,
     /// The verdict that takes effect under the mode.
@@ -89,6 +102,8 @@ pub struct Denial<'a> {
     pub reason: &'a str,
     /// `status.code`.
     pub code: u16,
+    /// `status.details.causes[].message`: every denial, the first included.
+    pub causes: Vec<String>,
 }
 
 impl Decision<'_> {

@@ -2,8 +2,14 @@
 //!
 //! Knows policies and requests; knows nothing of HTTP, files or clusters.
 
+mod context;
 mod decision;
+mod observe;
 mod request;
+mod set;
 
-pub use decision::{Decision, Denial, Finding, Mode, Mutated, Verdict};
+pub use context::{Context, Namespaces, NoNamespaces, Phase};
+pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
+pub use observe::{Observer, Outcome, Place};
 pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};
+pub use set::PolicySet;

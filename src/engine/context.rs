@@ -1,0 +1,76 @@
+//! What a review needs besides the request: the arena, the phase, the mode, the namespaces, the clock.
+
+use std::fmt;
+use std::time::{Instant, SystemTime};
+
+use crate::json::{self, Arena};
+
+use super::decision::Mode;
+use super::observe::Observer;
+
+/// Which policies run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Mutating policies, on the request's own object (`/mutate`).
+    Mutate,
+    /// Validating policies, on the request's object and on the pods that it will create (`/validate`). Below
+    /// [`Mode::Enforce`] nothing was mutated before, so what mutating policies would have done is done here first:
+    /// the findings are those that enforcing would give.
+    Validate,
+    /// Both as the API server would: mutate, then validate the result (audit and harness).
+    #[default]
+    Both,
+}
+
+/// Where the engine finds Namespace objects.
+pub trait Namespaces: fmt::Debug + Sync {
+    /// The Namespace object called `name`, or `None` if there is none.
+    ///
+    /// The API server refuses a request in a namespace that it doesn't know. Here it is treated as a namespace whose
+    /// only label is `kubernetes.io/metadata.name`, because manifests are judged before their namespace exists.
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<json::Value<'a>>;
+}
+
+/// No namespace is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNamespaces;
+
+impl Namespaces for NoNamespaces {
+    fn namespace<'a>(&'a self, _arena: &'a Arena, _name: &str) -> Option<json::Value<'a>> {
+        None
+    }
+}
+
+/// What a review needs besides the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Where the request's documents live and intermediate values are put.
+    pub arena: &'a Arena,
+    /// Which policies run.
+    pub phase: Phase,
+    /// How far bindings may act.
+    pub mode: Mode,
+    /// Namespace objects by name.
+    pub namespaces: &'a dyn Namespaces,
+    /// When nobody waits for the answer any longer; policies not evaluated by then fail by their failure policy.
+    pub deadline: Option<Instant>,
+    /// The time that exemptions expire by.
+    pub now: SystemTime,
+    /// Told of each expression evaluated; `None` costs nothing.
+    pub observer: Option<&'a dyn Observer>,
+}
+
+impl<'a> Context<'a> {
+    /// A context that enforces, runs both phases, and knows no namespaces and no deadline.
+    pub fn new(arena: &'a Arena) -> Self {
+        Self {
+            arena,
+            phase: Phase::Both,
+            mode: Mode::Enforce,
+            namespaces: &NoNamespaces,
+            deadline: None,
+            now: SystemTime::now(),
+            observer: None,
+        }
+    }
+}
