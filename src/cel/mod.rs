@@ -2,11 +2,40 @@
 //!
 //! Knows nothing of policies, only of expressions, types, values and cost.
 
+mod ast;
+mod check;
+pub mod compare;
+mod compile;
+pub mod cost;
+mod env;
+mod eval;
+mod fold;
 pub mod function;
+mod lexer;
+mod library;
+mod lookup;
+mod macros;
+mod node;
 pub mod opaque;
+mod parser;
 pub mod program;
+mod schema;
+mod signature;
+mod standard;
+mod text;
+mod types;
+mod unescape;
+mod validate;
 pub mod value;
 
+pub use env::SUPPORTED_MINORS;
+pub use eval::MEMORY_LIMIT;
 pub use function::{Error, Limit};
-pub use program::{CompileError, Env, Evaluator, Expect, Inputs, Program};
+pub use parser::{MAX_NODES, MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS, MAX_TREE_HEIGHT};
+pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
+pub use types::Type;
 pub use value::Value;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

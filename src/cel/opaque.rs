@@ -15,3 +15,13 @@ impl<'a> Opaque<'a> {
         }
     }
 }
+impl Opaque<'_> {
+    /// stub
+    pub fn size(&self) -> u64 {
+        1
+    }
+    /// stub
+    pub fn regex_size(&self) -> u64 {
+        1
+    }
+}

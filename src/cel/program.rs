@@ -1,14 +1,26 @@
 //! The interface to the rest of the house: declare an environment, compile a source text, evaluate it on inputs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::json::{self, Arena};
 
-use super::function::Error;
+use super::check::check;
+use super::compile::compile;
+use super::cost::EXPRESSION_LIMIT;
+use super::eval::{Local, Machine};
+use super::function::{Error, Limit};
+use super::node::Node;
+use super::parser::parse;
+use super::types::Type;
+use super::validate;
 use super::value::Value;
 
+/// A policy's variable: its name, and its program or why there is none.
+pub type Variable = (String, Result<Arc<Program>, String>);
+
 /// What an expression may refer to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Env {
     /// Kubernetes 1.`minor`, which selects libraries and overloads.
     pub minor: u32,
@@ -18,8 +30,10 @@ pub struct Env {
     pub authorizer: bool,
     /// Whether `Object{…}` and `JSONPatch{…}` may be written (mutations).
     pub patch_types: bool,
-    /// `variables.<name>`: names with the programs declared so far, in order.
-    pub variables: Vec<(String, std::sync::Arc<Program>)>,
+    /// `variables.<name>`: the variables declared so far, in order.
+    pub variables: Vec<Variable>,
+    /// Further variables, beyond those of admission, with their types.
+    pub bindings: Vec<(String, Type)>,
 }
 
 /// The result types that a place allows.
@@ -43,6 +57,12 @@ pub enum Expect {
 #[derive(Debug)]
 pub struct Program {
     source: String,
+    output: Type,
+    node: Node,
+    /// How many names its folds bind at once.
+    slots: usize,
+    /// The height of its syntax tree: what it may take of the stack.
+    height: u16,
 }
 
 /// Why a source text is not a valid expression of its environment; positions are 1-based lines and columns.
@@ -56,18 +76,92 @@ pub struct CompileError {
     pub column: usize,
 }
 
+impl std::fmt::Display for CompileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "compilation failed: {}:{}: {}", self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+impl CompileError {
+    fn at(source: &str, offset: u32, message: String) -> Self {
+        let before = source.get(..offset as usize).unwrap_or(source);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).map_or(0, |text| text.chars().count()) + 1;
+        Self { message, line: before.matches('\n').count() + 1, column }
+    }
+}
+
+/// A text of at most this many bytes can't nest deep enough to need more than an ordinary stack.
+const SHORT_SOURCE: usize = 256;
+/// Room for the parser and the checker at their depth limits, in bytes.
+const COMPILER_STACK: usize = 32 * 1024 * 1024;
+
 impl Program {
     /// Parses, checks and compiles `source`.
     ///
     /// # Errors
     /// The first error with its place, or a result type that `expect` does not allow.
-    pub fn compile(source: &str, _env: &Env, _expect: Expect) -> Result<Self, CompileError> {
-        Ok(Self { source: source.to_owned() })
+    pub fn compile(source: &str, env: &Env, expect: Expect) -> Result<Self, CompileError> {
+        if source.len() <= SHORT_SOURCE {
+            return Self::compile_here(source, env, expect);
+        }
+        std::thread::scope(|scope| {
+            let compile = || Self::compile_here(source, env, expect);
+            let thread = std::thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, compile);
+            let failed = |message: &str| CompileError { message: message.to_owned(), line: 1, column: 1 };
+            match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(compiled)) => compiled,
+                Ok(Err(_)) => Err(failed("the compiler panicked on this expression")),
+                Err(_) => Err(failed("no thread could be started to compile this expression")),
+            }
+        })
+    }
+
+    fn compile_here(source: &str, env: &Env, expect: Expect) -> Result<Self, CompileError> {
+        let at = |offset, message| CompileError::at(source, offset, message);
+        let parsed = parse(source, env.minor).map_err(|e| at(e.offset, e.message))?;
+        let checked = check(env, &parsed.expr, parsed.next_id).map_err(|e| at(e.offset, e.message))?;
+        validate::literals(&checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        let output = checked.type_of(&parsed.expr).clone();
+        expect.allows(&output).map_err(|message| at(0, message))?;
+        let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height })
     }
 
     /// The source text.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The type of the value.
+    pub fn output_type(&self) -> &Type {
+        &self.output
+    }
+}
+
+impl Expect {
+    fn allows(self, output: &Type) -> Result<(), String> {
+        let object = |name: &str| Type::Struct(name.into());
+        let allowed = match self {
+            Expect::Any => return Ok(()),
+            Expect::Bool => vec![Type::Bool],
+            Expect::String => vec![Type::String],
+            Expect::StringOrNull => vec![Type::String, Type::Null],
+            Expect::JsonPatchList => vec![Type::list(object("JSONPatch"))],
+            Expect::Object => vec![object("Object")],
+        };
+        if allowed.contains(output) {
+            return Ok(());
+        }
+        match allowed.as_slice() {
+            [one] => Err(format!("must evaluate to {one} but got {output}")),
+            several => {
+                let several: Vec<_> = several.iter().map(ToString::to_string).collect();
+                Err(format!("must evaluate to one of [{}] but got {output}", several.join(" ")))
+            }
+        }
     }
 }
 
@@ -84,38 +178,122 @@ pub struct Inputs<'a> {
     pub params: json::Value<'a>,
     /// `namespaceObject`
     pub namespace_object: json::Value<'a>,
+    /// The values of [`Env::bindings`], in their order.
+    pub bindings: &'a [Value<'a>],
 }
 
 /// Evaluates the expressions of one policy on one set of inputs: variables are lazy and computed once, cost is
 /// added up against a budget.
 pub struct Evaluator<'a> {
-    _arena: &'a Arena,
-    cost: u64,
+    store: Store<'a>,
+    budget: u64,
 }
 
 impl<'a> Evaluator<'a> {
     /// `variables` are the policy's, in the order of [`Env::variables`]; `budget` is the cost that all evaluations
-    /// together may reach (each is limited to 1,000,000 besides); `deadline` stops a running evaluation.
+    /// together may reach (each is limited to [`EXPRESSION_LIMIT`] besides); `deadline` stops a running evaluation.
     pub fn new(
         arena: &'a Arena,
-        _inputs: Inputs<'a>,
-        _variables: &'a [(String, std::sync::Arc<Program>)],
-        _budget: u64,
-        _deadline: Option<Instant>,
+        inputs: Inputs<'a>,
+        variables: &'a [Variable],
+        budget: u64,
+        deadline: Option<Instant>,
     ) -> Self {
-        Self { _arena: arena, cost: 0 }
+        let values = vec![None; variables.len()];
+        Self { store: Store { arena, inputs, variables, values, deadline, cost: 0, height: 0 }, budget }
     }
 
     /// Evaluates `program`.
     ///
     /// # Errors
     /// The expression's own error, or the limit that stopped it.
-    pub fn evaluate(&mut self, _program: &'a Program) -> Result<Value<'a>, Error> {
-        Err(Error::no_such_overload())
+    pub fn evaluate(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
+        if self.store.cost > self.budget {
+            return Err(Error::Cancelled(Limit::Budget));
+        }
+        let value = self.store.run(program);
+        if self.store.cost > self.budget && value.is_ok() {
+            return Err(Error::Cancelled(Limit::Budget));
+        }
+        value
     }
 
     /// The cost of all evaluations so far.
     pub fn cost(&self) -> u64 {
-        self.cost
+        self.store.cost
+    }
+
+    /// The positions of the variables that have been evaluated, with whether their evaluation succeeded.
+    pub fn evaluated_variables(&self) -> impl Iterator<Item = (usize, bool)> {
+        self.store.values.iter().enumerate().filter_map(|(at, value)| Some((at, value.as_ref()?.is_ok())))
+    }
+}
+
+/// The sum of the heights of expressions in evaluation at once: a variable evaluates within the expression that
+/// names it, so long chains of variables would otherwise exhaust the stack.
+pub const MAX_NESTED_HEIGHT: u32 = 1_000;
+
+/// The variables of a policy and their values so far.
+pub(super) struct Store<'a> {
+    arena: &'a Arena,
+    inputs: Inputs<'a>,
+    variables: &'a [Variable],
+    values: Vec<Option<Result<Value<'a>, Error>>>,
+    deadline: Option<Instant>,
+    cost: u64,
+    height: u32,
+}
+
+impl<'a> Store<'a> {
+    fn run(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
+        let height = u32::from(program.height);
+        if self.height + height > MAX_NESTED_HEIGHT {
+            return Err(Error::new(format!("variables are nested too deep: limit {MAX_NESTED_HEIGHT}")));
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::Cancelled(Limit::Deadline));
+        }
+        self.height += height;
+        let mut machine = Machine {
+            arena: self.arena,
+            inputs: self.inputs,
+            deadline: self.deadline,
+            locals: vec![Local::Unset; program.slots],
+            cost: 0,
+            steps: 0,
+            variables: self,
+        };
+        let value = machine.eval(&program.node);
+        let cost = machine.cost.min(EXPRESSION_LIMIT + 1);
+        self.cost = self.cost.saturating_add(cost);
+        self.height -= height;
+        value
+    }
+
+    /// The value of the variable at a position.
+    pub fn value(&mut self, at: usize) -> Result<Value<'a>, Error> {
+        if let Some(Some(known)) = self.values.get(at) {
+            return known.clone();
+        }
+        let value = match self.variables.get(at) {
+            Some((name, Ok(program))) => self.run(program).map_err(|error| failed(name, &error)),
+            Some((name, Err(error))) => {
+                Err(Error::new(format!("composited variable \"{name}\" fails to compile: {error}")))
+            }
+            None => Err(Error::new("no such attribute(s): variables")),
+        };
+        if let Some(slot) = self.values.get_mut(at) {
+            *slot = Some(value.clone());
+        }
+        value
+    }
+}
+
+/// A variable's failure is an error of the expression that uses it, limits included, as upstream has it; only the
+/// deadline ends everything.
+fn failed(name: &str, error: &Error) -> Error {
+    match error {
+        Error::Cancelled(limit @ (Limit::Deadline | Limit::Memory | Limit::Budget)) => Error::Cancelled(*limit),
+        error => Error::new(format!("composited variable \"{name}\" fails to evaluate: {error}")),
     }
 }

@@ -1,0 +1,376 @@
+//! The type checker: a type for every node, a meaning for every name, the overloads that each call may take.
+//!
+//! Upstream: `cel-go/checker/checker.go`.
+
+use std::sync::Arc;
+
+use super::ast::{Comprehension, Element, Entry, Expr, Field, Kind, Literal};
+use super::env::{self, Declared, Functions, Reference};
+use super::function::Function;
+use super::program::Env;
+use super::types::{Substitution, Type, most_general};
+
+/// Why a tree is not well typed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TypeError {
+    pub message: String,
+    pub offset: u32,
+}
+
+/// What the checker found out, by node id.
+#[derive(Debug)]
+pub(super) struct Checked {
+    types: Vec<Type>,
+    references: Vec<Option<Meaning>>,
+}
+
+/// What a node refers to.
+#[derive(Clone, Debug)]
+pub(super) enum Meaning {
+    /// A variable or a type; for a selection, its dotted name as a whole.
+    Name(Reference),
+    /// A function, with the overload if only one is possible. `namespaced` calls have no receiver: what looks like
+    /// one is part of the function's name.
+    Function { function: &'static Function, overload: Option<&'static str>, namespaced: bool },
+}
+
+impl Checked {
+    pub fn type_of(&self, expr: &Expr) -> &Type {
+        self.types.get(expr.id as usize).unwrap_or(&Type::Error)
+    }
+
+    pub fn meaning(&self, expr: &Expr) -> Option<&Meaning> {
+        self.references.get(expr.id as usize).and_then(Option::as_ref)
+    }
+}
+
+/// Checks a tree whose ids are below `next_id`.
+///
+/// # Errors
+/// The first error in the order of evaluation.
+pub(super) fn check(env: &Env, expr: &Expr, next_id: u32) -> Result<Checked, TypeError> {
+    let mut checker = Checker {
+        env,
+        functions: Functions::of(env.minor),
+        substitution: Substitution::default(),
+        scopes: Vec::new(),
+        types: vec![Type::Error; next_id as usize],
+        references: vec![None; next_id as usize],
+    };
+    checker.check(expr)?;
+    let Checker { types, references, substitution, .. } = checker;
+    Ok(Checked { types: types.iter().map(|of| substitution.apply(of, true)).collect(), references })
+}
+
+struct Checker<'e> {
+    env: &'e Env,
+    functions: Arc<Functions>,
+    substitution: Substitution,
+    /// The names that comprehensions bind, innermost last.
+    scopes: Vec<(String, Type)>,
+    types: Vec<Type>,
+    references: Vec<Option<Meaning>>,
+}
+
+type Checks = Result<Type, TypeError>;
+
+fn error<T>(expr: &Expr, message: String) -> Result<T, TypeError> {
+    Err(TypeError { message, offset: expr.offset })
+}
+
+fn undeclared<T>(expr: &Expr, name: &str) -> Result<T, TypeError> {
+    error(expr, format!("undeclared reference to '{name}' (in container '')"))
+}
+
+impl Checker<'_> {
+    fn check(&mut self, expr: &Expr) -> Checks {
+        let of = match &expr.kind {
+            Kind::Literal(literal) => literal_type(literal),
+            Kind::Ident(name) => self.ident(expr, name)?,
+            Kind::Select { operand, field, test } => self.select(expr, operand, field, *test)?,
+            Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args)?,
+            Kind::List(elements) => self.list(elements)?,
+            Kind::Map(entries) => self.map(entries)?,
+            Kind::Struct { type_name, fields } => self.message(expr, type_name, fields)?,
+            Kind::Comprehension(fold) => self.comprehension(fold)?,
+        };
+        if let Some(slot) = self.types.get_mut(expr.id as usize) {
+            *slot = of.clone();
+        }
+        Ok(of)
+    }
+
+    fn refer(&mut self, expr: &Expr, meaning: Meaning) {
+        if let Some(slot) = self.references.get_mut(expr.id as usize) {
+            *slot = Some(meaning);
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<&Type> {
+        self.scopes.iter().rev().find(|(local, _)| local == name).map(|(_, of)| of)
+    }
+
+    fn ident(&mut self, expr: &Expr, name: &str) -> Checks {
+        if let Some(of) = self.local(name) {
+            return Ok(of.clone());
+        }
+        let Some((of, reference)) = env::resolve(self.env, name) else { return undeclared(expr, name) };
+        self.refer(expr, Meaning::Name(reference));
+        Ok(of)
+    }
+
+    fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, test: bool) -> Checks {
+        if !test
+            && let Some(name) = dotted_name(expr)
+            && self.local(name.split('.').next().unwrap_or("")).is_none()
+            && let Some((of, reference)) = env::resolve(self.env, &name)
+        {
+            self.refer(expr, Meaning::Name(reference));
+            return Ok(of);
+        }
+        let of = self.field(expr, operand, field, false)?;
+        Ok(if test { Type::Bool } else { self.substitution.apply(&of, false) })
+    }
+
+    fn field(&mut self, expr: &Expr, operand: &Expr, field: &str, optional: bool) -> Checks {
+        let of = self.check(operand)?;
+        let operand_type = self.substitution.apply(&of, false);
+        let (target, was_optional) = match operand_type {
+            Type::Optional(of) => ((*of).clone(), true),
+            other => (other, false),
+        };
+        let result = match &target {
+            Type::Map(pair) => pair.1.clone(),
+            Type::Struct(name) => match env::field_type(self.env, name, field) {
+                Some(of) => of,
+                None => return error(expr, format!("undefined field '{field}'")),
+            },
+            Type::Variable(_) => {
+                self.substitution.unify(&[(&Type::Dyn, &target)]);
+                Type::Dyn
+            }
+            _ if target.is_dyn_or_error() => Type::Dyn,
+            _ => return error(expr, format!("type '{target}' does not support field selection")),
+        };
+        Ok(if was_optional || optional { Type::optional(result) } else { result })
+    }
+
+    fn call(&mut self, expr: &Expr, name: &str, target: Option<&Expr>, args: &[Expr]) -> Checks {
+        if let ("_?._", [operand, field]) = (name, args) {
+            return self.optional_select(expr, operand, field);
+        }
+        let mut types = Vec::with_capacity(args.len() + 1);
+        for arg in args {
+            types.push(self.check(arg)?);
+        }
+        let functions = Arc::clone(&self.functions);
+        let Some(target) = target else {
+            let Some(declared) = functions.get(name) else { return undeclared(expr, name) };
+            if matches!(name, "_&&_" | "_||_") {
+                return self.logical(expr, declared, args, &types);
+            }
+            return self.overload(expr, declared, false, &types, false);
+        };
+        if let Some(prefix) = dotted_name(target)
+            && let Some(declared) = functions.get(&format!("{prefix}.{name}"))
+        {
+            return self.overload(expr, declared, false, &types, true);
+        }
+        types.insert(0, self.check(target)?);
+        let Some(declared) = functions.get(name) else { return undeclared(expr, name) };
+        self.overload(expr, declared, true, &types, false)
+    }
+
+    fn optional_select(&mut self, expr: &Expr, operand: &Expr, field: &Expr) -> Checks {
+        let Kind::Literal(Literal::String(name)) = &field.kind else {
+            return error(field, "unsupported optional field selection".to_owned());
+        };
+        let of = self.field(expr, operand, name, true)?;
+        Ok(self.substitution.apply(&of, false))
+    }
+
+    fn logical(&mut self, expr: &Expr, declared: &Declared, args: &[Expr], types: &[Type]) -> Checks {
+        for (arg, of) in args.iter().zip(types) {
+            if !self.substitution.unify(&[(of, &Type::Bool)]) {
+                let found = self.substitution.apply(of, true);
+                return error(arg, format!("expected type 'bool' but found '{found}'"));
+            }
+        }
+        let overload = declared.overloads.first().map(|(overload, _)| overload.id);
+        self.refer(expr, Meaning::Function { function: declared.function, overload, namespaced: false });
+        Ok(Type::Bool)
+    }
+
+    /// The overloads that the argument types allow decide the type of the result.
+    fn overload(&mut self, expr: &Expr, on: &Declared, member: bool, types: &[Type], namespaced: bool) -> Checks {
+        let mut result: Option<Type> = None;
+        let mut ids = Vec::new();
+        for (overload, signature) in &on.overloads {
+            if signature.member != member || signature.args.len() != types.len() {
+                continue;
+            }
+            let instance = signature.is_generic().then(|| signature.instantiate(&mut self.substitution));
+            let (params, of) = match &instance {
+                Some((params, of)) => (params, of),
+                None => (&signature.args, &signature.result),
+            };
+            let pairs: Vec<_> = types.iter().zip(params).collect();
+            if !self.substitution.unify(&pairs) {
+                continue;
+            }
+            ids.push(overload.id);
+            let of = self.substitution.apply(of, false);
+            result = Some(match result {
+                None => of,
+                Some(first) if first == Type::Dyn || first == of => first,
+                Some(_) => Type::Dyn,
+            });
+        }
+        let Some(result) = result else {
+            let types: Vec<_> = types.iter().map(|of| self.substitution.apply(of, true).to_string()).collect();
+            let applied = match types.split_first() {
+                Some((target, args)) if member => format!("{target}.({})", args.join(", ")),
+                _ => format!("({})", types.join(", ")),
+            };
+            return error(
+                expr,
+                format!("found no matching overload for '{}' applied to '{applied}'", on.function.name),
+            );
+        };
+        let overload = match ids.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        self.refer(expr, Meaning::Function { function: on.function, overload, namespaced });
+        Ok(result)
+    }
+
+    fn list(&mut self, elements: &[Element]) -> Checks {
+        let mut joined = None;
+        for element in elements {
+            let of = self.element(&element.value, element.optional)?;
+            joined = Some(self.join(&element.value, joined, of)?);
+        }
+        Ok(Type::list(joined.unwrap_or_else(|| self.substitution.fresh())))
+    }
+
+    fn map(&mut self, entries: &[Entry]) -> Checks {
+        let (mut keys, mut values) = (None, None);
+        for entry in entries {
+            let key = self.check(&entry.key)?;
+            keys = Some(self.join(&entry.key, keys, key)?);
+            let value = self.element(&entry.value, entry.optional)?;
+            values = Some(self.join(&entry.value, values, value)?);
+        }
+        let key = keys.unwrap_or_else(|| self.substitution.fresh());
+        Ok(Type::map(key, values.unwrap_or_else(|| self.substitution.fresh())))
+    }
+
+    /// The type that an element contributes: of an optional element, what the optional holds.
+    fn element(&mut self, expr: &Expr, optional: bool) -> Checks {
+        let of = self.check(expr)?;
+        if !optional {
+            return Ok(of);
+        }
+        match self.substitution.apply(&of, false) {
+            Type::Optional(of) => Ok((*of).clone()),
+            Type::Dyn => Ok(Type::Dyn),
+            other => error(expr, format!("expected type 'optional_type({other})' but found '{other}'")),
+        }
+    }
+
+    fn join(&mut self, expr: &Expr, previous: Option<Type>, current: Type) -> Checks {
+        let Some(previous) = previous else { return Ok(current) };
+        if self.substitution.unify(&[(&previous, &current)]) {
+            return Ok(most_general(&previous, &current).clone());
+        }
+        let (previous, current) = (self.substitution.apply(&previous, true), self.substitution.apply(&current, true));
+        error(expr, format!("expected type '{previous}' but found '{current}'"))
+    }
+
+    fn message(&mut self, expr: &Expr, type_name: &str, fields: &[Field]) -> Checks {
+        let name = type_name.strip_prefix('.').unwrap_or(type_name);
+        let Some(of) = env::type_named(self.env, name) else { return undeclared(expr, type_name) };
+        let Type::Struct(_) = &of else { return error(expr, format!("'{name}' is not a message type")) };
+        for field in fields {
+            let value = self.element(&field.value, field.optional)?;
+            let Some(declared) = env::field_type(self.env, name, &field.name) else {
+                return Err(TypeError { message: format!("undefined field '{}'", field.name), offset: field.offset });
+            };
+            if !self.substitution.unify(&[(&declared, &value)]) {
+                let value = self.substitution.apply(&value, true);
+                let message =
+                    format!("expected type of field '{}' is '{declared}' but provided type is '{value}'", field.name);
+                return Err(TypeError { message, offset: field.offset });
+            }
+        }
+        self.refer(expr, Meaning::Name(Reference::TypeName(name.into())));
+        Ok(of)
+    }
+
+    fn comprehension(&mut self, fold: &Comprehension) -> Checks {
+        let range = self.check(&fold.range)?;
+        let accumulator = self.check(&fold.init)?;
+        let range = self.substitution.apply(&range, false);
+        let two = fold.var2.is_some();
+        let (first, second) = match &range {
+            Type::List(element) if two => (Type::Int, (**element).clone()),
+            Type::List(element) => ((**element).clone(), Type::Dyn),
+            Type::Map(pair) => pair.as_ref().clone(),
+            Type::Dyn | Type::Error => (Type::Dyn, Type::Dyn),
+            Type::Variable(_) => {
+                self.substitution.unify(&[(&Type::Dyn, &range)]);
+                (Type::Dyn, Type::Dyn)
+            }
+            other => {
+                let message = format!(
+                    "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                );
+                return error(&fold.range, message);
+            }
+        };
+        let depth = self.scopes.len();
+        self.scopes.push((fold.accumulator.clone(), accumulator.clone()));
+        self.scopes.push((fold.var.clone(), first));
+        if let Some(var2) = &fold.var2 {
+            self.scopes.push((var2.clone(), second));
+        }
+        let condition = self.check(&fold.condition)?;
+        self.assert(&fold.condition, &Type::Bool, &condition)?;
+        let step = self.check(&fold.step)?;
+        self.assert(&fold.step, &accumulator, &step)?;
+        self.scopes.truncate(depth + 1);
+        let result = self.check(&fold.result)?;
+        self.scopes.truncate(depth);
+        Ok(self.substitution.apply(&result, false))
+    }
+
+    fn assert(&mut self, expr: &Expr, expected: &Type, found: &Type) -> Result<(), TypeError> {
+        if self.substitution.unify(&[(expected, found)]) {
+            return Ok(());
+        }
+        let (expected, found) = (self.substitution.apply(expected, true), self.substitution.apply(found, true));
+        error(expr, format!("expected type '{expected}' but found '{found}'"))
+    }
+}
+
+fn literal_type(literal: &Literal) -> Type {
+    match literal {
+        Literal::Null => Type::Null,
+        Literal::Bool(_) => Type::Bool,
+        Literal::Int(_) => Type::Int,
+        Literal::Uint(_) => Type::Uint,
+        Literal::Double(_) => Type::Double,
+        Literal::String(_) => Type::String,
+        Literal::Bytes(_) => Type::Bytes,
+    }
+}
+
+/// `a.b.c` as text, if the node is only names and selections.
+fn dotted_name(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        Kind::Ident(name) => Some(name.clone()),
+        Kind::Select { operand, field, test: false } => Some(format!("{}.{field}", dotted_name(operand)?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,178 @@
+//! What evaluation costs, in the units in which Kubernetes limits it.
+//!
+//! Upstream: `cel-go/interpreter/runtimecost.go` for the language and `pkg/cel/library/cost.go` for the libraries.
+
+use super::value::{List, Map, Value};
+
+/// The cost that one evaluation of one expression may reach (`PerCallLimit`).
+pub const EXPRESSION_LIMIT: u64 = 1_000_000;
+/// The cost of all evaluations of one policy binding with one param (`RuntimeCELCostBudget`).
+pub const BINDING_BUDGET: u64 = 10_000_000;
+/// The cost of a policy's match conditions (`RuntimeCELCostBudgetMatchConditions`).
+pub const MATCH_CONDITIONS_BUDGET: u64 = 2_500_000;
+
+/// Creating a list.
+pub(super) const LIST: u64 = 10;
+/// Creating a map.
+pub(super) const MAP: u64 = 30;
+/// Creating a struct.
+pub(super) const STRUCT: u64 = 40;
+
+/// How the cost of a call follows from its arguments and result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallCost {
+    /// The same for every call.
+    Fixed(u64),
+    /// A traversal of the argument at this position.
+    Traverse(u8),
+    /// Two traversals of the argument.
+    TraverseTwice(u8),
+    /// Two traversals of the result.
+    TraverseResultTwice,
+    /// Every element of the argument, text by its length.
+    Deep(u8),
+    /// One for each element of the argument.
+    Elements(u8),
+    /// The shorter of two texts.
+    Shorter,
+    /// Equality: as `Shorter`, but one for Kubernetes' own types.
+    Equality,
+    /// Both texts.
+    Both,
+    /// Each position of the one with each of the other.
+    Product,
+    /// A regular expression (argument 1) applied to a text (argument 0).
+    Regex,
+    /// A named format's regular expression, whose length the format knows, applied to argument 1.
+    Format,
+    /// Whether an address range contains an address; `true` if it has to be parsed first.
+    ContainsIp(bool),
+    /// Whether an address range contains another; `true` if it has to be parsed first.
+    ContainsCidr(bool),
+    /// Parsing a field or label selector (argument 1).
+    Selector,
+}
+
+impl CallCost {
+    /// The cost of calls to `function`; `overload` is its id where the checker found just one.
+    pub fn of(function: &str, overload: Option<&str>) -> Self {
+        if let Some(cost) = Self::of_library(function, overload.unwrap_or("")) {
+            return cost;
+        }
+        let overload = overload.unwrap_or("");
+        match overload {
+            "starts_with_string" | "ends_with_string" | "string_to_bytes" | "bytes_to_string" => Self::Traverse(0),
+            "strings_quote" | "string_format" => Self::Traverse(0),
+            "in_list" => Self::Elements(1),
+            "equals" | "not_equals" => Self::Shorter,
+            "add_string" | "add_bytes" => Self::Both,
+            "matches_string" => Self::Regex,
+            "contains_string" => Self::Product,
+            _ => {
+                let ordered = ["less_", "less_equals_", "greater_", "greater_equals_"];
+                let of_text = |prefix: &str| matches!(overload.strip_prefix(prefix), Some("string" | "bytes"));
+                if ordered.into_iter().any(of_text) { Self::Shorter } else { Self::Fixed(1) }
+            }
+        }
+    }
+
+    fn of_library(function: &str, overload: &str) -> Option<Self> {
+        Some(match function {
+            "check" => Self::Fixed(350_000),
+            "fieldSelector" | "labelSelector" => Self::Selector,
+            "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes" => Self::Deep(0),
+            "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "jsonpatch.escapeKey" => Self::Traverse(0),
+            "replace" | "split" | "ip.isCanonical" => Self::TraverseTwice(0),
+            "join" => Self::TraverseResultTwice,
+            "find" | "findAll" => Self::Regex,
+            "ip" if overload == "cidr_ip" => Self::Fixed(1),
+            "ip" | "cidr" | "isIP" | "isCIDR" => Self::Traverse(0),
+            "quantity" | "isQuantity" | "semver" | "isSemver" => Self::Traverse(0),
+            "containsIP" => Self::ContainsIp(overload == "cidr_contains_ip_string"),
+            "containsCIDR" => Self::ContainsCidr(overload == "cidr_contains_cidr_string"),
+            "validate" => Self::Format,
+            "_==_" => Self::Equality,
+            _ => return None,
+        })
+    }
+
+    /// The cost of one call. A missing argument is one that failed.
+    pub fn charge(self, args: &[Value<'_>], result: Option<&Value<'_>>) -> u64 {
+        let arg = |at: u8| args.get(usize::from(at)).map_or(1, size);
+        match self {
+            Self::Fixed(cost) => cost,
+            Self::Traverse(at) => traverse(arg(at)),
+            Self::TraverseTwice(at) => scaled(arg(at), 0.2),
+            Self::TraverseResultTwice => scaled(result.map_or(1, size), 0.2),
+            Self::Deep(at) => args.get(usize::from(at)).map_or(1, deep),
+            Self::Elements(at) => arg(at),
+            Self::Equality if matches!(args.first(), Some(Value::Opaque(_))) => 1,
+            Self::Shorter | Self::Equality => traverse(arg(0).min(arg(1))),
+            Self::Both => traverse(arg(0) + arg(1)),
+            Self::Product => traverse(arg(0)) * traverse(arg(1)),
+            Self::Regex => regex(arg(0), arg(1)),
+            Self::Format => match args.first() {
+                Some(Value::Opaque(format)) => regex(arg(1), format.regex_size()),
+                _ => 1,
+            },
+            Self::ContainsIp(parse) => traverse(2 * arg(0)) + if parse { traverse(arg(1)) } else { 0 },
+            Self::ContainsCidr(parse) => {
+                traverse(2 * arg(0)) + traverse(arg(0)) + 1 + if parse { traverse(arg(1)) } else { 0 }
+            }
+            Self::Selector => {
+                let length = arg(1);
+                LIST + traverse(length) + scaled(scaled(length, 0.5), (LIST + STRUCT) as f64)
+            }
+        }
+    }
+}
+
+/// A regular expression of `pattern` characters applied to a text of `text` characters.
+pub(super) fn regex(text: u64, pattern: u64) -> u64 {
+    scaled(text.saturating_add(1), 0.1).saturating_mul(scaled(pattern, 0.25))
+}
+
+fn traverse(length: u64) -> u64 {
+    scaled(length, 0.1)
+}
+
+fn scaled(length: u64, factor: f64) -> u64 {
+    (length as f64 * factor).ceil() as u64
+}
+
+/// Upstream's size: characters, bytes, elements or entries; 1 for what has no size.
+pub(super) fn size(value: &Value<'_>) -> u64 {
+    match value {
+        Value::String(text) => characters(text),
+        Value::Bytes(bytes) => bytes.len() as u64,
+        Value::List(list) => list.len() as u64,
+        Value::Map(map) => map.len() as u64,
+        Value::Optional(Some(inner)) => size(inner),
+        Value::Opaque(opaque) => opaque.size(),
+        _ => 1,
+    }
+}
+
+/// The length of a text in characters.
+pub(super) fn characters(text: &str) -> u64 {
+    if text.is_ascii() { text.len() as u64 } else { text.chars().count() as u64 }
+}
+
+/// Upstream's traversal cost: text counts a tenth of its bytes, everything else one.
+fn deep(value: &Value<'_>) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64 / 10,
+        Value::Bytes(bytes) => bytes.len() as u64 / 10,
+        Value::List(list) => deep_list(*list),
+        Value::Map(map) => deep_map(*map),
+        _ => 1,
+    }
+}
+
+fn deep_list(list: List<'_>) -> u64 {
+    list.iter().map(|element| deep(&element)).sum()
+}
+
+fn deep_map(map: Map<'_>) -> u64 {
+    map.iter().map(|(key, value)| deep(&key) + deep(&value)).sum()
+}

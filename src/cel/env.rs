@@ -1,0 +1,150 @@
+//! What is declared: functions by Kubernetes version, variables by what the place of the expression offers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use super::function::{Function, Overload};
+use super::program::Env;
+use super::signature::Signature;
+use super::types::Type;
+use super::{library, schema, standard};
+
+/// The oldest and newest Kubernetes 1.x whose environments are known.
+pub const SUPPORTED_MINORS: std::ops::RangeInclusive<u32> = 30..=37;
+
+/// A function with the overloads that one version has.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub function: &'static Function,
+    pub overloads: Vec<(&'static Overload, Signature)>,
+}
+
+/// The functions of one version, by name.
+#[derive(Debug)]
+pub(super) struct Functions(HashMap<&'static str, Declared>);
+
+impl Functions {
+    /// The functions that Kubernetes 1.`minor` declares; made once for each version.
+    pub fn of(minor: u32) -> Arc<Self> {
+        static TABLES: LazyLock<Mutex<BTreeMap<u32, Arc<Functions>>>> = LazyLock::new(Mutex::default);
+        let minor = minor.clamp(*SUPPORTED_MINORS.start(), *SUPPORTED_MINORS.end());
+        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tables.entry(minor).or_insert_with(|| Arc::new(Self::declare(minor))))
+    }
+
+    fn declare(minor: u32) -> Self {
+        let mut table = HashMap::new();
+        for function in standard::all().chain(library::all()) {
+            let overloads: Vec<_> = function
+                .overloads
+                .iter()
+                .filter(|overload| (overload.versions.0..overload.versions.1).contains(&minor))
+                .filter_map(|overload| Some((overload, Signature::parse(overload.signature)?)))
+                .collect();
+            if !overloads.is_empty() {
+                table.insert(function.name, Declared { function, overloads });
+            }
+        }
+        Self(table)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Declared> {
+        self.0.get(name.strip_prefix('.').unwrap_or(name))
+    }
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reference {
+    /// A variable of the request.
+    Global(Global),
+    /// A type used as a value.
+    TypeName(Arc<str>),
+}
+
+/// The variables that an evaluation provides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    Object,
+    OldObject,
+    Request,
+    Params,
+    NamespaceObject,
+    Authorizer,
+    RequestResourceAuthorizer,
+    /// All of the policy's variables, by name.
+    Variables,
+    /// A binding beyond those of admission, by position.
+    Extra(usize),
+}
+
+/// The type and meaning of a name that is not bound by a comprehension.
+pub(super) fn resolve(env: &Env, name: &str) -> Option<(Type, Reference)> {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    let global = |ty: Type, global| Some((ty, Reference::Global(global)));
+    if let Some(at) = env.bindings.iter().position(|(binding, _)| binding == name) {
+        return global(env.bindings.get(at)?.1.clone(), Global::Extra(at));
+    }
+    match name {
+        "object" => global(Type::Dyn, Global::Object),
+        "oldObject" => global(Type::Dyn, Global::OldObject),
+        "request" => global(Type::Struct(schema::REQUEST.into()), Global::Request),
+        "params" if env.params => global(Type::Dyn, Global::Params),
+        "namespaceObject" => global(Type::Struct(schema::NAMESPACE.into()), Global::NamespaceObject),
+        "authorizer" if env.authorizer => global(Type::Struct(schema::AUTHORIZER.into()), Global::Authorizer),
+        "authorizer.requestResource" if env.authorizer => {
+            global(Type::Struct(schema::RESOURCE_CHECK.into()), Global::RequestResourceAuthorizer)
+        }
+        "variables" => global(Type::Struct(schema::VARIABLES.into()), Global::Variables),
+        _ => {
+            let of = type_named(env, name)?;
+            Some((Type::Type(Some(Arc::new(of))), Reference::TypeName(name.into())))
+        }
+    }
+}
+
+/// The type that a name denotes, in an expression such as `type(x) == list` or `Object{…}`.
+pub(super) fn type_named(env: &Env, name: &str) -> Option<Type> {
+    Some(match name {
+        "bool" => Type::Bool,
+        "bytes" => Type::Bytes,
+        "double" => Type::Double,
+        "google.protobuf.Duration" => Type::Duration,
+        "google.protobuf.Timestamp" => Type::Timestamp,
+        "int" => Type::Int,
+        "list" => Type::list(Type::Dyn),
+        "map" => Type::map(Type::Dyn, Type::Dyn),
+        "null_type" => Type::Null,
+        "string" => Type::String,
+        "type" => Type::Type(None),
+        "uint" => Type::Uint,
+        "optional_type" if env.minor >= 28 => Type::optional(Type::Dyn),
+        "net.IP" | "net.CIDR" => Type::Struct(name.into()),
+        "Object" | "JSONPatch" if env.patch_types => Type::Struct(name.into()),
+        _ if env.patch_types && name.starts_with("Object.") => Type::Struct(name.into()),
+        _ if schema::is_struct(name) => Type::Struct(name.into()),
+        _ => return None,
+    })
+}
+
+/// The type of a field, or `None` where the struct has no such field.
+pub(super) fn field_type(env: &Env, type_name: &str, field: &str) -> Option<Type> {
+    if type_name == schema::VARIABLES {
+        return env.variables.iter().rev().find(|(name, _)| name == field).map(|(_, program)| match program {
+            Ok(program) => program.output_type().as_variable(),
+            Err(_) => Type::Dyn,
+        });
+    }
+    if env.patch_types && type_name == "JSONPatch" {
+        // Upstream's resolver knows any field and gives unknown ones no type; an unknown one is an error when built.
+        return match field {
+            "op" | "path" | "from" => Some(Type::String),
+            "value" => Some(Type::Dyn),
+            _ => None,
+        };
+    }
+    if env.patch_types && (type_name == "Object" || type_name.starts_with("Object.")) {
+        return Some(Type::Dyn);
+    }
+    schema::field(type_name, field)
+}

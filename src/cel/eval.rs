@@ -1,0 +1,436 @@
+//! Evaluates compiled expressions, charging cost as cel-go's tracker does and stopping at every limit.
+
+use std::time::Instant;
+
+use super::compare;
+use super::cost;
+use super::env::Global;
+use super::function::{Error, Limit};
+use super::lookup::{check_field, element_of, field_of};
+use super::node::{Attribute, Base, Bind, Call, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
+use super::program::{Inputs, Store};
+use super::value::{Entries, KeyError, List, Map, Struct, Value};
+use crate::json::Arena;
+
+type Outcome<'a> = Result<Value<'a>, Error>;
+
+/// The memory that one evaluator's arena may hold, in bytes; the request's document counts too.
+pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
+/// How many steps go by between two looks at the clock.
+const CLOCK_INTERVAL: u32 = 1024;
+
+/// The state of evaluating one expression.
+pub(super) struct Machine<'a, 'v> {
+    pub arena: &'a Arena,
+    pub inputs: Inputs<'a>,
+    pub variables: &'v mut Store<'a>,
+    pub locals: Vec<Local<'a>>,
+    pub cost: u64,
+    pub deadline: Option<Instant>,
+    pub steps: u32,
+}
+
+/// A name bound by a fold.
+#[derive(Clone, Debug)]
+pub(super) enum Local<'a> {
+    Unset,
+    Value(Value<'a>),
+    /// Computed when first used.
+    Lazy(&'a Node),
+    Failed(Error),
+}
+
+pub(super) fn evaluation<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::new(message))
+}
+
+pub(super) fn no_such_overload<T>() -> Result<T, Error> {
+    Err(Error::no_such_overload())
+}
+
+impl<'a> Machine<'a, '_> {
+    /// Adds to the cost; every node passes here, so this is where limits are looked at.
+    pub fn charge(&mut self, cost: u64) -> Result<(), Error> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost > cost::EXPRESSION_LIMIT {
+            return Err(Error::Cancelled(Limit::Cost));
+        }
+        self.steps += 1;
+        if self.steps >= CLOCK_INTERVAL {
+            self.steps = 0;
+            return self.check_clock_and_memory();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn check_clock_and_memory(&self) -> Result<(), Error> {
+        if self.arena.allocated_bytes() > MEMORY_LIMIT {
+            return Err(Error::Cancelled(Limit::Memory));
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Error::Cancelled(Limit::Deadline)),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
+        match node {
+            Node::Constant(constant) => constant.value(self.arena),
+            Node::Attribute(attribute) => self.attribute(attribute, true),
+            Node::Not(operand) => {
+                let value = self.eval(operand);
+                self.charge_after(&value, 1)?;
+                match value? {
+                    Value::Bool(b) => Ok(Value::Bool(!b)),
+                    _ => no_such_overload(),
+                }
+            }
+            Node::And(terms) => self.logical(terms, false),
+            Node::Or(terms) => self.logical(terms, true),
+            Node::Equal { operands, negated } => self.equal(&operands.0, &operands.1, *negated),
+            Node::InSet(parts) => Ok(Value::Bool(parts.1.contains(&self.eval(&parts.0)?))),
+            Node::Matches(matches) => self.matches(matches),
+            Node::Call(call) => self.call(call),
+            Node::List(items) => self.list(items),
+            Node::Map(items) => self.map(items),
+            Node::Struct(items) => self.message(items),
+            Node::Fold(fold) => self.fold(fold),
+            Node::Bind(bind) => self.bind(bind),
+        }
+    }
+
+    /// Charges a call whose argument may have failed: upstream charges it all the same.
+    pub fn charge_after(&mut self, value: &Outcome<'a>, cost: u64) -> Result<(), Error> {
+        match value {
+            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
+            _ => self.charge(cost),
+        }
+    }
+
+    /// `&&` (deciding on false) or `||` (deciding on true): a deciding term absorbs the errors of the others.
+    fn logical(&mut self, terms: &'a [Node], deciding: bool) -> Outcome<'a> {
+        let mut failed = None;
+        for term in terms {
+            match self.eval(term) {
+                Ok(Value::Bool(b)) if b == deciding => return Ok(Value::Bool(deciding)),
+                Ok(Value::Bool(_)) => {}
+                Ok(_) => failed = failed.or(Some(Error::no_such_overload())),
+                Err(error @ Error::Cancelled(_)) => return Err(error),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(Value::Bool(!deciding)), Err)
+    }
+
+    fn equal(&mut self, a: &'a Node, b: &'a Node, negated: bool) -> Outcome<'a> {
+        let a = self.eval(a);
+        self.stop_if_cancelled(&a)?;
+        let b = self.eval(b);
+        self.stop_if_cancelled(&b)?;
+        let cost = match (&a, &b) {
+            (Ok(Value::Opaque(_)), _) if !negated => 1,
+            (Ok(a), Ok(b)) => equality_cost(a, b),
+            _ => 1,
+        };
+        self.charge(cost)?;
+        let equal = compare::equals(&a?, &b?);
+        Ok(Value::Bool(equal != negated))
+    }
+
+    pub fn stop_if_cancelled(&self, value: &Outcome<'a>) -> Result<(), Error> {
+        match value {
+            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn matches(&mut self, matches: &'a Matches) -> Outcome<'a> {
+        let text = self.eval(&matches.text);
+        let cost = match (&text, matches.cost) {
+            (Ok(text), cost::CallCost::Regex) => cost::regex(cost::size(text), matches.pattern_length),
+            (Err(_), cost::CallCost::Regex) => cost::regex(1, matches.pattern_length),
+            (_, other) => other.charge(&[], None),
+        };
+        self.charge_after(&text, cost)?;
+        match text? {
+            Value::String(text) => Ok(Value::Bool(matches.regex.is_match(text))),
+            _ => no_such_overload(),
+        }
+    }
+
+    fn call(&mut self, call: &'a Call) -> Outcome<'a> {
+        match &*call.args {
+            [] => self.apply(call, &[]),
+            [only] => {
+                let only = self.eval(only);
+                match only {
+                    Ok(value) => self.apply(call, &[value]),
+                    Err(error) => self.fail(call, error),
+                }
+            }
+            [first, second] => {
+                let first = self.eval(first);
+                self.stop_if_cancelled(&first)?;
+                let second = self.eval(second);
+                match (first, second) {
+                    (Ok(first), Ok(second)) => self.apply(call, &[first, second]),
+                    (Err(error), _) | (_, Err(error)) => self.fail(call, error),
+                }
+            }
+            [first, second, third] => {
+                let values = [self.eval(first)?, self.eval(second)?, self.eval(third)?];
+                self.apply(call, &values)
+            }
+            args => {
+                let mut values = Vec::with_capacity(args.len());
+                for arg in args {
+                    values.push(self.eval(arg)?);
+                }
+                self.apply(call, &values)
+            }
+        }
+    }
+
+    fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
+        let result = (call.eval)(self.arena, args);
+        if self.arena.allocated_bytes() > MEMORY_LIMIT {
+            return Err(Error::Cancelled(Limit::Memory));
+        }
+        self.charge(call.cost.charge(args, result.as_ref().ok()))?;
+        result
+    }
+
+    fn fail(&mut self, call: &'a Call, error: Error) -> Outcome<'a> {
+        let failed = Err(error);
+        self.charge_after(&failed, call.cost.charge(&[], None))?;
+        failed
+    }
+
+    /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not.
+    fn attribute(&mut self, attribute: &'a Attribute, own: bool) -> Outcome<'a> {
+        let base = match &attribute.base {
+            Base::Global(global) => Ok(self.global(*global)?),
+            Base::Local(slot) => self.local(*slot),
+            Base::Variable(at) => self.variable(*at, attribute.test),
+            Base::Conditional(parts) => self.conditional(parts),
+            Base::Node(node) => self.eval(node),
+        };
+        self.stop_if_cancelled(&base)?;
+        let value = base.and_then(|base| self.qualify_all(base, attribute));
+        let charged = own && !attribute.test && !matches!(attribute.base, Base::Conditional(_));
+        if charged {
+            self.charge_after(&value, 1)?;
+        }
+        value
+    }
+
+    fn global(&mut self, global: Global) -> Outcome<'a> {
+        Ok(match global {
+            Global::Object => self.inputs.object.into(),
+            Global::OldObject => self.inputs.old_object.into(),
+            Global::Request => self.inputs.request.into(),
+            Global::Params => self.inputs.params.into(),
+            Global::NamespaceObject => self.inputs.namespace_object.into(),
+            Global::Extra(at) => match self.inputs.bindings.get(at) {
+                Some(value) => *value,
+                None => return evaluation("no such attribute(s)"),
+            },
+            Global::Authorizer | Global::RequestResourceAuthorizer => {
+                return evaluation("no authorizer is available offline: authorization checks need a cluster");
+            }
+            Global::Variables => return evaluation("variables can only be used one by one, as variables.<name>"),
+        })
+    }
+
+    fn variable(&mut self, at: usize, test: bool) -> Outcome<'a> {
+        let value = self.variables.value(at)?;
+        // The look-up by name, which the compiler resolved.
+        self.charge(1)?;
+        Ok(if test { Value::Bool(true) } else { value })
+    }
+
+    fn local(&mut self, slot: usize) -> Outcome<'a> {
+        match self.locals.get(slot) {
+            Some(Local::Value(value)) => Ok(*value),
+            Some(Local::Failed(error)) => Err(error.clone()),
+            Some(Local::Lazy(node)) => {
+                let node = *node;
+                let value = self.eval(node);
+                self.stop_if_cancelled(&value)?;
+                let local = match &value {
+                    Ok(value) => Local::Value(*value),
+                    Err(error) => Local::Failed(error.clone()),
+                };
+                self.set(slot, local);
+                value
+            }
+            Some(Local::Unset) | None => evaluation("no such attribute(s)"),
+        }
+    }
+
+    pub fn set(&mut self, slot: usize, local: Local<'a>) {
+        if let Some(place) = self.locals.get_mut(slot) {
+            *place = local;
+        }
+    }
+
+    fn conditional(&mut self, parts: &'a (Node, Node, Node)) -> Outcome<'a> {
+        let branch = match self.eval(&parts.0)? {
+            Value::Bool(true) => &parts.1,
+            Value::Bool(false) => &parts.2,
+            _ => return no_such_overload(),
+        };
+        self.operand(branch)
+    }
+
+    /// Evaluates a node that is part of an attribute: an attribute is not charged for itself then.
+    fn operand(&mut self, node: &'a Node) -> Outcome<'a> {
+        match node {
+            Node::Attribute(attribute) => self.attribute(attribute, false),
+            other => self.eval(other),
+        }
+    }
+
+    fn qualify_all(&mut self, base: Value<'a>, attribute: &'a Attribute) -> Outcome<'a> {
+        if attribute.qualifiers.is_empty() {
+            return Ok(base);
+        }
+        let (mut value, mut optional) = match base {
+            Value::Optional(None) => return Ok(base),
+            Value::Optional(Some(inner)) => (*inner, true),
+            other => (other, false),
+        };
+        let last = attribute.qualifiers.len() - 1;
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+            optional |= qualifier.optional;
+            let test = attribute.test && at == last;
+            let found = self.qualify(value, qualifier, optional || test);
+            // An optional look-up that finds nothing is free; every other is charged, also when it fails.
+            if !optional || matches!(found, Ok(Some(_))) {
+                self.charge_after_all(&found, 1)?;
+            }
+            match found? {
+                found if test => return Ok(Value::Bool(found.is_some())),
+                Some(found) => value = found,
+                None if attribute.test => return Ok(Value::Bool(false)),
+                None => return Ok(Value::Optional(None)),
+            }
+        }
+        Ok(if optional { Value::Optional(Some(self.arena.alloc(value))) } else { value })
+    }
+
+    /// The value at the qualifier; `None` where `presence` says that absence is no error.
+    fn qualify(&mut self, of: Value<'a>, by: &'a Qualifier, presence: bool) -> Result<Option<Value<'a>>, Error> {
+        match &by.key {
+            Key::Field(field) => field_of(of, field, presence),
+            Key::Constant(constant) => element_of(of, &constant.value(self.arena)?, presence),
+            Key::Node(node) => element_of(of, &self.operand(node)?, presence),
+        }
+    }
+
+    fn list(&mut self, items: &'a [Item]) -> Outcome<'a> {
+        let values = self.items(items);
+        self.charge_after_all(&values, cost::LIST)?;
+        Ok(Value::List(List::Values(self.arena.alloc_slice_copy(&values?))))
+    }
+
+    fn charge_after_all<T>(&mut self, values: &Result<T, Error>, cost: u64) -> Result<(), Error> {
+        match values {
+            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
+            _ => self.charge(cost),
+        }
+    }
+
+    fn items(&mut self, items: &'a [Item]) -> Result<Vec<Value<'a>>, Error> {
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            let value = self.eval(&item.value)?;
+            if !item.optional {
+                values.push(value);
+                continue;
+            }
+            match value {
+                Value::Optional(Some(inner)) => values.push(*inner),
+                Value::Optional(None) => {}
+                other => return evaluation(not_optional("list element", &other)),
+            }
+        }
+        Ok(values)
+    }
+
+    fn map(&mut self, items: &'a [MapItem]) -> Outcome<'a> {
+        let entries = self.entries(items);
+        self.charge_after_all(&entries, cost::MAP)?;
+        self.finish_map(&mut entries?)
+    }
+
+    fn entries(&mut self, items: &'a [MapItem]) -> Result<Vec<(Value<'a>, Value<'a>)>, Error> {
+        let mut entries = Vec::with_capacity(items.len());
+        for item in items {
+            let (key, value) = (self.eval(&item.key)?, self.eval(&item.value)?);
+            match value {
+                Value::Optional(None) if item.optional => {}
+                Value::Optional(Some(inner)) if item.optional => entries.push((key, *inner)),
+                other if item.optional => return evaluation(not_optional("entry", &other)),
+                value => entries.push((key, value)),
+            }
+        }
+        Ok(entries)
+    }
+
+    pub fn finish_map(&self, entries: &mut [(Value<'a>, Value<'a>)]) -> Outcome<'a> {
+        let entries = Entries::new(self.arena, entries).map_err(|error| key_error(&error))?;
+        Ok(Value::Map(Map::Entries(entries)))
+    }
+
+    fn message(&mut self, items: &'a StructItems) -> Outcome<'a> {
+        let fields = self.fields(items);
+        self.charge_after_all(&fields, cost::STRUCT)?;
+        let fields = self.arena.alloc_slice_copy(&fields?);
+        Ok(Value::Struct(self.arena.alloc(Struct { type_name: &items.type_name, fields })))
+    }
+
+    fn fields(&mut self, items: &'a StructItems) -> Result<Vec<(&'a str, Value<'a>)>, Error> {
+        let mut fields: Vec<(&'a str, Value<'a>)> = Vec::with_capacity(items.fields.len());
+        for item in &items.fields {
+            let value = match self.eval(&item.value)? {
+                Value::Optional(None) if item.optional => continue,
+                Value::Optional(Some(inner)) if item.optional => *inner,
+                other if item.optional => return evaluation(not_optional("field", &other)),
+                value => value,
+            };
+            check_field(&items.type_name, &item.name, &value)?;
+            match fields.iter_mut().find(|(name, _)| *name == &*item.name) {
+                Some(field) => field.1 = value,
+                None => fields.push((&item.name, value)),
+            }
+        }
+        Ok(fields)
+    }
+
+    fn bind(&mut self, bind: &'a Bind) -> Outcome<'a> {
+        self.set(bind.slot, Local::Lazy(&bind.value));
+        self.eval(&bind.body)
+    }
+}
+
+/// The cost of `==` and `!=` on two values.
+fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => cost::characters(a).min(cost::characters(b)).div_ceil(10),
+        (a, b) => cost::size(a).min(cost::size(b)).div_ceil(10),
+    }
+}
+
+fn not_optional(what: &str, value: &Value<'_>) -> String {
+    format!("cannot initialize optional {what} from non-optional value of type {}", value.type_name())
+}
+
+/// The error of a map that can't be built.
+pub(super) fn key_error(error: &KeyError<'_>) -> Error {
+    match error {
+        KeyError::Unsupported(key) => Error::new(format!("unsupported key type: {}", key.type_name())),
+        KeyError::Repeated(key) => Error::new(format!("Failed with repeated key: {}", super::text::display(key))),
+    }
+}

@@ -1,0 +1,71 @@
+//! Fields, elements and keys: what `a.b`, `a[b]` and `has(a.b)` find.
+//!
+//! Upstream: `refQualify` in `cel-go/interpreter/attributes.go`.
+
+use super::function::Error;
+use super::text::display;
+use super::value::{Map, Value};
+
+type Found<'a> = Result<Option<Value<'a>>, Error>;
+
+/// The field of a map or struct; with `presence`, absence is no error.
+pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
+    let found = match of {
+        Value::Map(Map::Json(object)) => object.get(field).map(Value::from),
+        Value::Map(map) => map.get(&Value::String(field)),
+        Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
+        Value::List(_) => return Err(unsupported_index(&Value::String(field))),
+        _ => None,
+    };
+    match found {
+        None if !presence => Err(Error::new(format!("no such key: {field}"))),
+        found => Ok(found),
+    }
+}
+
+/// The element of a list or the value at a map's key; with `presence`, absence is no error.
+pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> Found<'a> {
+    match (of, key) {
+        (Value::Map(map), key) => match map.get(key) {
+            None if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
+            found => Ok(found),
+        },
+        (Value::List(list), key) => {
+            let index = index(key)?;
+            let found = usize::try_from(index).ok().and_then(|index| list.get(index));
+            match found {
+                None if !presence => Err(Error::new(format!("index out of bounds: {index}"))),
+                found => Ok(found),
+            }
+        }
+        (of, Value::String(field)) => field_of(of, field, presence),
+        (_, key) if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
+        _ => Ok(None),
+    }
+}
+
+/// The index that a key is: an integer of any number type.
+fn index(key: &Value<'_>) -> Result<i64, Error> {
+    match key {
+        Value::Int(index) => Ok(*index),
+        Value::Uint(index) => i64::try_from(*index).map_err(|_| unsupported_index(key)),
+        Value::Double(index) if index.fract() == 0.0 && index.abs() < 9e15 => Ok(*index as i64),
+        _ => Err(unsupported_index(key)),
+    }
+}
+
+fn unsupported_index(key: &Value<'_>) -> Error {
+    match key {
+        Value::Uint(_) | Value::Double(_) => Error::new(format!("unsupported index value {} in list", display(key))),
+        _ => Error::new(format!("unsupported index type '{}' in list", key.type_name())),
+    }
+}
+
+/// Whether a struct takes this value for a field: `JSONPatch` wants strings for all but `value`.
+pub(super) fn check_field(type_name: &str, field: &str, value: &Value<'_>) -> Result<(), Error> {
+    if type_name == "JSONPatch" && field != "value" && !matches!(value, Value::String(_)) {
+        let found = value.type_name();
+        return Err(Error::new(format!("unexpected type {found} for JSONPatchType '{field}' field")));
+    }
+    Ok(())
+}

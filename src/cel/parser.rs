@@ -1,0 +1,473 @@
+//! Tokens to a syntax tree: the CEL grammar by precedence climbing, with the limits that keep every later stage safe.
+//!
+//! Upstream: `cel-go/parser`, with its default limits and without identifier escapes, as Kubernetes configures it.
+
+use super::ast::{Element, Entry, Expr, Field, Kind, Literal};
+use super::lexer::{LexError, Token, TokenKind, tokenize};
+use super::macros;
+
+/// The longest source text, in characters.
+pub const MAX_SOURCE_CHARACTERS: usize = 100_000;
+/// How deep the rules of the grammar may nest, each counted by itself; a chain such as `1+1+1` nests once a link.
+pub const MAX_RULE_DEPTH: u16 = 250;
+/// The height of the syntax tree.
+pub const MAX_TREE_HEIGHT: u16 = 400;
+
+/// The nodes of the syntax tree: macros that copy their receiver would otherwise double it at every link of a chain.
+pub const MAX_NODES: u32 = 500_000;
+
+/// Why a source text is not an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SyntaxError {
+    pub message: String,
+    pub offset: u32,
+}
+
+impl From<LexError> for SyntaxError {
+    fn from(error: LexError) -> Self {
+        Self { message: error.message, offset: error.offset }
+    }
+}
+
+/// A parsed tree and the next unused node id.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub expr: Expr,
+    pub next_id: u32,
+}
+
+/// Parses a whole expression. `minor` selects the macros that Kubernetes 1.`minor` has.
+pub(super) fn parse(source: &str, minor: u32) -> Result<Parsed, SyntaxError> {
+    let characters = source.chars().count();
+    if characters > MAX_SOURCE_CHARACTERS {
+        let message =
+            format!("expression code point size exceeds limit: size: {characters}, limit {MAX_SOURCE_CHARACTERS}");
+        return Err(SyntaxError { message, offset: 0 });
+    }
+    let mut parser = Parser { tokens: tokenize(source)?, at: 0, depth: Depth::default(), builder: Builder::new(minor) };
+    let expr = parser.expr()?;
+    match parser.peek() {
+        TokenKind::End => Ok(Parsed { expr, next_id: parser.builder.next_id }),
+        _ => Err(parser.unexpected("<EOF>")),
+    }
+}
+
+/// Makes nodes: gives out ids and enforces the tree's height.
+#[derive(Debug)]
+pub(super) struct Builder {
+    pub next_id: u32,
+    pub minor: u32,
+}
+
+impl Builder {
+    fn new(minor: u32) -> Self {
+        Self { next_id: 0, minor }
+    }
+
+    /// A new node; its height follows from its children.
+    pub fn node(&mut self, offset: u32, kind: Kind) -> Result<Expr, SyntaxError> {
+        let height = 1 + kind.children().iter().map(|child| child.height).max().unwrap_or(0);
+        if height > MAX_TREE_HEIGHT {
+            return Err(too_deep(offset, MAX_TREE_HEIGHT));
+        }
+        if self.next_id >= MAX_NODES {
+            return Err(SyntaxError { message: format!("expression node count exceeds limit: {MAX_NODES}"), offset });
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        Ok(Expr { id, offset, height, kind })
+    }
+}
+
+fn too_deep(offset: u32, limit: u16) -> SyntaxError {
+    SyntaxError { message: format!("expression recursion limit exceeded: {limit}"), offset }
+}
+
+/// How often each rule of the grammar is open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Depth {
+    expr: u16,
+    relation: u16,
+    calc: u16,
+    member: u16,
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: Depth,
+    builder: Builder,
+}
+
+const RESERVED: &[&str] = &[
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+impl Parser {
+    fn peek(&self) -> &TokenKind {
+        self.tokens.get(self.at).map_or(&TokenKind::End, |token| &token.kind)
+    }
+
+    fn peek_second(&self) -> &TokenKind {
+        self.tokens.get(self.at + 1).map_or(&TokenKind::End, |token| &token.kind)
+    }
+
+    fn offset(&self) -> u32 {
+        self.tokens.get(self.at).or(self.tokens.last()).map_or(0, |token| token.offset)
+    }
+
+    fn advance(&mut self) -> TokenKind {
+        let kind = self.peek().clone();
+        self.at += 1;
+        kind
+    }
+
+    fn sees(&self, symbol: &str) -> bool {
+        matches!(self.peek(), TokenKind::Symbol(s) if *s == symbol)
+    }
+
+    fn takes(&mut self, symbol: &str) -> bool {
+        let sees = self.sees(symbol);
+        self.at += usize::from(sees);
+        sees
+    }
+
+    fn expects(&mut self, symbol: &'static str) -> Result<(), SyntaxError> {
+        if self.takes(symbol) { Ok(()) } else { Err(self.unexpected(&format!("'{symbol}'"))) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> SyntaxError {
+        let found = match self.peek() {
+            TokenKind::End => "<EOF>".to_owned(),
+            TokenKind::Symbol(symbol) => (*symbol).to_owned(),
+            TokenKind::In => "in".to_owned(),
+            TokenKind::Ident(name) => name.clone(),
+            TokenKind::BigInt(value) => value.to_string(),
+            TokenKind::Literal(literal) => format!("{literal:?}"),
+        };
+        SyntaxError {
+            message: format!("Syntax error: found '{found}' where {wanted} is expected"),
+            offset: self.offset(),
+        }
+    }
+
+    fn call(&mut self, offset: u32, function: &str, args: Vec<Expr>) -> Result<Expr, SyntaxError> {
+        self.builder.node(offset, Kind::Call { function: function.to_owned(), target: None, args })
+    }
+
+    fn expr(&mut self) -> Result<Expr, SyntaxError> {
+        let saved = self.depth;
+        self.depth.expr += 1;
+        if self.depth.expr > MAX_RULE_DEPTH {
+            return Err(too_deep(self.offset(), MAX_RULE_DEPTH));
+        }
+        let condition = self.logical("||", "_||_")?;
+        let offset = self.offset();
+        let expr = if self.takes("?") {
+            let yes = self.logical("||", "_||_")?;
+            self.expects(":")?;
+            let no = self.expr()?;
+            self.call(offset, "_?_:_", vec![condition, yes, no])?
+        } else {
+            condition
+        };
+        self.depth = saved;
+        Ok(expr)
+    }
+
+    /// A chain of `||` or of `&&`, kept as one call with all its terms.
+    fn logical(&mut self, symbol: &'static str, function: &'static str) -> Result<Expr, SyntaxError> {
+        let term = |parser: &mut Self| match symbol {
+            "||" => parser.logical("&&", "_&&_"),
+            _ => parser.relation(),
+        };
+        let first = term(self)?;
+        let offset = self.offset();
+        if !self.sees(symbol) {
+            return Ok(first);
+        }
+        let mut terms = vec![first];
+        while self.takes(symbol) {
+            terms.push(term(self)?);
+        }
+        self.call(offset, function, terms)
+    }
+
+    fn relation(&mut self) -> Result<Expr, SyntaxError> {
+        let saved = self.depth;
+        self.depth.relation += 1;
+        let mut left = self.calc(0)?;
+        loop {
+            let function = match self.peek() {
+                TokenKind::In => "@in",
+                TokenKind::Symbol("==") => "_==_",
+                TokenKind::Symbol("!=") => "_!=_",
+                TokenKind::Symbol("<") => "_<_",
+                TokenKind::Symbol("<=") => "_<=_",
+                TokenKind::Symbol(">") => "_>_",
+                TokenKind::Symbol(">=") => "_>=_",
+                _ => break,
+            };
+            self.depth.relation += 1;
+            let offset = self.offset();
+            if self.depth.relation >= MAX_RULE_DEPTH {
+                return Err(too_deep(offset, MAX_RULE_DEPTH));
+            }
+            self.advance();
+            let right = self.calc(0)?;
+            left = self.call(offset, function, vec![left, right])?;
+        }
+        self.depth = saved;
+        Ok(left)
+    }
+
+    /// `+` and `-` at level 0, `*`, `/` and `%` at level 1.
+    fn calc(&mut self, level: u8) -> Result<Expr, SyntaxError> {
+        let saved = self.depth;
+        self.depth.calc += u16::from(level == 0);
+        let mut left = if level == 0 { self.calc(1)? } else { self.unary()? };
+        loop {
+            let function = match (level, self.peek()) {
+                (0, TokenKind::Symbol("+")) => "_+_",
+                (0, TokenKind::Symbol("-")) => "_-_",
+                (1, TokenKind::Symbol("*")) => "_*_",
+                (1, TokenKind::Symbol("/")) => "_/_",
+                (1, TokenKind::Symbol("%")) => "_%_",
+                _ => break,
+            };
+            self.depth.calc += 1;
+            let offset = self.offset();
+            if self.depth.calc >= MAX_RULE_DEPTH {
+                return Err(too_deep(offset, MAX_RULE_DEPTH));
+            }
+            self.advance();
+            let right = if level == 0 { self.calc(1)? } else { self.unary()? };
+            left = self.call(offset, function, vec![left, right])?;
+        }
+        self.depth = saved;
+        Ok(left)
+    }
+
+    /// Runs of `!` or of `-` cancel out in pairs, as in cel-go.
+    fn unary(&mut self) -> Result<Expr, SyntaxError> {
+        let offset = self.offset();
+        for (symbol, function) in [("!", "!_"), ("-", "-_")] {
+            if !self.sees(symbol) {
+                continue;
+            }
+            let mut count = 0;
+            while self.takes(symbol) {
+                count += 1;
+            }
+            if symbol == "-" && count == 1 && self.negate_literal() {
+                return self.member();
+            }
+            let operand = self.member()?;
+            return if count % 2 == 0 { Ok(operand) } else { self.call(offset, function, vec![operand]) };
+        }
+        self.member()
+    }
+
+    /// Makes a number literal after a minus sign negative in place.
+    fn negate_literal(&mut self) -> bool {
+        let Some(token) = self.tokens.get_mut(self.at) else { return false };
+        let negative = match &token.kind {
+            TokenKind::Literal(Literal::Int(value)) => Literal::Int(-*value),
+            TokenKind::Literal(Literal::Double(value)) => Literal::Double(-*value),
+            TokenKind::BigInt(value) if *value == i64::MIN.unsigned_abs() => Literal::Int(i64::MIN),
+            _ => return false,
+        };
+        token.kind = TokenKind::Literal(negative);
+        true
+    }
+
+    fn member(&mut self) -> Result<Expr, SyntaxError> {
+        let saved = self.depth;
+        let mut operand = self.primary()?;
+        loop {
+            let offset = self.offset();
+            if !self.sees(".") && !self.sees("[") {
+                break;
+            }
+            self.depth.member += 1;
+            if self.depth.member >= MAX_RULE_DEPTH {
+                return Err(too_deep(offset, MAX_RULE_DEPTH));
+            }
+            operand = if self.takes(".") { self.selection(operand, offset)? } else { self.index(operand, offset)? };
+        }
+        self.depth = saved;
+        Ok(operand)
+    }
+
+    fn selection(&mut self, operand: Expr, offset: u32) -> Result<Expr, SyntaxError> {
+        let optional = self.optional_mark()?;
+        let name_offset = self.offset();
+        let TokenKind::Ident(name) = self.peek().clone() else { return Err(self.unexpected("a field name")) };
+        self.advance();
+        if optional {
+            let field = self.builder.node(name_offset, Kind::Literal(Literal::String(name)))?;
+            return self.call(offset, "_?._", vec![operand, field]);
+        }
+        if self.takes("(") {
+            let args = self.arguments(")")?;
+            return macros::member_call(&mut self.builder, offset, name, operand, args);
+        }
+        self.builder.node(offset, Kind::Select { operand: Box::new(operand), field: name, test: false })
+    }
+
+    fn index(&mut self, operand: Expr, offset: u32) -> Result<Expr, SyntaxError> {
+        self.expects("[")?;
+        let optional = self.optional_mark()?;
+        let index = self.expr()?;
+        self.expects("]")?;
+        self.call(offset, if optional { "_[?_]" } else { "_[_]" }, vec![operand, index])
+    }
+
+    /// A `?` that makes a selection, an index or an entry optional.
+    fn optional_mark(&mut self) -> Result<bool, SyntaxError> {
+        if !self.sees("?") {
+            return Ok(false);
+        }
+        if self.builder.minor < 28 {
+            return Err(SyntaxError { message: "unsupported syntax '?'".to_owned(), offset: self.offset() });
+        }
+        self.advance();
+        Ok(true)
+    }
+
+    fn arguments(&mut self, close: &'static str) -> Result<Vec<Expr>, SyntaxError> {
+        let mut args = Vec::new();
+        if self.takes(close) {
+            return Ok(args);
+        }
+        loop {
+            args.push(self.expr()?);
+            if !self.takes(",") {
+                self.expects(close)?;
+                return Ok(args);
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Result<Expr, SyntaxError> {
+        let offset = self.offset();
+        match self.peek().clone() {
+            TokenKind::Literal(literal) => {
+                self.advance();
+                self.builder.node(offset, Kind::Literal(literal))
+            }
+            TokenKind::BigInt(_) => Err(SyntaxError { message: "invalid int literal".to_owned(), offset }),
+            TokenKind::Symbol("(") => {
+                self.advance();
+                let expr = self.expr()?;
+                self.expects(")")?;
+                Ok(expr)
+            }
+            TokenKind::Symbol("[") => self.list(),
+            TokenKind::Symbol("{") => self.map(),
+            TokenKind::Symbol(".") | TokenKind::Ident(_) => self.name(),
+            _ => Err(self.unexpected("an expression")),
+        }
+    }
+
+    /// An identifier, a global call, or a struct literal.
+    fn name(&mut self) -> Result<Expr, SyntaxError> {
+        let offset = self.offset();
+        let dot = if self.takes(".") { "." } else { "" };
+        let TokenKind::Ident(word) = self.peek().clone() else { return Err(self.unexpected("a name")) };
+        if let Some(type_name) = self.struct_type_name() {
+            return self.struct_literal(offset, format!("{dot}{type_name}"));
+        }
+        if RESERVED.contains(&word.as_str()) {
+            return Err(SyntaxError { message: format!("reserved identifier: {word}"), offset });
+        }
+        self.advance();
+        if self.takes("(") {
+            let args = self.arguments(")")?;
+            return macros::global_call(&mut self.builder, offset, format!("{dot}{word}"), args);
+        }
+        self.builder.node(offset, Kind::Ident(format!("{dot}{word}")))
+    }
+
+    /// The dotted name before a `{`, consumed together with the brace, if that is what follows.
+    fn struct_type_name(&mut self) -> Option<String> {
+        let start = self.at;
+        let mut name = String::new();
+        loop {
+            let TokenKind::Ident(word) = self.peek().clone() else { break };
+            name.push_str(&word);
+            self.advance();
+            if self.takes("{") {
+                return Some(name);
+            }
+            if !self.sees(".") || !matches!(self.peek_second(), TokenKind::Ident(_)) {
+                break;
+            }
+            self.advance();
+            name.push('.');
+        }
+        self.at = start;
+        None
+    }
+
+    fn struct_literal(&mut self, offset: u32, type_name: String) -> Result<Expr, SyntaxError> {
+        let mut fields = Vec::new();
+        while !self.takes("}") {
+            let optional = self.optional_mark()?;
+            let offset = self.offset();
+            let TokenKind::Ident(name) = self.peek().clone() else { return Err(self.unexpected("a field name")) };
+            self.advance();
+            self.expects(":")?;
+            fields.push(Field { name, value: self.expr()?, optional, offset });
+            self.separator("}")?;
+        }
+        self.builder.node(offset, Kind::Struct { type_name, fields })
+    }
+
+    fn list(&mut self) -> Result<Expr, SyntaxError> {
+        let offset = self.offset();
+        self.expects("[")?;
+        let mut elements = Vec::new();
+        while !self.takes("]") {
+            let optional = self.optional_mark()?;
+            elements.push(Element { value: self.expr()?, optional });
+            self.separator("]")?;
+        }
+        self.builder.node(offset, Kind::List(elements))
+    }
+
+    fn map(&mut self) -> Result<Expr, SyntaxError> {
+        let offset = self.offset();
+        self.expects("{")?;
+        let mut entries = Vec::new();
+        while !self.takes("}") {
+            let optional = self.optional_mark()?;
+            let key = self.expr()?;
+            self.expects(":")?;
+            entries.push(Entry { key, value: self.expr()?, optional });
+            self.separator("}")?;
+        }
+        self.builder.node(offset, Kind::Map(entries))
+    }
+
+    /// A comma, or the closing bracket still ahead; a comma may stand before it.
+    fn separator(&mut self, close: &'static str) -> Result<(), SyntaxError> {
+        if self.takes(",") || self.sees(close) { Ok(()) } else { Err(self.unexpected(&format!("',' or '{close}'"))) }
+    }
+}

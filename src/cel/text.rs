@@ -1,0 +1,19 @@
+//! Values as text, for error messages.
+
+use super::value::Value;
+
+/// The longest text that a message quotes, in characters.
+const MAX_QUOTED: usize = 256;
+
+/// A value as cel-go prints it in an error message: scalars in full, anything else by its type.
+pub(super) fn display(value: &Value<'_>) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::Uint(u) => u.to_string(),
+        Value::Double(d) => d.to_string(),
+        Value::String(s) => s.chars().take(MAX_QUOTED).collect(),
+        other => other.type_name().to_owned(),
+    }
+}
