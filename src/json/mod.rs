@@ -3,5 +3,6 @@
 //! Knows nothing of Kubernetes, CEL, files or HTTP.
 
 mod value;
+pub mod yaml;
 
 pub use value::{Arena, INDEXED_FROM, Member, Object, Value};

@@ -1,5 +1,38 @@
 //! The policy model: loaded strictly from upstream's YAML, defaulted, validated, compiled.
 //!
-//! Knows expressions and objects; knows nothing of requests, HTTP, files or clusters.
+//! Knows expressions and objects; knows nothing of requests, HTTP, files or clusters: manifests come in as text.
+//!
+//! [`load()`] turns [`Manifest`]s into [`LoadedPolicies`]. Each kind is read by one module that knows its fields,
+//! defaults and rules ([`spec`](self), binding, exemption), through the strict cursor of `decode`; what is wrong is
+//! gathered as `problem`s, which become [`LoadError`]s with file and line.
 
+mod binding;
+mod compile;
+mod decode;
+mod embedded;
+mod error;
+mod exempt;
+mod format;
+mod glob;
+mod lint;
+mod load;
+mod manifest;
+mod matching;
+mod metadata;
 pub mod model;
+mod params;
+mod problem;
+mod selector;
+mod spec;
+mod tree;
+
+pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};
+pub use error::{LoadError, Reason};
+pub use exempt::{Exemption, Exemptions, Subject};
+pub use lint::{Lint, lint};
+pub use load::{LoadedPolicies, load};
+pub use manifest::Manifest;
+pub use params::{ParamError, Params};
+pub use problem::{Fault, FieldPath, Problem, Step};
+pub use spec::PolicyType;
+pub use tree::Tree;

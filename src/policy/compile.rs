@@ -1,0 +1,92 @@
+//! Compiles the expressions of one policy, each in the environment that its place has upstream.
+//!
+//! Upstream: `compilePolicy` in `policy/validating/plugin.go` and `policy/mutating/compilation.go` for what is declared
+//! where; `validateMatchConditionsExpression` for match conditions, which see no variables.
+
+use std::sync::Arc;
+
+use crate::cel::{Env, Expect, Program};
+
+use super::decode::Node;
+use super::model::Compiled;
+use super::problem::Fault;
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `matchConditions[].expression`.
+    MatchCondition,
+    /// `variables[].expression`.
+    Variable,
+    /// `validations[].expression`.
+    Validation,
+    /// `validations[].messageExpression`.
+    Message,
+    /// `auditAnnotations[].valueExpression`.
+    AuditAnnotation,
+    /// `mutations[].jsonPatch.expression`.
+    JsonPatch,
+    /// `mutations[].applyConfiguration.expression`.
+    ApplyConfiguration,
+}
+
+impl Place {
+    fn expects(self) -> Expect {
+        match self {
+            Place::MatchCondition | Place::Validation => Expect::Bool,
+            Place::Variable => Expect::Any,
+            Place::Message => Expect::String,
+            Place::AuditAnnotation => Expect::StringOrNull,
+            Place::JsonPatch => Expect::JsonPatchList,
+            Place::ApplyConfiguration => Expect::Object,
+        }
+    }
+}
+
+/// The compiler of one policy: it remembers the variables declared so far.
+#[derive(Debug)]
+pub struct Compiler {
+    env: Env,
+}
+
+impl Compiler {
+    /// A compiler for Kubernetes 1.`minor`; `params` tells whether the policy has a paramKind.
+    pub fn new(minor: u32, params: bool) -> Self {
+        Self { env: Env { minor, params, authorizer: true, patch_types: false, variables: Vec::new() } }
+    }
+
+    /// Compiles `source`, which stands at `node`, and reports there what is wrong with it.
+    pub fn compile(&mut self, source: &str, place: Place, node: &Node<'_, '_>) -> Compiled {
+        self.env.authorizer = place != Place::Message;
+        self.env.patch_types = matches!(place, Place::JsonPatch | Place::ApplyConfiguration);
+        let hidden = match place {
+            Place::MatchCondition => std::mem::take(&mut self.env.variables),
+            _ => Vec::new(),
+        };
+        let compiled = Program::compile(source, &self.env, place.expects());
+        if place == Place::MatchCondition {
+            self.env.variables = hidden;
+        }
+        compiled.map(Arc::new).map_err(|error| {
+            let fault = Fault::Expression { message: error.message, line: error.line, column: error.column };
+            let text = fault.to_string();
+            node.report(fault, "");
+            text
+        })
+    }
+
+    /// Compiles a variable and declares it to the expressions after it.
+    pub fn variable(&mut self, name: &str, source: &str, node: &Node<'_, '_>) -> Compiled {
+        let compiled = self.compile(source, Place::Variable, node);
+        let declared = match &compiled {
+            Ok(program) => Some(Arc::clone(program)),
+            // The policy can't be used any more; a stand-in of unknown type keeps the expressions that use the variable
+            // from being reported too.
+            Err(_) => Program::compile("dyn(null)", &self.env, Expect::Any).ok().map(Arc::new),
+        };
+        // A later variable of the same name replaces the earlier one, as upstream's map of variables does.
+        self.env.variables.retain(|(earlier, _)| earlier != name);
+        self.env.variables.extend(declared.map(|program| (name.to_owned(), program)));
+        compiled
+    }
+}

@@ -1,0 +1,173 @@
+//! What `policies lint` reports: every load error, and what loads but is probably not meant.
+
+use std::fmt;
+
+use crate::json::Arena;
+
+use super::error::LoadError;
+use super::load::{LoadedPolicies, load};
+use super::manifest::{Document, Manifest};
+use super::model::{Policy, Rules, Source};
+use super::problem::FieldPath;
+
+/// Something that lint reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lint {
+    /// What keeps a document from being used.
+    Error(LoadError),
+    /// What is probably not meant.
+    Warning {
+        /// The file, document and line.
+        at: Source,
+        /// Kind and name of the object.
+        object: String,
+        /// The field; empty for the whole object.
+        field: String,
+        /// What is wrong and what to write.
+        message: String,
+    },
+}
+
+impl Lint {
+    /// Where it is.
+    pub fn at(&self) -> &Source {
+        match self {
+            Lint::Error(error) => &error.at,
+            Lint::Warning { at, .. } => at,
+        }
+    }
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lint::Error(error) => error.fmt(f),
+            Lint::Warning { at, object, field, message } => {
+                let colon = if field.is_empty() { "" } else { ": " };
+                write!(f, "{at} {object}: {field}{colon}{message}")
+            }
+        }
+    }
+}
+
+/// Lints manifests for Kubernetes 1.`minor`, in the order of files and lines.
+pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
+    let LoadedPolicies { policies, errors, .. } = load(manifests, minor);
+    let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
+    for manifest in manifests {
+        let arena = Arena::new();
+        // Syntax errors have been reported by the loader.
+        for document in manifest.objects(&arena, &mut Vec::new()) {
+            let mut warner = Warner { manifest, document: &document, found: &mut found };
+            warner.version(minor);
+            if let Some(policy) = policies.iter().find(|policy| policy.source == document.at) {
+                warner.policy(policy);
+            }
+            let of = policies.iter().find(|policy| policy.bindings.iter().any(|binding| binding.source == document.at));
+            if let Some(policy) = of {
+                warner.binding(policy);
+            }
+        }
+    }
+    let order = |lint: &Lint| manifests.iter().position(|manifest| manifest.file == lint.at().file);
+    found.sort_by_key(|lint| (order(lint), lint.at().document, lint.at().line));
+    found
+}
+
+struct Warner<'w> {
+    manifest: &'w Manifest,
+    document: &'w Document<'w>,
+    found: &'w mut Vec<Lint>,
+}
+
+impl Warner<'_> {
+    fn version(&mut self, minor: u32) {
+        let first_stable = match self.document.text(&["kind"]) {
+            "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => 30,
+            "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding" => 36,
+            _ => return,
+        };
+        let version = self.document.text(&["apiVersion"]).rsplit('/').next().unwrap_or_default();
+        if version != "v1" && minor >= first_stable {
+            self.warn(
+                self.document.path.field("apiVersion"),
+                format!(
+                    "{version} is deprecated since Kubernetes 1.{first_stable}; write admissionregistration.k8s.io/v1"
+                ),
+            );
+        }
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        if policy.bindings.is_empty() {
+            let kind = policy.policy_type().binding_kind();
+            self.warn(
+                FieldPath::default(),
+                format!(
+                    "no binding names the policy, so it does nothing; write a {kind} with policyName: {}",
+                    policy.name
+                ),
+            );
+        }
+        let spec = self.document.path.field("spec");
+        for (index, variable) in policy.variables.iter().enumerate() {
+            // An expression that doesn't compile is not kept, and may have been the one that uses the variable.
+            if policy.compile_error.is_none() && !expressions(policy).any(|expression| uses(expression, &variable.name))
+            {
+                self.warn(
+                    spec.field("variables").index(index).field("name"),
+                    format!("no expression uses variables.{}; remove it", variable.name),
+                );
+            }
+        }
+        let wants_params = policy.bindings.iter().any(|binding| binding.param_ref.is_some());
+        if policy.param_kind.is_some() && !policy.bindings.is_empty() && !wants_params {
+            self.warn(spec.field("paramKind"), "no binding has a paramRef, so params is always null".to_owned());
+        }
+    }
+
+    fn binding(&mut self, policy: &Policy) {
+        let binding = policy.bindings.iter().find(|binding| binding.source == self.document.at);
+        if policy.param_kind.is_none() && binding.is_some_and(|binding| binding.param_ref.is_some()) {
+            self.warn(
+                self.document.path.field("spec").field("paramRef"),
+                format!("has no effect, since {} has no paramKind; remove it", policy.name),
+            );
+        }
+    }
+
+    fn warn(&mut self, path: FieldPath, message: String) {
+        let line = self.manifest.line(self.document.at.document, &path).filter(|_| !path.steps().is_empty());
+        let at = Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() };
+        let object = format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]));
+        self.found.push(Lint::Warning { at, object, field: path.to_string(), message });
+    }
+}
+
+/// Every expression of a policy that may use variables.
+fn expressions(policy: &Policy) -> impl Iterator<Item = &str> {
+    let (validations, annotations, mutations) = match &policy.rules {
+        Rules::Validate { validations, audit_annotations } => (&validations[..], &audit_annotations[..], &[][..]),
+        Rules::Mutate { mutations, .. } => (&[][..], &[][..], &mutations[..]),
+    };
+    let variables = policy.variables.iter().map(|variable| variable.expression.as_str());
+    let messages = validations
+        .iter()
+        .filter_map(|validation| Some(validation.message_expression.as_ref()?.as_ref().ok()?.source()));
+    variables
+        .chain(validations.iter().map(|validation| validation.expression.as_str()))
+        .chain(messages)
+        .chain(annotations.iter().map(|annotation| annotation.expression.as_str()))
+        .chain(mutations.iter().map(|mutation| mutation.expression.as_str()))
+}
+
+/// Whether an expression mentions `variables.<name>`. Looks at the text: a mention in a string counts as a use, which
+/// at worst leaves an unused variable unreported.
+fn uses(expression: &str, name: &str) -> bool {
+    expression.match_indices("variables").any(|(at, word)| {
+        let rest = expression.get(at + word.len()..).unwrap_or_default().trim_start();
+        let Some(rest) = rest.strip_prefix('.') else { return false };
+        let rest = rest.trim_start().trim_start_matches('?').trim_start();
+        rest.strip_prefix(name).is_some_and(|after| !after.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric()))
+    })
+}

@@ -1,0 +1,206 @@
+//! From manifests to policies with their bindings and params. Nothing that is wrong with one document keeps another
+//! from being loaded, and nothing is dropped without an error.
+
+use std::collections::BTreeMap;
+
+use crate::json::Arena;
+
+use super::binding::binding;
+use super::decode::Node;
+use super::error::{LoadError, Reason};
+use super::manifest::{Document, Manifest};
+use super::model::{Binding, Policy, Rules, Source};
+use super::params::Params;
+use super::problem::{Problems, closest};
+use super::spec::{PolicyType, policy};
+
+const GROUP: &str = "admissionregistration.k8s.io";
+const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
+
+/// What manifests gave.
+#[derive(Debug, Default)]
+pub struct LoadedPolicies {
+    /// The policies, sorted by name; a validating one stands before a mutating one of the same name.
+    pub policies: Vec<Policy>,
+    /// The objects that bindings may refer to.
+    pub params: Params,
+    /// What is wrong, in the order of the manifests.
+    pub errors: Vec<LoadError>,
+}
+
+/// Loads manifests for Kubernetes 1.`minor`. Later params replace earlier ones of the same apiVersion, kind, namespace
+/// and name; of policies and bindings the first of a name stays and later ones are errors.
+///
+/// A policy with errors stays, with a `compile_error`, if its name, match constraints and failure policy are known, so
+/// that its failure policy is applied to what it matches; otherwise it is left out. A binding with errors is left out.
+pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
+    let mut loader = Loader { minor, ..Loader::default() };
+    for manifest in manifests {
+        let arena = Arena::new();
+        for document in manifest.objects(&arena, &mut loader.errors) {
+            loader.load(manifest, &document);
+        }
+    }
+    loader.finish()
+}
+
+/// The kind of a document, as far as loading is concerned.
+enum Kind {
+    Policy(PolicyType),
+    Binding(PolicyType),
+    /// A test suite or a kustomization, which may lie beside policies.
+    Beside,
+    Other,
+}
+
+impl Kind {
+    fn of(document: &Document<'_>) -> Result<Self, Reason> {
+        let (api_version, kind) = (document.text(&["apiVersion"]), document.text(&["kind"]));
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let ours = [PolicyType::Validating, PolicyType::Mutating].into_iter().find_map(|policy_type| {
+            if kind == policy_type.kind() {
+                Some(Kind::Policy(policy_type))
+            } else if kind == policy_type.binding_kind() {
+                Some(Kind::Binding(policy_type))
+            } else {
+                None
+            }
+        });
+        match (group, ours) {
+            (GROUP, Some(ours)) if VERSIONS.contains(&version) => Ok(ours),
+            (GROUP | "", Some(_)) => Err(Reason::Version {
+                found: api_version.to_owned(),
+                kind: kind.to_owned(),
+                write: "apiVersion: admissionregistration.k8s.io/v1",
+            }),
+            ("portcullis.dev", _) if kind == "PolicyTest" => Ok(Kind::Beside),
+            ("portcullis.dev", _) if kind == "Exemption" => {
+                Err(Reason::Misplaced { kind: kind.to_owned(), advice: "give its file to --exemptions" })
+            }
+            ("kustomize.config.k8s.io", _) => Ok(Kind::Beside),
+            _ => Ok(Kind::Other),
+        }
+    }
+}
+
+type Key = (String, PolicyType);
+
+#[derive(Default)]
+struct Loader {
+    minor: u32,
+    policies: BTreeMap<Key, Policy>,
+    /// Policies that could not be kept: their bindings are no mistake.
+    lost: Vec<Key>,
+    /// Bindings by their own name, with the name of their policy.
+    bindings: BTreeMap<Key, (String, Binding)>,
+    params: Params,
+    errors: Vec<LoadError>,
+}
+
+impl Loader {
+    fn load(&mut self, manifest: &Manifest, document: &Document<'_>) {
+        match Kind::of(document) {
+            Ok(Kind::Policy(policy_type)) => self.load_policy(manifest, document, policy_type),
+            Ok(Kind::Binding(policy_type)) => self.load_binding(manifest, document, policy_type),
+            Ok(Kind::Other) => self.load_param(document),
+            Ok(Kind::Beside) => {}
+            Err(reason) => self.errors.push(document.error(reason)),
+        }
+    }
+
+    fn load_policy(&mut self, manifest: &Manifest, document: &Document<'_>, policy_type: PolicyType) {
+        let problems = Problems::default();
+        let node = Node::new(document.value, document.path.clone(), &problems);
+        let policy = policy(&node, policy_type, document.at.clone(), self.minor);
+        let matching = document.path.field("spec").field("matchConstraints");
+        let problems = document.report(manifest, problems, &mut self.errors);
+        // With faulty match constraints nobody knows what the failure policy would have to be applied to.
+        let policy = policy.filter(|_| !problems.iter().any(|problem| matching.contains(&problem.path)));
+        let key = (document.text(&["metadata", "name"]).to_owned(), policy_type);
+        match policy {
+            None => self.lost.push(key),
+            Some(mut policy) => {
+                if let Some(first) = self.policies.get(&key).map(|earlier| earlier.source.clone()) {
+                    self.errors.push(document.error(duplicate(&key.0, first)));
+                    return;
+                }
+                policy.compile_error = problems.first().map(ToString::to_string);
+                self.policies.insert(key, policy);
+            }
+        }
+    }
+
+    fn load_binding(&mut self, manifest: &Manifest, document: &Document<'_>, policy_type: PolicyType) {
+        let problems = Problems::default();
+        let node = Node::new(document.value, document.path.clone(), &problems);
+        let binding = binding(&node, policy_type, document.at.clone());
+        let problems = document.report(manifest, problems, &mut self.errors);
+        let Some((policy_name, binding)) = binding.filter(|_| problems.is_empty()) else { return };
+        let key = (binding.name.clone(), policy_type);
+        match self.bindings.get(&key).map(|(_, earlier)| earlier.source.clone()) {
+            Some(first) => self.errors.push(document.error(duplicate(&key.0, first))),
+            None => {
+                self.bindings.insert(key, (policy_name, binding));
+            }
+        }
+    }
+
+    fn load_param(&mut self, document: &Document<'_>) {
+        if self.params.insert(document.value) {
+            return;
+        }
+        let fields: [(&'static str, &[&str]); 3] =
+            [("apiVersion", &["apiVersion"]), ("kind", &["kind"]), ("metadata.name", &["metadata", "name"])];
+        let missing = fields.iter().find(|(_, path)| document.text(path).is_empty());
+        let missing = missing.map_or("an object", |(name, _)| name);
+        self.errors.push(document.error(Reason::NotAnObject { missing }));
+    }
+
+    fn finish(mut self) -> LoadedPolicies {
+        for ((name, policy_type), (policy_name, binding)) in std::mem::take(&mut self.bindings) {
+            let key = (policy_name, policy_type);
+            if let Some(policy) = self.policies.get_mut(&key) {
+                policy.bindings.push(binding);
+            } else if !self.lost.contains(&key) {
+                let reason = self.no_policy(&key);
+                let object = format!("{}/{name}", policy_type.binding_kind());
+                self.errors.push(LoadError { at: binding.source, object, reason });
+            }
+        }
+        LoadedPolicies { policies: self.policies.into_values().collect(), params: self.params, errors: self.errors }
+    }
+
+    fn no_policy(&self, (name, policy_type): &Key) -> Reason {
+        let other = match policy_type {
+            PolicyType::Validating => PolicyType::Mutating,
+            PolicyType::Mutating => PolicyType::Validating,
+        };
+        let known: Vec<&str> =
+            self.policies.keys().filter(|(_, known)| known == policy_type).map(|(name, _)| name.as_str()).collect();
+        let meant = if self.policies.contains_key(&(name.clone(), other)) {
+            format!("that is a {}: write kind: {}", other.kind(), other.binding_kind())
+        } else {
+            closest(name, &known).map(|meant| format!("write policyName: {meant}")).unwrap_or_default()
+        };
+        Reason::NoPolicy { kind: policy_type.kind(), name: name.clone(), meant }
+    }
+}
+
+fn duplicate(name: &str, first: Source) -> Reason {
+    let advice = if first.file.starts_with("embedded:") {
+        "give it another name, or leave the bundle out with --no-embedded"
+    } else {
+        "give it another name, or remove one of them"
+    };
+    Reason::Duplicate { name: name.to_owned(), first, advice }
+}
+
+impl Policy {
+    /// Whether the policy validates or mutates.
+    pub fn policy_type(&self) -> PolicyType {
+        match self.rules {
+            Rules::Validate { .. } => PolicyType::Validating,
+            Rules::Mutate { .. } => PolicyType::Mutating,
+        }
+    }
+}

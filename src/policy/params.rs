@@ -1,0 +1,204 @@
+//! The objects that `paramRef`s refer to, and how a binding finds its own among them.
+//!
+//! Upstream: `CollectParams` in `policy/generic/policy_dispatcher.go`, whose messages these are.
+
+use std::cmp::Ordering;
+
+use thiserror::Error;
+
+use crate::json::{Arena, Value};
+
+use super::model::{ParamKind, ParamRef};
+use super::tree::Tree;
+
+/// Why a binding's params can't be had: a configuration error, to which the failure policy applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ParamError {
+    /// The param is namespaced, the request isn't, and the reference names no namespace.
+    #[error("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources")]
+    NoNamespace,
+    /// The reference names a namespace for a kind that has none.
+    #[error("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")]
+    ClusterScoped,
+    /// No param is there, and the binding wants one.
+    #[error("no params found for policy binding with `Deny` parameterNotFoundAction")]
+    NotFound,
+}
+
+/// Param objects by apiVersion, kind, namespace and name.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    // INVARIANT: sorted by identity, none twice.
+    objects: Vec<Param>,
+}
+
+#[derive(Clone, Debug)]
+struct Param {
+    api_version: String,
+    kind: String,
+    /// Empty for a cluster-scoped object.
+    namespace: String,
+    name: String,
+    object: Tree,
+}
+
+/// What tells one object from another: apiVersion, kind, namespace, name.
+type Identity<'i> = (&'i str, &'i str, &'i str, &'i str);
+
+impl Params {
+    /// The params that a binding of a policy with `param_kind` evaluates with, sorted by name, for a request in
+    /// `namespace` (empty for cluster-scoped objects). One null if the policy or the binding uses none; empty if there
+    /// is none and the binding allows that: then it isn't evaluated.
+    ///
+    /// # Errors
+    /// The params can't be had, or there is none and the binding denies that.
+    pub fn resolve<'a>(
+        &'a self,
+        arena: &'a Arena,
+        param_kind: Option<&ParamKind>,
+        param_ref: Option<&ParamRef>,
+        namespace: &str,
+    ) -> Result<&'a [Value<'a>], ParamError> {
+        let (Some(kind), Some(reference)) = (param_kind, param_ref) else { return Ok(&[Value::Null]) };
+        let namespace = match (reference.namespace.as_deref(), self.is_cluster_scoped(kind, reference)) {
+            (Some(_), true) => return Err(ParamError::ClusterScoped),
+            (None, true) => "",
+            (Some(named), false) => named,
+            (None, false) if namespace.is_empty() => return Err(ParamError::NoNamespace),
+            (None, false) => namespace,
+        };
+        let found: &'a [Value<'a>] = match &reference.name {
+            Some(name) => match self.position((&kind.api_version, &kind.kind, namespace, name)) {
+                Ok(at) => arena.alloc_slice_fill_iter(self.objects.get(at).map(|param| param.object.view(arena))),
+                Err(_) => &[],
+            },
+            None => {
+                let mut selected = Vec::new();
+                for param in self.of_kind(kind).iter().filter(|param| param.namespace == namespace) {
+                    let object = param.object.view(arena);
+                    let labels = object.at(&["metadata", "labels"]);
+                    let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
+                    if reference.selector.as_ref().is_none_or(|selector| selector.matches(label)) {
+                        selected.push(object);
+                    }
+                }
+                arena.alloc_slice_copy(&selected)
+            }
+        };
+        if found.is_empty() && reference.deny_if_not_found { Err(ParamError::NotFound) } else { Ok(found) }
+    }
+
+    /// Keeps `object`, in place of an earlier one of the same identity. As kubectl does, an object of a built-in
+    /// namespaced kind that names no namespace is put into `default`. Returns whether it could be kept: it needs
+    /// `apiVersion`, `kind` and `metadata.name`.
+    pub fn insert(&mut self, object: Value<'_>) -> bool {
+        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
+        let (Some(api_version), Some(kind), Some(name)) =
+            (text(&["apiVersion"]), text(&["kind"]), text(&["metadata", "name"]))
+        else {
+            return false;
+        };
+        let namespace = match text(&["metadata", "namespace"]) {
+            _ if is_built_in(api_version) && is_built_in_cluster_kind(kind) => "",
+            Some(namespace) => namespace,
+            None if is_built_in(api_version) => "default",
+            None => "",
+        };
+        let param = Param {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            object: object.into(),
+        };
+        match self.position(param.identity()) {
+            Ok(at) => {
+                if let Some(slot) = self.objects.get_mut(at) {
+                    *slot = param;
+                }
+            }
+            Err(at) => self.objects.insert(at, param),
+        }
+        true
+    }
+
+    /// How many objects are kept.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether no object is kept.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Whether objects of the kind have no namespace. For a custom resource only the objects can tell: it has none
+    /// unless the reference or an object names one.
+    fn is_cluster_scoped(&self, kind: &ParamKind, reference: &ParamRef) -> bool {
+        if is_built_in(&kind.api_version) {
+            return is_built_in_cluster_kind(&kind.kind);
+        }
+        let of_kind = self.of_kind(kind);
+        reference.namespace.is_none() && !of_kind.is_empty() && of_kind.iter().all(|param| param.namespace.is_empty())
+    }
+
+    fn of_kind(&self, kind: &ParamKind) -> &[Param] {
+        let compare = |param: &Param| {
+            (param.api_version.as_str(), param.kind.as_str()).cmp(&(kind.api_version.as_str(), kind.kind.as_str()))
+        };
+        let start = self.objects.partition_point(|param| compare(param) == Ordering::Less);
+        let end = self.objects.partition_point(|param| compare(param) != Ordering::Greater);
+        self.objects.get(start..end).unwrap_or_default()
+    }
+
+    fn position(&self, identity: Identity<'_>) -> Result<usize, usize> {
+        self.objects.binary_search_by(|param| param.identity().cmp(&identity))
+    }
+}
+
+impl Param {
+    fn identity(&self) -> Identity<'_> {
+        (&self.api_version, &self.kind, &self.namespace, &self.name)
+    }
+}
+
+/// Whether the API server itself defines the group: it has no dot, or ends in `.k8s.io`.
+fn is_built_in(api_version: &str) -> bool {
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    !group.contains('.') || group.ends_with(".k8s.io")
+}
+
+/// Whether a kind that the API server defines has no namespace.
+fn is_built_in_cluster_kind(kind: &str) -> bool {
+    matches!(
+        kind,
+        "APIService"
+            | "CSIDriver"
+            | "CSINode"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "ClusterTrustBundle"
+            | "CustomResourceDefinition"
+            | "DeviceClass"
+            | "FlowSchema"
+            | "IPAddress"
+            | "IngressClass"
+            | "MutatingAdmissionPolicy"
+            | "MutatingAdmissionPolicyBinding"
+            | "MutatingWebhookConfiguration"
+            | "Namespace"
+            | "Node"
+            | "PersistentVolume"
+            | "PriorityClass"
+            | "PriorityLevelConfiguration"
+            | "ResourceSlice"
+            | "RuntimeClass"
+            | "ServiceCIDR"
+            | "StorageClass"
+            | "ValidatingAdmissionPolicy"
+            | "ValidatingAdmissionPolicyBinding"
+            | "ValidatingWebhookConfiguration"
+            | "VolumeAttachment"
+            | "VolumeAttributesClass"
+    )
+}
