@@ -2,7 +2,15 @@
 //!
 //! Knows nothing of Kubernetes, CEL, files or HTTP.
 
+mod parse;
+pub mod pointer;
+mod print;
+mod scan;
+#[cfg(test)]
+pub(crate) mod testing;
 mod value;
 pub mod yaml;
 
+pub use parse::{DEFAULT_MAX_DEPTH, Limits, ParseError, ParseErrorKind, parse};
+pub use print::{to_json, to_json_pretty, write_json, write_json_string};
 pub use value::{Arena, INDEXED_FROM, Member, Object, Value};

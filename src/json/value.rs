@@ -79,6 +79,11 @@ impl<'a> Object<'a> {
         Ok(Self { members: arena.alloc_slice_copy(members) })
     }
 
+    /// Wraps members whose invariant the caller has just established.
+    pub(super) fn from_checked(members: &'a [Member<'a>]) -> Self {
+        Self { members }
+    }
+
     /// The value at `key`.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         if self.members.len() <= INDEXED_FROM {
