@@ -52,7 +52,7 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler for Kubernetes 1.`minor`; `params` tells whether the policy has a paramKind.
     pub fn new(minor: u32, params: bool) -> Self {
-        Self { env: Env { minor, params, authorizer: true, patch_types: false, variables: Vec::new() } }
+        Self { env: Env { minor, params, authorizer: true, patch_types: false, ..Env::default() } }
     }
 
     /// Compiles `source`, which stands at `node`, and reports there what is wrong with it.
@@ -78,15 +78,7 @@ impl Compiler {
     /// Compiles a variable and declares it to the expressions after it.
     pub fn variable(&mut self, name: &str, source: &str, node: &Node<'_, '_>) -> Compiled {
         let compiled = self.compile(source, Place::Variable, node);
-        let declared = match &compiled {
-            Ok(program) => Some(Arc::clone(program)),
-            // The policy can't be used any more; a stand-in of unknown type keeps the expressions that use the variable
-            // from being reported too.
-            Err(_) => Program::compile("dyn(null)", &self.env, Expect::Any).ok().map(Arc::new),
-        };
-        // A later variable of the same name replaces the earlier one, as upstream's map of variables does.
-        self.env.variables.retain(|(earlier, _)| earlier != name);
-        self.env.variables.extend(declared.map(|program| (name.to_owned(), program)));
+        self.env.variables.push((name.to_owned(), compiled.clone()));
         compiled
     }
 }

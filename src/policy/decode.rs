@@ -257,18 +257,46 @@ mod tests {
         let cases: [(Value<'_>, fn(&Node<'_, '_>), &str); 6] = [
             (
                 Value::Int(5),
-                |n| drop(n.string()),
+                |n| {
+                    n.string();
+                },
                 "spec.x: must be a string, but is a number; write \"5\", with the quotes",
             ),
-            (Value::Array(&[]), |n| drop(n.string()), "spec.x: must be a string, but is a list"),
-            (Value::Bool(true), |n| drop(n.entries()), "spec.x: must be an object, but is a boolean"),
-            (Value::Float(0.5), |n| drop(n.fields(|_| Some(()))), "spec.x: must be an object, but is a number"),
+            (
+                Value::Array(&[]),
+                |n| {
+                    n.string();
+                },
+                "spec.x: must be a string, but is a list",
+            ),
+            (
+                Value::Bool(true),
+                |n| {
+                    n.entries();
+                },
+                "spec.x: must be an object, but is a boolean",
+            ),
+            (
+                Value::Float(0.5),
+                |n| {
+                    n.fields(|_| Some(()));
+                },
+                "spec.x: must be an object, but is a number",
+            ),
             (
                 Value::String("a"),
-                |n| drop(n.strings()),
+                |n| {
+                    n.strings();
+                },
                 "spec.x: must be a list, but is a string; begin each entry with a dash",
             ),
-            (Value::Array(&[Value::Null]), |n| drop(n.strings()), "spec.x[0]: must be a string, but is null"),
+            (
+                Value::Array(&[Value::Null]),
+                |n| {
+                    n.strings();
+                },
+                "spec.x[0]: must be a string, but is null",
+            ),
         ];
         for (value, read, message) in cases {
             let found = problems(&[("x", value)], |node| {

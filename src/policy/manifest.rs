@@ -6,7 +6,7 @@ use crate::json::{Arena, Value, yaml};
 
 use super::error::{LoadError, Reason};
 use super::model::Source;
-use super::problem::{FieldPath, Problem, Problems, Step};
+use super::problem::{Fault, FieldPath, Problem, Problems, Step};
 
 /// A YAML (or JSON) text with one document or more, and the name to report it by.
 #[derive(Clone, Debug)]
@@ -107,11 +107,93 @@ impl<'a> Document<'a> {
         let problems = problems.into_inner();
         for problem in &problems {
             let mut error = self.error(Reason::Field(problem.clone()));
-            if let Some(line) = manifest.line(self.at.document, &problem.path) {
+            if let Some(line) = self.line(manifest, problem) {
                 error.at.line = line;
             }
             errors.push(error);
         }
         problems
+    }
+
+    /// The line of a problem: that of its field, or within an expression that of the mistake.
+    fn line(&self, manifest: &Manifest, problem: &Problem) -> Option<usize> {
+        let start = manifest.line(self.at.document, &problem.path)?;
+        let Fault::Expression { line, column, .. } = problem.fault else { return Some(start) };
+        let within = || {
+            let below = problem.path.steps().get(self.path.steps().len()..)?;
+            let value = below.iter().try_fold(self.value, |value, step| match step {
+                Step::Field(name) | Step::Key(name) => value.get(name),
+                Step::Index(index) => value.as_array()?.get(*index).copied(),
+            });
+            let expression = value?.as_str()?;
+            line_of_scalar(&manifest.text, start, expression, offset(expression, line, column)?)
+        };
+        Some(within().unwrap_or(start))
+    }
+}
+
+/// The byte offset of a line and column (both from 1, the column in characters) in `text`.
+fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let in_line: usize = text.get(before..)?.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum();
+    Some(before + in_line)
+}
+
+/// The line of the byte at `offset` of a scalar that begins at line `start` of a YAML text, however it is written: each
+/// line of the text is looked up in the scalar, which folding and indentation leave in order.
+fn line_of_scalar(text: &str, start: usize, scalar: &str, offset: usize) -> Option<usize> {
+    let mut lines = text.lines().enumerate().skip(start.checked_sub(1)?);
+    let (first, header) = lines.next()?;
+    // What follows the key on its own line begins the scalar, unless that is the sign of a block.
+    let tail = |(at, _): (usize, char)| header.get(at..).map(str::trim_end).filter(|tail| !tail.is_empty());
+    let begun = header.char_indices().filter_map(tail).find(|tail| scalar.starts_with(tail));
+    let mut end = begun.map_or(0, str::len);
+    if offset < end {
+        return Some(first + 1);
+    }
+    for (index, line) in lines {
+        let line = line.trim();
+        let at = end + scalar.get(end..)?.find(line)?;
+        end = at + line.len();
+        // An error at the very end of the expression belongs to its last line.
+        if offset < end || end >= scalar.trim_end().len() {
+            return Some(index + 1);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_line_of_a_place_in_a_scalar_however_it_is_written() {
+        let cases = [
+            ("- expression: a + b\n", "a + b", "b", 1),
+            ("- expression: |\n    a +\n    b\n", "a +\nb\n", "b", 3),
+            ("- expression: |-\n\n    a +\n      b\n", "\na +\n  b", "b", 4),
+            ("- expression: >-\n    a +\n    b +\n    c\n", "a + b + c", "c", 4),
+            ("- expression: >\n    a\n\n    + b\n", "a\n+ b\n", "b", 4),
+            ("- expression: a\n    + b\n", "a + b", "b", 2),
+        ];
+        for (text, scalar, place, line) in cases {
+            let at = scalar.find(place).expect("the place is in the scalar");
+            assert_eq!(line_of_scalar(text, 1, scalar, at), Some(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn gives_up_on_scalars_whose_text_differs() {
+        assert_eq!(line_of_scalar("- expression: \"a\\x2b b\"\n", 1, "a+ b", 3), None);
+        assert_eq!(line_of_scalar("", 5, "a", 0), None);
+    }
+
+    #[test]
+    fn converts_lines_and_columns_to_offsets() {
+        assert_eq!(offset("a\nbé c", 2, 4), Some(6));
+        assert_eq!(offset("a", 1, 1), Some(0));
+        assert_eq!(offset("a", 9, 9), Some(1));
+        assert_eq!(offset("a", 0, 1), None);
     }
 }

@@ -189,7 +189,7 @@ impl fmt::Display for Quoted<'_> {
 
 /// The name among `known` that `name` was probably meant to be.
 pub fn closest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    let allowed = (name.chars().count() / 2).clamp(1, 3);
     known
         .iter()
         .map(|candidate| (edits(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
