@@ -1,27 +1,59 @@
 //! Values of Kubernetes' own CEL types.
 
-/// A value of one of Kubernetes' own types. Equality and text form live with the library that makes it.
+use std::fmt;
+use std::net::IpAddr;
+
+use super::library::netip::Prefix;
+use super::library::quantity_value::Quantity;
+use super::library::semver::Version;
+
+/// A value of one of Kubernetes' own types. What makes two equal is the library's that makes them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opaque<'a> {
-    /// Placeholder until the libraries land.
-    Named(&'a str),
+    /// `kubernetes.Quantity`
+    Quantity(Quantity<'a>),
+    /// `net.IP`
+    Ip(IpAddr),
+    /// `net.CIDR`
+    Cidr(Prefix),
+    /// `kubernetes.Semver`
+    Semver(Version<'a>),
 }
 
 impl<'a> Opaque<'a> {
     /// The CEL name of the type, for example `kubernetes.Quantity`.
     pub fn type_name(&self) -> &'a str {
         match self {
-            Opaque::Named(name) => name,
+            Opaque::Quantity(_) => "kubernetes.Quantity",
+            Opaque::Ip(_) => "net.IP",
+            Opaque::Cidr(_) => "net.CIDR",
+            Opaque::Semver(_) => "kubernetes.Semver",
         }
     }
-}
-impl Opaque<'_> {
-    /// stub
+
+    /// The size that cost goes by: the bytes of an address, the bytes that a prefix covers, 1 for all others.
     pub fn size(&self) -> u64 {
-        1
+        match self {
+            Opaque::Ip(ip) => if ip.is_ipv4() { 4 } else { 16 },
+            Opaque::Cidr(prefix) => u64::from(prefix.bits).div_ceil(8),
+            _ => 1,
+        }
     }
-    /// stub
+
+    /// The length of a named format's regular expression, for cost; 1 for all other types.
     pub fn regex_size(&self) -> u64 {
         1
+    }
+}
+
+impl fmt::Display for Opaque<'_> {
+    /// The text form; for an address and a prefix it is what CEL's `string()` gives.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Opaque::Quantity(quantity) => quantity.fmt(f),
+            Opaque::Ip(ip) => ip.fmt(f),
+            Opaque::Cidr(prefix) => write!(f, "{}/{}", prefix.ip, prefix.bits),
+            Opaque::Semver(version) => version.fmt(f),
+        }
     }
 }

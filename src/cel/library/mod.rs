@@ -1,5 +1,66 @@
-//! stub
+//! The function libraries of the Kubernetes CEL environment, one file for each upstream library.
+//!
+//! A library knows values and nothing else: no parser, no checker, no evaluator. Which overload exists in which
+//! Kubernetes version stands beside the overload; where upstream spreads one name over several libraries, the
+//! name's only [`Function`] is in [`shared`] and asks the values.
+
+mod build;
+mod cidr;
+mod ip;
+mod jsonpatch;
+mod lists;
+mod lists_ext;
+pub mod netip;
+mod optionals;
+mod quantity;
+pub mod quantity_value;
 pub mod re2;
-pub fn all() -> impl Iterator<Item = &'static super::function::Function> {
-    std::iter::empty()
+mod re2_class;
+mod regex;
+pub mod semver;
+mod sets;
+mod shared;
+mod strings;
+mod strings_format;
+mod text;
+
+use super::function::Function;
+
+/// The functions of all libraries; no name occurs twice.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    [
+        cidr::FUNCTIONS,
+        ip::FUNCTIONS,
+        jsonpatch::FUNCTIONS,
+        lists::FUNCTIONS,
+        lists_ext::FUNCTIONS,
+        optionals::FUNCTIONS,
+        quantity::FUNCTIONS,
+        regex::FUNCTIONS,
+        semver::FUNCTIONS,
+        sets::FUNCTIONS,
+        shared::FUNCTIONS,
+        strings::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_and_no_overload_id_occurs_twice() {
+        let mut names = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for function in all() {
+            assert!(names.insert(function.name), "{} is declared twice", function.name);
+            for overload in function.overloads {
+                assert!(ids.insert(overload.id), "overload {} is declared twice", overload.id);
+            }
+        }
+    }
 }

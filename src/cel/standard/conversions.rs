@@ -1,6 +1,7 @@
 //! Conversions between types, by the functions named after them.
 
-use crate::cel::function::{Error, Function, overload};
+use crate::cel::function::{Error, Function, overload, overload_since};
+use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
 use crate::json::Arena;
 
@@ -61,6 +62,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
             overload("int64_to_string", "(int) -> string"),
             overload("timestamp_to_string", "(timestamp) -> string"),
             overload("uint64_to_string", "(uint) -> string"),
+            overload_since(30, "ip_to_string", "(net.IP) -> string"),
+            overload_since(30, "cidr_to_string", "(net.CIDR) -> string"),
         ],
         eval: to_string,
     },
@@ -168,6 +171,7 @@ fn to_string<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::Double(d)] => double_text(*d),
         [Value::Duration(nanoseconds)] => time::duration_text(*nanoseconds),
         [Value::Timestamp(t)] => time::timestamp_text(*t),
+        [Value::Opaque(opaque @ (Opaque::Ip(_) | Opaque::Cidr(_)))] => opaque.to_string(),
         _ => return Err(Error::no_such_overload()),
     };
     Ok(Value::String(arena.alloc_str(&text)))

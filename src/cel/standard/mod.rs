@@ -8,7 +8,8 @@ mod time;
 
 use super::function::Function;
 
-pub(super) use conversions::{to_duration, to_timestamp};
+pub(super) use conversions::{double_text, to_duration, to_timestamp};
+pub(super) use time::{duration_text, timestamp_text};
 
 /// Every standard function.
 pub(super) fn all() -> impl Iterator<Item = &'static Function> {

@@ -77,7 +77,7 @@ fn starts_with<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
 fn matches<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::String(text), Value::String(pattern)] => {
-            let regex = re2::compile(pattern).map_err(Error::new)?;
+            let regex = re2::compile_cached(pattern).map_err(Error::new)?;
             Ok(Value::Bool(regex.is_match(text)))
         }
         _ => Err(Error::no_such_overload()),

@@ -238,13 +238,9 @@ fn duration_part(text: &str) -> Option<(i128, &str)> {
 
 /// Seconds with as many fractional digits as needed, and `s`.
 pub(in crate::cel) fn duration_text(nanoseconds: i64) -> String {
-    let (seconds, nanos) = (nanoseconds / 1_000_000_000, (nanoseconds % 1_000_000_000).unsigned_abs());
-    let sign = if nanoseconds < 0 && seconds == 0 { "-" } else { "" };
-    let fraction = format!("{nanos:09}");
-    match fraction.trim_end_matches('0') {
-        "" => format!("{sign}{seconds}s"),
-        digits => format!("{sign}{seconds}.{digits}s"),
-    }
+    // Upstream prints a double, which has no room for the nanoseconds of a long duration.
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    format!("{}s", seconds as f64 + rest as f64 / 1e9)
 }
 
 /// A field of the calendar in a time zone.

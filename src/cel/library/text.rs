@@ -1,0 +1,77 @@
+//! Values and strings as Go writes them.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::cel::standard::{double_text, duration_text, timestamp_text};
+use crate::cel::value::Value;
+
+/// The text of a scalar as `string(value)` gives it; `None` for bytes that are no UTF-8 and for all other values.
+pub fn scalar_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    Some(match value {
+        Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+        Value::Int(i) => Cow::Owned(i.to_string()),
+        Value::Uint(u) => Cow::Owned(u.to_string()),
+        Value::Double(d) => Cow::Owned(double_text(*d)),
+        Value::String(s) => Cow::Borrowed(s),
+        Value::Bytes(b) => Cow::Borrowed(std::str::from_utf8(b).ok()?),
+        Value::Duration(d) => Cow::Owned(duration_text(*d)),
+        Value::Timestamp(t) => Cow::Owned(timestamp_text(*t)),
+        Value::Type(name) => Cow::Borrowed(name),
+        _ => return None,
+    })
+}
+
+/// A string in double quotes as Go's `%q`: everything that can't be printed is escaped.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '\x07' => quoted.push_str("\\a"),
+            '\x08' => quoted.push_str("\\b"),
+            '\x0c' => quoted.push_str("\\f"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\x0b' => quoted.push_str("\\v"),
+            '\\' => quoted.push_str("\\\\"),
+            '"' => quoted.push_str("\\\""),
+            c if is_printable(c) => quoted.push(c),
+            c if c.is_ascii() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if u32::from(c) < 0x10000 => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
+fn is_printable(c: char) -> bool {
+    static PRINTABLE: LazyLock<Option<regex::Regex>> =
+        LazyLock::new(|| regex::Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").ok());
+    if c.is_ascii() {
+        return matches!(c, ' '..='~');
+    }
+    PRINTABLE.as_ref().is_some_and(|printable| printable.is_match(c.encode_utf8(&mut [0; 4])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_as_go_does() {
+        let rows = [
+            ("plain", r#""plain""#),
+            ("a\"b\\c\n", r#""a\"b\\c\n""#),
+            ("\u{1}\u{7f}", r#""\x01\x7f""#),
+            ("é世\u{301}", "\"é世\u{301}\""),
+            ("\u{a0}\u{200b}\u{e000}\u{10ffff}", r#""\u00a0\u200b\ue000\U0010ffff""#),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+}
