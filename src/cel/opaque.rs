@@ -34,7 +34,13 @@ impl<'a> Opaque<'a> {
     /// The size that cost goes by: the bytes of an address, the bytes that a prefix covers, 1 for all others.
     pub fn size(&self) -> u64 {
         match self {
-            Opaque::Ip(ip) => if ip.is_ipv4() { 4 } else { 16 },
+            Opaque::Ip(ip) => {
+                if ip.is_ipv4() {
+                    4
+                } else {
+                    16
+                }
+            }
             Opaque::Cidr(prefix) => u64::from(prefix.bits).div_ceil(8),
             _ => 1,
         }

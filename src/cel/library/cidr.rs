@@ -86,9 +86,8 @@ pub fn address<'a>(arena: &'a Arena, prefix: &Prefix) -> Result<Value<'a>, Error
 
 fn from_string(text: &str) -> Result<Prefix, Error> {
     // The context is said twice upstream.
-    parse(text).map_err(|message| {
-        Error::new(format!("network address parse error during conversion from string: {message}"))
-    })
+    parse(text)
+        .map_err(|message| Error::new(format!("network address parse error during conversion from string: {message}")))
 }
 
 fn parse(text: &str) -> Result<Prefix, String> {

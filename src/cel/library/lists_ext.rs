@@ -20,7 +20,11 @@ pub const FUNCTIONS: &[Function] = &[
             overload_since(34, "list_uint_sortByAssociatedKeys", "list<T>.(list<uint>) -> list<T>"),
             overload_since(34, "list_double_sortByAssociatedKeys", "list<T>.(list<double>) -> list<T>"),
             overload_since(34, "list_bool_sortByAssociatedKeys", "list<T>.(list<bool>) -> list<T>"),
-            overload_since(34, "list_google.protobuf.Duration_sortByAssociatedKeys", "list<T>.(list<duration>) -> list<T>"),
+            overload_since(
+                34,
+                "list_google.protobuf.Duration_sortByAssociatedKeys",
+                "list<T>.(list<duration>) -> list<T>",
+            ),
             overload_since(
                 34,
                 "list_google.protobuf.Timestamp_sortByAssociatedKeys",
@@ -137,11 +141,7 @@ fn flatten<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error>
         [Value::List(list), Value::Int(depth)] => (*list, *depth),
         [target] => return Err(Error::new(format!("no such overload: {}.flatten()", target.type_name()))),
         [target, depth] => {
-            return Err(Error::new(format!(
-                "no such overload: {}.flatten({})",
-                target.type_name(),
-                depth.type_name()
-            )));
+            return Err(Error::new(format!("no such overload: {}.flatten({})", target.type_name(), depth.type_name())));
         }
         _ => return Err(Error::no_such_overload()),
     };

@@ -252,7 +252,8 @@ impl Decimal<'_> {
 
     /// The digits for an exponent that is not above its own.
     fn digits_at(&self, exponent: i64) -> Option<Vec<u8>> {
-        let zeros = if self.digits.is_empty() { 0 } else { usize::try_from(self.exponent.checked_sub(exponent)?).ok()? };
+        let zeros =
+            if self.digits.is_empty() { 0 } else { usize::try_from(self.exponent.checked_sub(exponent)?).ok()? };
         if zeros.checked_add(self.digits.len())? > MAX_DIGITS {
             return None;
         }

@@ -225,7 +225,8 @@ impl<'p> Translator<'p> {
 
     /// `(?…`: a named group, a group without a number, or flags.
     fn perl_group(&mut self, start: &'p str) -> Result<(), String> {
-        if let Some(name) = start.strip_prefix("(?P<").or_else(|| start.strip_prefix("(?<")).filter(|_| start.len() > 3) {
+        if let Some(name) = start.strip_prefix("(?P<").or_else(|| start.strip_prefix("(?<")).filter(|_| start.len() > 3)
+        {
             let Some((name, rest)) = name.split_once('>') else {
                 return Err(error("invalid named capture", start));
             };
@@ -279,7 +280,9 @@ impl<'p> Translator<'p> {
             None => format!("{{{least},}}"),
         };
         self.repeat(start, previous, operator, least, most)?;
-        if (least >= 2 || most.is_some_and(|most| most >= 2)) && self.operand.is_some_and(|repeats| repeats > MAX_REPEAT) {
+        if (least >= 2 || most.is_some_and(|most| most >= 2))
+            && self.operand.is_some_and(|repeats| repeats > MAX_REPEAT)
+        {
             return invalid(self.cursor.rest());
         }
         Ok(())

@@ -72,7 +72,9 @@ pub fn compare(a: &Version<'_>, b: &Version<'_>) -> Ordering {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Greater,
             (false, true) => Ordering::Less,
-            (false, false) => a.prerelease.split('.').map(Identifier::of).cmp(b.prerelease.split('.').map(Identifier::of)),
+            (false, false) => {
+                a.prerelease.split('.').map(Identifier::of).cmp(b.prerelease.split('.').map(Identifier::of))
+            }
         }
     })
 }
@@ -140,13 +142,7 @@ impl<'t> Version<'t> {
                 return Err(format!("Invalid character(s) found in build meta data {}", quoted(identifier)));
             }
         }
-        Ok(Self {
-            major,
-            minor,
-            patch,
-            prerelease: prerelease.unwrap_or_default(),
-            build: build.unwrap_or_default(),
-        })
+        Ok(Self { major, minor, patch, prerelease: prerelease.unwrap_or_default(), build: build.unwrap_or_default() })
     }
 }
 
@@ -213,10 +209,7 @@ fn check_prerelease(identifier: &str) -> Result<(), String> {
     }
     if identifier.bytes().all(|b| b.is_ascii_digit()) {
         if identifier.len() > 1 && identifier.starts_with('0') {
-            return Err(format!(
-                "Numeric PreRelease version must not contain leading zeroes {}",
-                quoted(identifier)
-            ));
+            return Err(format!("Numeric PreRelease version must not contain leading zeroes {}", quoted(identifier)));
         }
         return parse_uint(identifier).map(|_| ());
     }

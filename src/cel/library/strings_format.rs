@@ -102,8 +102,9 @@ impl Clause {
                 _ => radix(value, |n| format!("{n:b}")).ok_or("only integers and bools can be formatted as binary"),
             },
             'o' => radix(value, |n| format!("{n:o}")).ok_or("octal clause can only be used on integers"),
-            letter => hex(value, letter == 'X')
-                .ok_or("only integers, byte buffers, and strings can be formatted as hex"),
+            letter => {
+                hex(value, letter == 'X').ok_or("only integers, byte buffers, and strings can be formatted as hex")
+            }
         }
         .map_err(|message| during(message, value))
         .and_then(|text: String| out.push(&text))
@@ -116,7 +117,8 @@ fn parse_precision(text: &str) -> Result<(Option<usize>, &str), String> {
     if rest.is_empty() {
         return Err("could not find end of precision specifier".to_owned());
     }
-    let convert = |reason| format!("error while converting precision to integer: strconv.Atoi: parsing {digits:?}: {reason}");
+    let convert =
+        |reason| format!("error while converting precision to integer: strconv.Atoi: parsing {digits:?}: {reason}");
     if digits.is_empty() {
         return Err(convert("invalid syntax"));
     }
@@ -196,10 +198,9 @@ fn print_literal(out: &mut Output<'_>, value: &Value<'_>, depth: usize) -> Resul
         Value::Double(d) => out.push(&format!("{d:.DEFAULT_PRECISION$}")),
         Value::Duration(d) => out.push(&format!("duration(\"{}\")", duration_text(*d))),
         Value::Timestamp(t) => out.push(&format!("timestamp(\"{}\")", timestamp_text(*t))),
-        Value::Struct(_) | Value::Optional(_) | Value::Opaque(_) => Err(Error::new(format!(
-            "error during formatting: no formatting function for {}",
-            value.type_name()
-        ))),
+        Value::Struct(_) | Value::Optional(_) | Value::Opaque(_) => {
+            Err(Error::new(format!("error during formatting: no formatting function for {}", value.type_name())))
+        }
         _ => print_string(out, value, deeper),
     }
 }
@@ -258,7 +259,10 @@ fn scientific(number: f64, width: usize) -> String {
 }
 
 fn superscript(digits: &str) -> String {
-    let raised = ['\u{2070}', '\u{b9}', '\u{b2}', '\u{b3}', '\u{2074}', '\u{2075}', '\u{2076}', '\u{2077}', '\u{2078}', '\u{2079}'];
+    let raised = [
+        '\u{2070}', '\u{b9}', '\u{b2}', '\u{b3}', '\u{2074}', '\u{2075}', '\u{2076}', '\u{2077}', '\u{2078}',
+        '\u{2079}',
+    ];
     digits.chars().filter_map(|digit| raised.get(digit.to_digit(10)? as usize)).collect()
 }
 
