@@ -14,6 +14,13 @@ pub enum Mode {
     Enforce,
 }
 
+impl Mode {
+    /// Whether mutating policies change what is stored.
+    pub fn mutates(self) -> bool {
+        self == Mode::Enforce
+    }
+}
+
 /// What one finding amounts to, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {

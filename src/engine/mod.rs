@@ -3,10 +3,21 @@
 //! Knows policies and requests; knows nothing of HTTP, files or clusters.
 
 mod context;
+mod convert;
+mod decide;
 mod decision;
+mod equivalent;
+mod evaluate;
+mod expand;
+mod field;
+mod match_conditions;
+mod matching;
+mod mutate;
 mod observe;
 mod request;
 mod set;
+mod subject;
+mod validate;
 
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
 pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};

@@ -1,24 +1,58 @@
 //! A set of policies that is ready to judge requests.
 
-use crate::json;
-use crate::policy::model::Policy;
+use std::collections::HashMap;
+use std::time::Instant;
 
-use super::context::Context;
-use super::decision::Decision;
+use crate::cel::Variable;
+use crate::json::Value;
+use crate::policy::model::{Policy, Rules};
+use crate::policy::{Exemptions, Params};
+
+use super::context::{Context, Phase};
+use super::decide::{ConfigurationError, JudgedPod, Recorder};
+use super::decision::{Decision, Evaluation, Mutated};
+use super::evaluate::Invocation;
+use super::expand::expand;
+use super::matching::{is_excluded, matches};
+use super::mutate::{Mutations, Planned, mutate};
 use super::request::Request;
+use super::subject::Subject;
+use super::validate::{Judgement, PolicyDecision, validate};
 
-/// Policies with their bindings and params, indexed for look-up by resource. Immutable: a reload makes a new one.
+/// Policies with their bindings and params, indexed by resource. Immutable: a reload makes a new one.
 #[derive(Debug, Default)]
 pub struct PolicySet {
     policies: Vec<Policy>,
+    /// The variables of each policy as the evaluator takes them.
+    variables: Vec<Vec<Variable>>,
+    validating: Index,
+    mutating: Index,
+    params: Params,
+    exemptions: Exemptions,
 }
 
+/// Which policies can concern a resource, by their position; a policy in doubt is listed.
+#[derive(Debug, Default)]
+struct Index {
+    by_resource: HashMap<String, Vec<usize>>,
+    /// For resources that no rule names.
+    wildcard: Vec<usize>,
+}
+
+/// What one policy, binding and param said, or why it could not be asked.
+type Judged<'a> = Result<(Invocation<'a>, Judgement<'a>), ConfigurationError<'a>>;
+
 impl PolicySet {
-    /// Builds a set from compiled policies and the objects that their bindings' `paramRef`s may refer to; of two
-    /// params of one kind, namespace and name the later wins.
-    pub fn new(mut policies: Vec<Policy>, _params: &[json::Value<'_>]) -> Self {
+    /// Builds a set from compiled policies, the objects that their bindings' `paramRef`s may refer to, and exemptions.
+    pub fn new(mut policies: Vec<Policy>, params: Params, exemptions: Exemptions) -> Self {
         policies.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { policies }
+        let variables = policies.iter().map(|policy| {
+            policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone())).collect()
+        });
+        let variables = variables.collect();
+        let validating = Index::new(&policies, |rules| matches!(rules, Rules::Validate { .. }));
+        let mutating = Index::new(&policies, |rules| matches!(rules, Rules::Mutate { .. }));
+        Self { policies, variables, validating, mutating, params, exemptions }
     }
 
     /// The policies, sorted by name.
@@ -26,8 +60,188 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Judges a request: matches, mutates, expands, validates, decides.
-    pub fn review<'a>(&'a self, _request: &Request<'a>, _context: &Context<'a>) -> Decision<'a> {
-        Decision::default()
+    /// The exemptions.
+    pub fn exemptions(&self) -> &Exemptions {
+        &self.exemptions
     }
+
+    /// Judges a request: matches, mutates, expands, validates, decides.
+    pub fn review<'a>(&'a self, request: &Request<'a>, context: &Context<'a>) -> Decision<'a> {
+        if is_excluded(request.resource) {
+            return Decision::default();
+        }
+        let mut subject = Subject::new(request, context);
+        let mut recorder = Recorder::new(request, context, &self.exemptions);
+        let mut mutated = None;
+        // Below enforcement nothing was mutated before validation: what would have been done is done here.
+        if context.phase != Phase::Validate || !context.mode.mutates() {
+            let mutations = mutate(subject, |subject| self.plan(&self.mutating, subject));
+            if context.phase != Phase::Validate {
+                record_errors(&mut recorder, &mutations, None);
+                mutated = summary(&mutations);
+            }
+            subject = mutations.subject;
+        }
+        if context.phase != Phase::Mutate {
+            record(&mut recorder, self.judge(&subject), None);
+            self.review_effective_pod(&subject, &mut recorder);
+        }
+        recorder.finish(mutated)
+    }
+
+    /// Judges the pod that a workload will create, after what mutating policies will make of it.
+    fn review_effective_pod<'a>(&'a self, subject: &Subject<'a>, recorder: &mut Recorder<'a>) {
+        let Some(pod) = expand(subject.arena(), &subject.request) else { return };
+        let declared = Subject::new(&pod.request, subject.context());
+        let mutations = mutate(declared.with_object(pod.request.object), |pod| self.plan(&self.mutating, pod));
+        let created = mutations.subject.request.object;
+        let judged = JudgedPod { origin: pod.origin, declared: pod.request.object, created };
+        record_errors(recorder, &mutations, Some(&judged));
+        let after = self.judge(&mutations.subject);
+        if !mutations.changes.is_empty() {
+            self.record_repairs(&declared, &mutations, &after, recorder, &judged);
+        }
+        record(recorder, after, Some(&judged));
+    }
+
+    /// Records which violations of the declared pod, that would deny it, mutating policies repair.
+    fn record_repairs<'a>(
+        &'a self,
+        declared: &Subject<'a>,
+        mutations: &Mutations<'a>,
+        after: &[Judged<'a>],
+        recorder: &mut Recorder<'a>,
+        judged: &JudgedPod<'a>,
+    ) {
+        for planned in self.plan(&self.validating, declared) {
+            let Ok(invocation) = planned else { continue };
+            let later = after.iter().flatten().find(|(other, _)| other.is_same(&invocation)).map(|(_, later)| later);
+            for decision in violations(&judge_one(&invocation, declared)) {
+                let persists = |judgement: &Judgement<'a>| violations(judgement).any(|later| later.index == decision.index);
+                if !invocation.denies() || later.is_some_and(persists) {
+                    continue;
+                }
+                let repairer = mutations.changes.iter().find(|change| {
+                    let repaired = declared.with_object(change.object);
+                    !violations(&judge_one(&invocation, &repaired)).any(|later| later.index == decision.index)
+                });
+                if let Some(change) = repairer {
+                    recorder.repaired(&invocation, decision, &change.policy.name, judged);
+                }
+            }
+        }
+    }
+
+    /// Judges a subject by every validating policy that matches it.
+    fn judge<'a>(&'a self, subject: &Subject<'a>) -> Vec<Judged<'a>> {
+        let judge = |invocation| {
+            let judgement = judge_one(&invocation, subject);
+            (invocation, judgement)
+        };
+        self.plan(&self.validating, subject).into_iter().map(|planned| planned.map(judge)).collect()
+    }
+
+    /// What of an index concerns the subject: each policy, binding and param, in upstream's order.
+    fn plan<'a>(&'a self, index: &Index, subject: &Subject<'a>) -> Vec<Planned<'a>> {
+        let mut plan = Vec::new();
+        for &at in index.get(subject.request.request_resource.resource, subject.request.resource.resource) {
+            let (Some(policy), Some(variables)) = (self.policies.get(at), self.variables.get(at)) else { continue };
+            let Some(matched) = matches(&policy.match_constraints, subject) else { continue };
+            for binding in &policy.bindings {
+                if binding.match_resources.as_ref().is_some_and(|resources| matches(resources, subject).is_none()) {
+                    continue;
+                }
+                let (kind, reference) = (policy.param_kind.as_ref(), binding.param_ref.as_ref());
+                match self.params.resolve(subject.arena(), kind, reference, subject.request.namespace) {
+                    Ok(params) => plan.extend(params.iter().map(|params| {
+                        Ok(Invocation { policy, variables, binding, matched, params: *params })
+                    })),
+                    Err(error) => {
+                        plan.push(Err(ConfigurationError { policy, binding: &binding.name, message: error.to_string() }));
+                    }
+                }
+            }
+        }
+        plan
+    }
+}
+
+impl Index {
+    fn new(policies: &[Policy], is_of_kind: impl Fn(&Rules) -> bool) -> Self {
+        let mut index = Self::default();
+        for policy in policies.iter().filter(|policy| is_of_kind(&policy.rules)) {
+            for resource in policy.match_constraints.resource_rules.iter().flat_map(|rule| &rule.resources) {
+                let name = resource.split('/').next().unwrap_or_default();
+                if name != "*" {
+                    index.by_resource.entry(name.to_owned()).or_default();
+                }
+            }
+        }
+        for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| is_of_kind(&policy.rules)) {
+            let rules = &policy.match_constraints.resource_rules;
+            let names = |name: &str| {
+                let mut resources = rules.iter().flat_map(|rule| &rule.resources);
+                rules.is_empty() || resources.any(|resource| resource.split('/').next().is_some_and(|r| r == name || r == "*"))
+            };
+            for (resource, listed) in &mut index.by_resource {
+                if names(resource) {
+                    listed.push(at);
+                }
+            }
+            if names("*") {
+                index.wildcard.push(at);
+            }
+        }
+        index
+    }
+
+    /// The policies for a request. Equivalent resources share their name, and so do a request's own resource and the
+    /// one it was converted to.
+    fn get(&self, requested: &str, converted: &str) -> &[usize] {
+        self.by_resource.get(requested).or_else(|| self.by_resource.get(converted)).unwrap_or(&self.wildcard)
+    }
+}
+
+fn record<'a>(recorder: &mut Recorder<'a>, judged: Vec<Judged<'a>>, pod: Option<&JudgedPod<'a>>) {
+    for judged in judged {
+        match judged {
+            Ok((invocation, judgement)) => recorder.judgement(&invocation, judgement, pod),
+            Err(error) => recorder.configuration_error(error, pod),
+        }
+    }
+}
+
+/// Judges a subject by one validating policy, unless nobody waits for the answer any longer.
+fn judge_one<'a>(invocation: &Invocation<'a>, subject: &Subject<'a>) -> Judgement<'a> {
+    let Rules::Validate { validations, audit_annotations } = &invocation.policy.rules else { return Judgement::Skipped };
+    if subject.context().deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        return Judgement::error("the request's timeout had passed before this policy could be evaluated".to_owned());
+    }
+    validate(invocation, subject, validations, audit_annotations)
+}
+
+fn violations<'j, 'a>(judgement: &'j Judgement<'a>) -> impl Iterator<Item = &'j PolicyDecision<'a>> {
+    let decisions = match judgement {
+        Judgement::Evaluated { decisions, .. } => decisions.as_slice(),
+        Judgement::Skipped => &[],
+    };
+    decisions.iter().filter(|decision| decision.evaluation == Evaluation::Deny)
+}
+
+fn record_errors<'a>(recorder: &mut Recorder<'a>, mutations: &Mutations<'a>, pod: Option<&JudgedPod<'a>>) {
+    for error in &mutations.errors {
+        recorder.mutation_error(error.policy, error.binding, error.message.clone(), error.index, pod);
+    }
+}
+
+/// The object after mutation with each policy that changed it, once.
+fn summary<'a>(mutations: &Mutations<'a>) -> Option<Mutated<'a>> {
+    let mut policies: Vec<&'a str> = Vec::new();
+    for change in &mutations.changes {
+        if !policies.contains(&change.policy.name.as_str()) {
+            policies.push(&change.policy.name);
+        }
+    }
+    let object: Value<'a> = mutations.changes.last()?.object;
+    Some(Mutated { object, policies })
 }

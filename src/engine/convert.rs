@@ -1,0 +1,235 @@
+//! CEL values to JSON, by the rules that mutations use.
+//!
+//! Upstream: `policy/mutating/patch/json_patch.go` (through protobuf's JSON value) and
+//! `cel/mutation/dynamic/objects.go`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::cel::Value as Cel;
+use crate::cel::value::{Struct, Timestamp};
+use crate::json::{Arena, Member, Object, Value};
+
+/// The largest integer that JSON numbers carry exactly; beyond it upstream writes a string.
+const JSON_SAFE: i64 = (1 << 53) - 1;
+
+/// Why a CEL value has no JSON form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConvertError {
+    /// A value of a type that JSON can't express.
+    #[error("type conversion error from '{0}' to '*structpb.Value'")]
+    Unsupported(String),
+    /// A map with a key that is no string.
+    #[error("map key is of type {0}, not string")]
+    Key(String),
+    /// `optional.none()`.
+    #[error("optional.none() dereference")]
+    None,
+    /// NaN or an infinity.
+    #[error("JSON has no number {0}")]
+    NotANumber(String),
+}
+
+/// How numbers are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// As the value of a JSON patch: integers beyond 2^53 become strings.
+    JsonPatch,
+    /// As a field of an apply configuration: unchanged.
+    Apply,
+}
+
+/// The value of a `JSONPatch`.
+///
+/// # Errors
+/// The first part that JSON can't express.
+pub fn patch_value<'a>(arena: &'a Arena, value: Cel<'a>) -> Result<Value<'a>, ConvertError> {
+    to_json(arena, value, Numbers::JsonPatch)
+}
+
+/// The value of an `Object`, an apply configuration.
+///
+/// # Errors
+/// The first part that JSON can't express.
+pub fn apply_configuration<'a>(arena: &'a Arena, value: &Struct<'a>) -> Result<Value<'a>, ConvertError> {
+    fields(arena, value, Numbers::Apply)
+}
+
+/// Checks that nested object types are named after the fields that hold them: `Object.spec{…}` in the field `spec`.
+///
+/// # Errors
+/// Every mismatch, one a line, as upstream joins them.
+pub fn check_type_names(value: &Struct<'_>) -> Result<(), String> {
+    let mut mismatches = Vec::new();
+    check(&Cel::Struct(value), &mut value.type_name.to_owned(), &mut mismatches);
+    match mismatches.is_empty() {
+        true => Ok(()),
+        false => Err(mismatches.join("\n")),
+    }
+}
+
+fn check(value: &Cel<'_>, expected: &mut String, mismatches: &mut Vec<String>) {
+    match value {
+        Cel::Struct(message) => {
+            if message.type_name != expected.as_str() {
+                mismatches.push(format!(
+                    "unexpected type name {:?}, expected {expected:?}, which matches field name path from root Object type",
+                    message.type_name
+                ));
+            }
+            for (name, field) in message.fields {
+                let length = expected.len();
+                expected.push('.');
+                expected.push_str(name);
+                check(field, expected, mismatches);
+                expected.truncate(length);
+            }
+        }
+        // Lists and maps of a document hold no messages; those that were computed add no name to the path.
+        Cel::List(list @ crate::cel::value::List::Values(_)) => {
+            list.iter().for_each(|element| check(&element, expected, mismatches));
+        }
+        Cel::Map(map @ crate::cel::value::Map::Entries(_)) => {
+            map.iter().for_each(|(_, entry)| check(&entry, expected, mismatches));
+        }
+        _ => {}
+    }
+}
+
+fn to_json<'a>(arena: &'a Arena, value: Cel<'a>, numbers: Numbers) -> Result<Value<'a>, ConvertError> {
+    let text = |text: String| Value::String(arena.alloc_str(&text));
+    Ok(match value {
+        Cel::Null => Value::Null,
+        Cel::Bool(b) => Value::Bool(b),
+        Cel::String(s) => Value::String(s),
+        Cel::Int(i) => integer(i, numbers).unwrap_or_else(|| text(i.to_string())),
+        Cel::Uint(u) => match i64::try_from(u) {
+            Ok(i) => integer(i, numbers).unwrap_or_else(|| text(u.to_string())),
+            Err(_) => text(u.to_string()),
+        },
+        Cel::Double(d) => double(d)?,
+        Cel::Bytes(bytes) => text(STANDARD.encode(bytes)),
+        Cel::Duration(nanos) => text(duration(nanos)),
+        Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
+        Cel::List(crate::cel::value::List::Json(elements)) if numbers == Numbers::Apply => Value::Array(elements),
+        Cel::List(list) => {
+            let elements = list.iter().map(|element| to_json(arena, element, numbers)).collect::<Result<Vec<_>, _>>()?;
+            Value::Array(arena.alloc_slice_copy(&elements))
+        }
+        Cel::Map(crate::cel::value::Map::Json(object)) if numbers == Numbers::Apply => Value::Object(object),
+        Cel::Map(map) => {
+            let mut members: Vec<Member<'a>> = Vec::with_capacity(map.len());
+            for (key, entry) in map.iter() {
+                let Cel::String(key) = key else { return Err(ConvertError::Key(key.type_name().to_owned())) };
+                members.push((key, to_json(arena, entry, numbers)?));
+            }
+            Value::Object(Object::new(arena, &members))
+        }
+        Cel::Struct(message) => fields(arena, message, numbers)?,
+        Cel::Optional(Some(inner)) => to_json(arena, *inner, numbers)?,
+        Cel::Optional(None) => return Err(ConvertError::None),
+        Cel::Type(_) | Cel::Opaque(_) => return Err(unsupported(&value)),
+    })
+}
+
+fn fields<'a>(arena: &'a Arena, message: &Struct<'a>, numbers: Numbers) -> Result<Value<'a>, ConvertError> {
+    let mut members: Vec<Member<'a>> = Vec::with_capacity(message.fields.len());
+    for (name, field) in message.fields {
+        members.push((name, to_json(arena, *field, numbers)?));
+    }
+    Ok(Value::Object(Object::new(arena, &members)))
+}
+
+fn unsupported(value: &Cel<'_>) -> ConvertError {
+    ConvertError::Unsupported(value.type_name().to_owned())
+}
+
+fn integer<'a>(i: i64, numbers: Numbers) -> Option<Value<'a>> {
+    (numbers == Numbers::Apply || (-JSON_SAFE..=JSON_SAFE).contains(&i)).then_some(Value::Int(i))
+}
+
+/// Integral doubles are written without fraction, so they are read back as integers.
+fn double<'a>(d: f64) -> Result<Value<'a>, ConvertError> {
+    if !d.is_finite() {
+        return Err(ConvertError::NotANumber(d.to_string()));
+    }
+    // The cast is exact: the bound keeps it within the integers that a double carries.
+    let integral = d.fract() == 0.0 && d.abs() <= JSON_SAFE as f64;
+    Ok(if integral { Value::Int(d as i64) } else { Value::Float(d) })
+}
+
+/// Seconds with as many decimals as needed, as Go writes them.
+fn duration(nanos: i64) -> String {
+    format!("{}s", nanos as f64 / 1e9)
+}
+
+fn rfc3339(timestamp: Timestamp) -> Option<String> {
+    let nanos = i32::try_from(timestamp.nanos).ok()?;
+    jiff::Timestamp::new(timestamp.seconds, nanos).ok().map(|t| t.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cel::value::{List, Map};
+
+    #[test]
+    fn values_become_the_json_that_upstream_writes() {
+        let arena = Arena::new();
+        for (value, expected) in [
+            (Cel::Int(7), Value::Int(7)),
+            (Cel::Int(1 << 53), Value::String("9007199254740992")),
+            (Cel::Int(i64::MIN), Value::String("-9223372036854775808")),
+            (Cel::Uint(u64::MAX), Value::String("18446744073709551615")),
+            (Cel::Double(2.0), Value::Int(2)),
+            (Cel::Double(2.5), Value::Float(2.5)),
+            (Cel::Bytes(b"hi"), Value::String("aGk=")),
+            (Cel::Duration(1_500_000_000), Value::String("1.5s")),
+            (Cel::Timestamp(Timestamp { seconds: 0, nanos: 0 }), Value::String("1970-01-01T00:00:00Z")),
+            (Cel::Optional(Some(&Cel::Bool(true))), Value::Bool(true)),
+            (Cel::List(List::Values(&[Cel::Int(1), Cel::Null])), Value::Array(&[Value::Int(1), Value::Null])),
+        ] {
+            assert_eq!(patch_value(&arena, value), Ok(expected), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_json_cannot_express() {
+        let arena = Arena::new();
+        let mut entries = [(Cel::Int(1), Cel::Int(2))];
+        let by_number = crate::cel::value::Entries::new(&arena, &mut entries).expect("one key");
+        for (value, expected) in [
+            (Cel::Double(f64::NAN), ConvertError::NotANumber("NaN".to_owned())),
+            (Cel::Optional(None), ConvertError::None),
+            (Cel::Type("int"), ConvertError::Unsupported("type".to_owned())),
+            (Cel::Map(Map::Entries(by_number)), ConvertError::Key("int".to_owned())),
+        ] {
+            assert_eq!(patch_value(&arena, value), Err(expected));
+        }
+    }
+
+    #[test]
+    fn apply_configurations_keep_large_integers() {
+        let arena = Arena::new();
+        let message = Struct { type_name: "Object", fields: &[("big", Cel::Int(i64::MAX))] };
+        let json = apply_configuration(&arena, &message).expect("plain fields");
+        assert_eq!(json.get("big"), Some(Value::Int(i64::MAX)));
+    }
+
+    #[test]
+    fn types_have_to_be_named_after_their_fields() {
+        let selector = Struct { type_name: "Object.spec.wrong", fields: &[] };
+        let inner = [("selector", Cel::Struct(&selector))];
+        let spec = Struct { type_name: "Object.spec", fields: &inner };
+        let outer = [("spec", Cel::Struct(&spec))];
+        let wrong = Struct { type_name: "Object", fields: &outer };
+        let error = check_type_names(&wrong).expect_err("a mismatch");
+        assert_eq!(
+            error,
+            "unexpected type name \"Object.spec.wrong\", expected \"Object.spec.selector\", \
+             which matches field name path from root Object type"
+        );
+        let right = Struct { type_name: "Object", fields: &[("spec", Cel::Int(1))] };
+        assert_eq!(check_type_names(&right), Ok(()));
+    }
+}

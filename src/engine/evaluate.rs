@@ -1,0 +1,141 @@
+//! One policy's expressions on one subject: budgets, error texts and observation, the same for every kind of rule.
+//!
+//! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
+
+use crate::cel::cost::EXPRESSION_LIMIT;
+use crate::cel::{Error, Evaluator, Inputs, Limit, Value, Variable};
+use crate::policy::model::{Binding, Compiled, Policy, ValidationAction};
+
+use super::observe::{Outcome, Place};
+use super::subject::{Matched, Subject};
+
+/// The cost that all validations, or all audit annotations, or one mutation of a binding may reach together.
+pub const COST_BUDGET: u64 = 10_000_000;
+/// The cost that all match conditions of a binding may reach together.
+pub const COST_BUDGET_MATCH_CONDITIONS: u64 = 2_500_000;
+
+/// A policy to be evaluated for one binding with one param.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The policy's variables as the evaluator takes them.
+    pub variables: &'a [Variable],
+    /// The binding.
+    pub binding: &'a Binding,
+    /// How the request was matched.
+    pub matched: Matched<'a>,
+    /// The param, or null.
+    pub params: crate::json::Value<'a>,
+}
+
+/// Why an expression gave no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The expression's own error; other expressions are still evaluated.
+    Expression(String),
+    /// The budget or the time has run out; nothing more is evaluated.
+    Stopped(String),
+}
+
+/// Evaluates expressions that share variables and a budget.
+pub struct Expressions<'a, 's> {
+    evaluator: Evaluator<'a>,
+    budget: u64,
+    invocation: Invocation<'a>,
+    subject: &'s Subject<'a>,
+}
+
+impl<'a, 's> Expressions<'a, 's> {
+    /// Prepares an evaluation of `invocation` on `inputs` within `budget`.
+    pub fn new(invocation: &Invocation<'a>, subject: &'s Subject<'a>, inputs: Inputs<'a>, budget: u64) -> Self {
+        let deadline = subject.context().deadline;
+        Self {
+            evaluator: Evaluator::new(subject.arena(), inputs, invocation.variables, budget, deadline),
+            budget,
+            invocation: *invocation,
+            subject,
+        }
+    }
+
+    /// Evaluates one expression and tells the observer.
+    ///
+    /// # Errors
+    /// In upstream's words: a compilation error, the expression's error, or what stopped the evaluation.
+    pub fn evaluate(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+        let result = self.value(program, expression);
+        let outcome = match &result {
+            Ok(Value::Bool(true)) => Outcome::True,
+            Ok(Value::Bool(false)) => Outcome::False,
+            Ok(_) => Outcome::Value,
+            Err(_) => Outcome::Error,
+        };
+        self.invocation.observe(self.subject, place, outcome);
+        result
+    }
+
+    /// Evaluates one expression.
+    ///
+    /// # Errors
+    /// As [`Expressions::evaluate`].
+    pub fn value(&mut self, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+        let program = program.as_ref().map_err(|error| Failure::Expression(format!("compilation error: {error}")))?;
+        let value = self.evaluator.evaluate(program);
+        match value {
+            // An expression that exhausts the budget and fails besides counts as having exhausted it.
+            Err(Error::Evaluation(_)) if self.evaluator.cost() > self.budget => {
+                Err(failure(Error::Cancelled(Limit::Budget), expression))
+            }
+            value => value.map_err(|error| failure(error, expression)),
+        }
+    }
+
+    /// The cost so far.
+    pub fn cost(&self) -> u64 {
+        self.evaluator.cost()
+    }
+}
+
+impl Drop for Expressions<'_, '_> {
+    /// Tells the observer which variables the expressions needed.
+    fn drop(&mut self) {
+        if self.subject.context().observer.is_some() {
+            for (index, is_ok) in self.evaluator.evaluated_variables() {
+                let outcome = if is_ok { Outcome::Value } else { Outcome::Error };
+                self.invocation.observe(self.subject, Place::Variable(index), outcome);
+            }
+        }
+    }
+}
+
+impl<'a> Invocation<'a> {
+    /// Whether both evaluate one policy for one binding and param.
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.policy, other.policy) && std::ptr::eq(self.binding, other.binding) && self.params == other.params
+    }
+
+    /// Whether a violation denies the request.
+    pub fn denies(&self) -> bool {
+        self.binding.validation_actions.contains(&ValidationAction::Deny)
+    }
+
+    /// Tells the observer, if any, what an expression gave.
+    pub fn observe(&self, subject: &Subject<'a>, place: Place, outcome: Outcome) {
+        if let Some(observer) = subject.context().observer {
+            observer.evaluated(&self.policy.name, place, outcome);
+        }
+    }
+}
+
+/// Whether evaluating `count` more expressions could exhaust `remaining`, all variables counted anew.
+pub fn could_exhaust(remaining: u64, count: usize, variables: usize) -> bool {
+    let calls = u64::try_from(count.saturating_add(variables)).unwrap_or(u64::MAX);
+    calls.saturating_mul(EXPRESSION_LIMIT) > remaining
+}
+
+fn failure(error: Error, expression: &str) -> Failure {
+    match error {
+        Error::Cancelled(Limit::Budget | Limit::Deadline) => Failure::Stopped(error.to_string()),
+        error => Failure::Expression(format!("expression '{expression}' resulted in error: {error}")),
+    }
+}

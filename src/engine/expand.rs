@@ -1,0 +1,368 @@
+//! Effective pods: the Pod that a workload will create, and the way back from its fields to the workload's.
+//!
+//! The pod is what its controller posts at CREATE, as far as that follows from the workload: labels, annotations and
+//! spec of the template, the controller's reference and user, a StatefulSet's claims as volumes. Left out are values
+//! that only the cluster knows (hashes, uids, the node of a DaemonSet's pod) and a DaemonSet's standard tolerations.
+
+use crate::json::{Arena, Member, Object, Value};
+
+use super::field::{self, Step};
+use super::request::{GroupVersionKind, GroupVersionResource, Operation, Request};
+use super::subject::object;
+
+/// The pod that a workload will create.
+#[derive(Clone, Copy, Debug)]
+pub struct EffectivePod<'a> {
+    /// The request by which the pod will be created.
+    pub request: Request<'a>,
+    /// How its fields map to the workload's.
+    pub origin: Origin,
+}
+
+/// Where the parts of an effective pod stand in its workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The path of the pod template in the workload.
+    template: &'static [&'static str],
+    /// How many volumes the template has; those after it come from `spec.volumeClaimTemplates`.
+    volumes: usize,
+}
+
+/// A kind of object that contains a pod template.
+struct Workload {
+    kind: &'static str,
+    resource: &'static str,
+    groups: &'static [&'static str],
+    template: &'static [&'static str],
+    /// The kind that owns the pods; empty where nothing does.
+    owner: &'static str,
+    owner_api_version: &'static str,
+    /// The service account in kube-system that creates the pods.
+    controller: &'static str,
+}
+
+const SPEC_TEMPLATE: &[&str] = &["spec", "template"];
+const APPS: &[&str] = &["apps", "extensions"];
+
+const WORKLOADS: [Workload; 8] = [
+    Workload {
+        kind: "Deployment",
+        resource: "deployments",
+        groups: APPS,
+        template: SPEC_TEMPLATE,
+        owner: "ReplicaSet",
+        owner_api_version: "apps/v1",
+        controller: "replicaset-controller",
+    },
+    Workload {
+        kind: "ReplicaSet",
+        resource: "replicasets",
+        groups: APPS,
+        template: SPEC_TEMPLATE,
+        owner: "ReplicaSet",
+        owner_api_version: "apps/v1",
+        controller: "replicaset-controller",
+    },
+    Workload {
+        kind: "StatefulSet",
+        resource: "statefulsets",
+        groups: APPS,
+        template: SPEC_TEMPLATE,
+        owner: "StatefulSet",
+        owner_api_version: "apps/v1",
+        controller: "statefulset-controller",
+    },
+    Workload {
+        kind: "DaemonSet",
+        resource: "daemonsets",
+        groups: APPS,
+        template: SPEC_TEMPLATE,
+        owner: "DaemonSet",
+        owner_api_version: "apps/v1",
+        controller: "daemon-set-controller",
+    },
+    Workload {
+        kind: "ReplicationController",
+        resource: "replicationcontrollers",
+        groups: &[""],
+        template: SPEC_TEMPLATE,
+        owner: "ReplicationController",
+        owner_api_version: "v1",
+        controller: "replication-controller",
+    },
+    Workload {
+        kind: "Job",
+        resource: "jobs",
+        groups: &["batch"],
+        template: SPEC_TEMPLATE,
+        owner: "Job",
+        owner_api_version: "batch/v1",
+        controller: "job-controller",
+    },
+    Workload {
+        kind: "CronJob",
+        resource: "cronjobs",
+        groups: &["batch"],
+        template: &["spec", "jobTemplate", "spec", "template"],
+        owner: "Job",
+        owner_api_version: "batch/v1",
+        controller: "job-controller",
+    },
+    Workload {
+        kind: "PodTemplate",
+        resource: "podtemplates",
+        groups: &[""],
+        template: &["template"],
+        owner: "",
+        owner_api_version: "",
+        controller: "",
+    },
+];
+
+const POD_KIND: GroupVersionKind<'static> = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
+const POD_RESOURCE: GroupVersionResource<'static> = GroupVersionResource { group: "", version: "v1", resource: "pods" };
+
+/// The pod that the request's workload will create, if it is a workload that will create any: a pod controller or a
+/// PodTemplate, created or updated, and not on its way to deletion (where refusing an update would only keep it).
+pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePod<'a>> {
+    if !matches!(request.operation, Operation::Create | Operation::Update) || !request.sub_resource.is_empty() {
+        return None;
+    }
+    let workload = WORKLOADS.iter().find(|workload| {
+        workload.resource == request.resource.resource
+            && workload.kind == request.kind.kind
+            && workload.groups.contains(&request.resource.group)
+    })?;
+    let metadata = request.object.get("metadata").unwrap_or(Value::Null);
+    if metadata.get("deletionTimestamp").is_some_and(|timestamp| !timestamp.is_null()) {
+        return None;
+    }
+    let template = request.object.at(workload.template)?;
+    let spec = template.get("spec")?.as_object()?;
+    let namespace = match request.namespace {
+        "" => metadata.get("namespace").and_then(|v| v.as_str()).unwrap_or_default(),
+        namespace => namespace,
+    };
+    let name = match request.name {
+        "" => metadata.get("name").or_else(|| metadata.get("generateName")).and_then(|v| v.as_str()).unwrap_or_default(),
+        name => name,
+    };
+    let volumes = spec.get("volumes").and_then(|v| v.as_array()).unwrap_or_default();
+    let mut pod_spec = Value::Object(spec);
+    let mut pod_name = "";
+    if workload.kind == "StatefulSet" {
+        pod_name = arena.alloc_str(&format!("{name}-0"));
+        pod_spec = with_claims(arena, pod_spec, volumes, request.object, pod_name);
+    }
+    let labels = extra_labels(arena, workload, name, pod_name);
+    let names = Names { namespace, owner: name, pod: pod_name };
+    let pod_metadata = pod_metadata(arena, workload, request.object, template, &names, &labels);
+    let pod = object(
+        arena,
+        &mut [
+            ("apiVersion", Value::String("v1")),
+            ("kind", Value::String("Pod")),
+            ("metadata", pod_metadata),
+            ("spec", pod_spec),
+        ],
+    );
+    Some(EffectivePod {
+        request: Request {
+            kind: POD_KIND,
+            resource: POD_RESOURCE,
+            request_kind: POD_KIND,
+            request_resource: POD_RESOURCE,
+            name: pod_name,
+            namespace,
+            operation: Operation::Create,
+            user_info: controller_user(arena, workload).unwrap_or(request.user_info),
+            object: pod,
+            // A pod is made anew from a changed template: there is no old one, whatever the workload was before.
+            old_object: Value::Null,
+            options: Value::Null,
+            ..*request
+        },
+        origin: Origin { template: workload.template, volumes: volumes.len() },
+    })
+}
+
+impl Origin {
+    /// The path in the workload of a field of the pod as it is created, `created`; mutating policies may have changed
+    /// the pod from `declared`, and with it the places of list elements.
+    pub fn field(&self, path: &str, declared: Value<'_>, created: Value<'_>) -> String {
+        let Some(mut steps) = field::steps(path) else { return path.to_owned() };
+        if declared != created {
+            restore_indexes(&mut steps, declared, created);
+        }
+        let prefixed = |steps: &[Step<'_>]| {
+            let template: Vec<Step<'_>> = self.template.iter().map(|name| Step::Field(name)).collect();
+            field::join(&[template.as_slice(), steps].concat())
+        };
+        match steps.as_slice() {
+            [Step::Field("spec"), Step::Field("volumes"), Step::Index(index), rest @ ..] if *index >= self.volumes => {
+                let claims = [Step::Field("spec"), Step::Field("volumeClaimTemplates"), Step::Index(index - self.volumes)];
+                field::join(&[&claims, rest].concat())
+            }
+            [Step::Field("spec"), ..] => prefixed(&steps),
+            [Step::Field("metadata"), Step::Field("labels" | "annotations"), ..] => prefixed(&steps),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// The message with the field paths at its head replaced by the workload's.
+    pub fn message(&self, message: &str, declared: Value<'_>, created: Value<'_>) -> String {
+        field::rewrite(message, |path| self.field(path, declared, created))
+    }
+}
+
+/// The keys by which elements of a pod's lists are told apart.
+const ELEMENT_KEYS: [&str; 6] = ["name", "mountPath", "devicePath", "containerPort", "ip", "key"];
+
+/// Replaces indexes into the created pod's lists by those of the same elements in the declared pod.
+fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'_>) {
+    let (mut before, mut after) = (Some(declared), Some(created));
+    for step in steps {
+        match step {
+            Step::Field(name) => {
+                before = before.and_then(|v| v.get(name));
+                after = after.and_then(|v| v.get(name));
+            }
+            Step::Key(quoted) => {
+                let key = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+                before = before.and_then(|v| v.get(key));
+                after = after.and_then(|v| v.get(key));
+            }
+            Step::Index(index) => {
+                let element = after.and_then(|v| v.as_array()).and_then(|elements| elements.get(*index).copied());
+                let old = before.and_then(|v| v.as_array()).unwrap_or_default();
+                let found = element.and_then(|element| old.iter().position(|other| is_same(*other, element)));
+                // An element that mutation added has no place in the workload: its index stays.
+                if let Some(found) = found {
+                    *index = found;
+                }
+                before = found.and_then(|found| old.get(found).copied());
+                after = element;
+            }
+        }
+    }
+}
+
+fn is_same(a: Value<'_>, b: Value<'_>) -> bool {
+    match ELEMENT_KEYS.iter().find(|key| a.get(key).is_some() || b.get(key).is_some()) {
+        Some(key) => a.get(key) == b.get(key),
+        None => a == b,
+    }
+}
+
+/// Where a pod is, and what it and its owner are called; the pod's name is empty where the API server generates it.
+struct Names<'a> {
+    namespace: &'a str,
+    owner: &'a str,
+    pod: &'a str,
+}
+
+fn pod_metadata<'a>(
+    arena: &'a Arena,
+    workload: &Workload,
+    owner: Value<'a>,
+    template: Value<'a>,
+    names: &Names<'a>,
+    extra_labels: &[Member<'a>],
+) -> Value<'a> {
+    let template = template.get("metadata").unwrap_or(Value::Null);
+    let mut members: Vec<Member<'a>> = Vec::with_capacity(8);
+    if names.pod.is_empty() {
+        members.push(("generateName", Value::String(arena.alloc_str(&format!("{}-", names.owner)))));
+    } else {
+        members.push(("name", Value::String(names.pod)));
+    }
+    if !names.namespace.is_empty() {
+        members.push(("namespace", Value::String(names.namespace)));
+    }
+    match (template.get("labels"), extra_labels) {
+        (None | Some(Value::Null), []) => {}
+        (Some(labels), []) => members.push(("labels", labels)),
+        (labels, extra) => {
+            let own = labels.and_then(|v| v.as_object()).unwrap_or_default();
+            members.push(("labels", Value::Object(Object::new(arena, &[own.members(), extra].concat()))));
+        }
+    }
+    for key in ["annotations", "finalizers"] {
+        members.extend(template.get(key).filter(|v| !v.is_null()).map(|value| (key, value)));
+    }
+    if !workload.owner.is_empty() {
+        let uid = owner.at(&["metadata", "uid"]).unwrap_or(Value::String(""));
+        let owner = object(
+            arena,
+            &mut [
+                ("apiVersion", Value::String(workload.owner_api_version)),
+                ("kind", Value::String(workload.owner)),
+                ("name", Value::String(names.owner)),
+                ("uid", uid),
+                ("controller", Value::Bool(true)),
+                ("blockOwnerDeletion", Value::Bool(true)),
+            ],
+        );
+        members.push(("ownerReferences", Value::Array(arena.alloc_slice_copy(&[owner]))));
+    }
+    Value::Object(Object::new(arena, &members))
+}
+
+/// Labels that controllers add and that follow from the workload alone.
+fn extra_labels<'a>(arena: &'a Arena, workload: &Workload, owner: &'a str, pod: &'a str) -> Vec<Member<'a>> {
+    let label = |key: &str, value: &'a str| -> Member<'a> { (arena.alloc_str(key), Value::String(value)) };
+    match workload.kind {
+        "StatefulSet" => vec![
+            label("statefulset.kubernetes.io/pod-name", pod),
+            label("apps.kubernetes.io/pod-index", "0"),
+        ],
+        "Job" => vec![label("batch.kubernetes.io/job-name", owner), label("job-name", owner)],
+        _ => Vec::new(),
+    }
+}
+
+/// Gives a StatefulSet's pod its claims as volumes. The controller puts them first; here they come last, so that the
+/// template's volumes keep their places. A claim takes the place of the template's volume of the same name.
+fn with_claims<'a>(
+    arena: &'a Arena,
+    spec: Value<'a>,
+    volumes: &[Value<'a>],
+    workload: Value<'a>,
+    pod_name: &str,
+) -> Value<'a> {
+    let claims = workload.at(&["spec", "volumeClaimTemplates"]).and_then(|v| v.as_array()).unwrap_or_default();
+    let Some(spec) = spec.as_object().filter(|_| !claims.is_empty()) else { return spec };
+    let name_of = |claim: &Value<'a>| claim.at(&["metadata", "name"]).and_then(|v| v.as_str()).unwrap_or_default();
+    let mut all = volumes.to_vec();
+    for claim in claims {
+        let name = name_of(claim);
+        let claim_name = Value::String(arena.alloc_str(&format!("{name}-{pod_name}")));
+        let source = object(arena, &mut [("claimName", claim_name)]);
+        let volume = object(arena, &mut [("name", Value::String(name)), ("persistentVolumeClaim", source)]);
+        match all.iter_mut().find(|other| other.get("name") == Some(Value::String(name))) {
+            Some(replaced) => *replaced = volume,
+            None => all.push(volume),
+        }
+    }
+    let volumes = Value::Array(arena.alloc_slice_copy(&all));
+    let members: Vec<Member<'a>> =
+        spec.members().iter().copied().filter(|(key, _)| *key != "volumes").chain([("volumes", volumes)]).collect();
+    Value::Object(Object::new(arena, &members))
+}
+
+/// The user that creates the pods: the controller's service account.
+fn controller_user<'a>(arena: &'a Arena, workload: &Workload) -> Option<Value<'a>> {
+    if workload.controller.is_empty() {
+        return None;
+    }
+    let user = arena.alloc_str(&format!("system:serviceaccount:kube-system:{}", workload.controller));
+    let groups =
+        ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"].map(Value::String);
+    Some(object(
+        arena,
+        &mut [
+            ("username", Value::String(user)),
+            ("groups", Value::Array(arena.alloc_slice_copy(&groups))),
+        ],
+    ))
+}

@@ -1,0 +1,247 @@
+//! Mutating policies: patches in order, and again for those that ask for it once others have changed the object.
+//!
+//! Upstream: `policy/mutating/dispatcher.go`, `policy/mutating/patch`.
+
+use crate::cel::Value as Cel;
+use crate::cel::value::Struct;
+use crate::json::{Member, Value};
+use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, ReinvocationPolicy, Rules};
+
+use super::convert;
+use super::decide::ConfigurationError;
+use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
+use super::match_conditions::{self, Conditions};
+use super::observe::{Outcome, Place};
+use super::subject::{Subject, object};
+
+/// What mutating policies did to a subject.
+#[derive(Debug)]
+pub struct Mutations<'a> {
+    /// The subject with the object as they left it.
+    pub subject: Subject<'a>,
+    /// Each change, in order.
+    pub changes: Vec<Change<'a>>,
+    /// What went wrong.
+    pub errors: Vec<MutationError<'a>>,
+}
+
+/// One policy's change.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The object afterwards.
+    pub object: Value<'a>,
+}
+
+/// Why a policy could not be applied.
+#[derive(Debug)]
+pub struct MutationError<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The binding's name.
+    pub binding: &'a str,
+    /// The mutation, if it is one's error.
+    pub index: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// One entry of a plan: what to run, or why it can't be.
+pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
+
+/// Runs the mutating policies that `plan` finds for a subject.
+pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {
+    let mut run = Run { mutations: Mutations { subject, changes: Vec::new(), errors: Vec::new() }, invoked: Vec::new() };
+    let first = plan(&run.mutations.subject);
+    if first.is_empty() {
+        return run.mutations;
+    }
+    run.pass(first, None);
+    // Without a change, running a policy again on the same object could only change nothing again.
+    let reinvoke = std::mem::take(&mut run.invoked);
+    if !run.mutations.changes.is_empty() && !reinvoke.is_empty() && !run.is_rejected() {
+        let again = plan(&run.mutations.subject);
+        run.pass(again, Some(&reinvoke));
+    }
+    run.mutations
+}
+
+/// What tells one invocation from another. Upstream: the reinvocation context's `key`.
+type Key<'a> = (&'a str, &'a str, Option<Value<'a>>, Option<Value<'a>>);
+
+struct Run<'a> {
+    mutations: Mutations<'a>,
+    /// The invocations that run again if needed.
+    invoked: Vec<Key<'a>>,
+}
+
+impl<'a> Run<'a> {
+    /// Runs the planned policies; on the second pass only those to `reinvoke`.
+    fn pass(&mut self, plan: Vec<Planned<'a>>, reinvoke: Option<&[Key<'a>]>) {
+        for planned in plan {
+            match planned {
+                Err(error) if reinvoke.is_none() => {
+                    let message = format!("failed to configure binding: {}", error.message);
+                    self.error(error.policy, error.binding, None, message);
+                }
+                Err(_) => {}
+                Ok(invocation) if reinvoke.is_none_or(|keys| keys.contains(&key(&invocation))) => {
+                    self.invoke(&invocation);
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn invoke(&mut self, invocation: &Invocation<'a>) {
+        let (policy, binding) = (invocation.policy, invocation.binding.name.as_str());
+        let Rules::Mutate { mutations, reinvocation } = &policy.rules else { return };
+        if let Some(error) = &policy.compile_error {
+            self.error(policy, binding, None, error.clone());
+            return;
+        }
+        match match_conditions::evaluate(invocation, &self.mutations.subject) {
+            Conditions::Match => {}
+            Conditions::NoMatch => return,
+            Conditions::Error(error) => {
+                self.error(policy, binding, None, error);
+                return;
+            }
+        }
+        let before = self.mutations.subject.request.object;
+        let mut is_changed = false;
+        for (index, mutation) in mutations.iter().enumerate() {
+            let subject = &self.mutations.subject;
+            if subject.request.object.is_null() {
+                continue;
+            }
+            let patched = apply_one(invocation, subject, mutation);
+            let outcome = match &patched {
+                Ok(Some(_)) => Outcome::Value,
+                Ok(None) => Outcome::Unchanged,
+                Err(_) => Outcome::Error,
+            };
+            invocation.observe(subject, Place::Mutation(index), outcome);
+            match patched {
+                Ok(Some(object)) => {
+                    self.mutations.subject = self.mutations.subject.with_object(object);
+                    is_changed = true;
+                }
+                Ok(None) => {}
+                // Upstream goes on with the policy's next mutation.
+                Err(Failure::Expression(error) | Failure::Stopped(error)) => {
+                    self.error(policy, binding, Some(index), error);
+                }
+            }
+        }
+        let object = self.mutations.subject.request.object;
+        if is_changed && object != before {
+            self.mutations.changes.push(Change { policy, object });
+        }
+        if *reinvocation == ReinvocationPolicy::IfNeeded {
+            self.invoked.push(key(invocation));
+        }
+    }
+
+    fn error(&mut self, policy: &'a Policy, binding: &'a str, index: Option<usize>, message: String) {
+        self.mutations.errors.push(MutationError { policy, binding, index, message });
+    }
+
+    fn is_rejected(&self) -> bool {
+        self.mutations.errors.iter().any(|error| error.policy.failure_policy == FailurePolicy::Fail)
+    }
+}
+
+fn key<'a>(invocation: &Invocation<'a>) -> Key<'a> {
+    let part = |name| invocation.params.at(&["metadata", name]);
+    (&invocation.policy.name, &invocation.binding.name, part("namespace"), part("name"))
+}
+
+/// The object after one mutation, or `None` if it stays as it is.
+fn apply_one<'a>(
+    invocation: &Invocation<'a>,
+    subject: &Subject<'a>,
+    mutation: &'a Mutation,
+) -> Result<Option<Value<'a>>, Failure> {
+    if let Err(error) = &mutation.program {
+        return Err(Failure::Expression(error.clone()));
+    }
+    let inputs = subject.inputs(&invocation.matched, invocation.params);
+    let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
+    let value = expressions.value(&mutation.program, &mutation.expression)?;
+    let patched = match (mutation.patch_type, value) {
+        (PatchType::JsonPatch, Cel::List(list)) => {
+            let operations: Vec<Cel<'a>> = list.iter().collect();
+            json_patch(subject, &operations)
+        }
+        (PatchType::JsonPatch, _) => {
+            Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned())
+        }
+        (PatchType::ApplyConfiguration, Cel::Struct(configuration)) => apply_configuration(subject, configuration),
+        (PatchType::ApplyConfiguration, other) => {
+            Err(format!("unsupported return type from ApplyConfiguration expression: {}", other.type_name()))
+        }
+    };
+    let object = subject.request.object;
+    patched.map(|patched| patched.filter(|patched| *patched != object)).map_err(Failure::Expression)
+}
+
+fn json_patch<'a>(subject: &Subject<'a>, operations: &[Cel<'a>]) -> Result<Option<Value<'a>>, String> {
+    if operations.is_empty() {
+        return Ok(None);
+    }
+    let arena = subject.arena();
+    let mut patch = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let Cel::Struct(operation) = operation else {
+            return Err(format!(
+                "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch, got element of {}",
+                operation.type_name()
+            ));
+        };
+        patch.push(patch_operation(subject, operation)?);
+    }
+    Err(format!("JSON Patch: {} operations can't be applied yet", patch.len()))
+}
+
+fn patch_operation<'a>(subject: &Subject<'a>, operation: &Struct<'a>) -> Result<Value<'a>, String> {
+    let arena = subject.arena();
+    let mut members: Vec<Member<'a>> = Vec::with_capacity(4);
+    // Upstream always writes op and path, and from only where it is set.
+    for name in ["op", "path"] {
+        let text = operation.fields.iter().find(|(field, _)| *field == name).and_then(|(_, value)| text(value));
+        members.push((name, Value::String(text.unwrap_or_default())));
+    }
+    for (name, field) in operation.fields {
+        match *name {
+            "from" => members.extend(text(field).filter(|from| !from.is_empty()).map(|from| ("from", Value::String(from)))),
+            "value" => {
+                if let Cel::Struct(message) = field {
+                    convert::check_type_names(message).map_err(|error| format!("type mismatch: {error}"))?;
+                }
+                let value = convert::patch_value(arena, *field).map_err(|error| {
+                    format!("JSONPath valueExpression evaluated to a type that could not marshal to JSON: {error}")
+                })?;
+                members.push(("value", value));
+            }
+            _ => {}
+        }
+    }
+    Ok(object(arena, &mut members))
+}
+
+fn text<'a>(value: &Cel<'a>) -> Option<&'a str> {
+    match value {
+        Cel::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn apply_configuration<'a>(subject: &Subject<'a>, configuration: &Struct<'a>) -> Result<Option<Value<'a>>, String> {
+    convert::check_type_names(configuration).map_err(|error| format!("type mismatch: {error}"))?;
+    let arena = subject.arena();
+    let patch = convert::apply_configuration(arena, configuration)
+        .map_err(|error| format!("invalid return type: {error}"))?;
+    Err(format!("error applying patch: {} can't be merged yet", patch.as_object().map_or(0, |o| o.len())))
+}
