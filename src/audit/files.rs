@@ -1,0 +1,206 @@
+//! Which files an audit reads: arguments in, texts out.
+//!
+//! Knows names, sizes and directories; knows nothing of what the texts mean.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+/// The largest file that is read, in bytes. The API server takes objects of up to 3 MiB; a file may hold many.
+pub const MAX_FILE_SIZE: u64 = 32 << 20;
+
+/// How deep directories may be nested.
+const MAX_DEPTH: usize = 64;
+
+/// A text that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFile {
+    /// The path as the operator would type it, `-` for standard input.
+    pub name: String,
+    /// The path, `None` for standard input.
+    pub path: Option<PathBuf>,
+    /// Its contents.
+    pub text: String,
+}
+
+/// A file or directory that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct ReadError {
+    /// The path as the operator would type it.
+    pub name: String,
+    /// Why, and what to do about it.
+    pub problem: String,
+}
+
+impl ReadError {
+    fn new(name: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self { name: name.to_string(), problem: problem.to_string() }
+    }
+}
+
+/// Reads what `paths` name, in their order: a file whatever it is called; a directory's `*.yaml`, `*.yml` and
+/// `*.json` at any depth, sorted by name, hidden ones left out; `-`, once, for `stdin`.
+///
+/// What can't be read is returned beside the rest, so that one bad file doesn't hide the others.
+pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<ReadError>) {
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    let mut keep = |read: Result<TextFile, ReadError>| match read {
+        Ok(file) => files.push(file),
+        Err(error) => errors.push(error),
+    };
+    for path in paths {
+        if path == Path::new("-") {
+            keep(read_text("-", stdin).map(|text| TextFile { name: "-".to_owned(), path: None, text }));
+            continue;
+        }
+        // Pipes too: `<(kubectl kustomize …)`.
+        if !path.is_dir() {
+            keep(read_file(path));
+            continue;
+        }
+        let walk = WalkDir::new(path).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_manifest_name(entry.path()) => {
+                    keep(read_file(entry.path()));
+                }
+                Ok(_) => {}
+                Err(error) => keep(Err(walk_error(path, &error))),
+            }
+        }
+    }
+    (files, errors)
+}
+
+fn read_file(path: &Path) -> Result<TextFile, ReadError> {
+    let name = display_name(path);
+    let mut file = File::open(path).map_err(|error| ReadError::new(&name, reason(&error)))?;
+    let text = read_text(&name, &mut file)?;
+    Ok(TextFile { name, path: Some(path.to_owned()), text })
+}
+
+fn read_text(name: &str, from: &mut dyn Read) -> Result<String, ReadError> {
+    let mut bytes = Vec::new();
+    from.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes).map_err(|error| ReadError::new(name, error))?;
+    if bytes.len() as u64 > MAX_FILE_SIZE {
+        return Err(ReadError::new(name, format!("larger than {} MiB; split it", MAX_FILE_SIZE >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        ReadError::new(name, format!("not UTF-8 (byte {at}); Kubernetes takes nothing else"))
+    })
+}
+
+/// The path as the operator would type it: without a leading `./`, with `/`.
+fn display_name(path: &Path) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.to_string_lossy().replace('\\', "/")
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with('.')
+}
+
+fn is_manifest_name(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext.eq_ignore_ascii_case(known)))
+}
+
+fn walk_error(root: &Path, error: &walkdir::Error) -> ReadError {
+    let name = display_name(error.path().unwrap_or(root));
+    if let Some(ancestor) = error.loop_ancestor() {
+        return ReadError::new(name, format!("a symbolic link back to {}; remove it", display_name(ancestor)));
+    }
+    match error.io_error() {
+        Some(error) => ReadError::new(name, reason(error)),
+        None => ReadError::new(name, error),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(files: &[TextFile]) -> Vec<&str> {
+        files.iter().map(|file| file.name.rsplit('/').next().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn reads_a_directory_in_order_without_hidden_files() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        for name in ["b.yaml", "a.yml", "sub/c.JSON", ".hidden.yaml", ".git/config.yaml", "notes.txt", "d.yaml.bak"] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            fs::write(path, "x: 1")?;
+        }
+        let (files, errors) = read(&[dir.path().to_owned()], &mut io::empty());
+        assert_eq!(names(&files), ["a.yml", "b.yaml", "c.JSON"]);
+        assert!(errors.is_empty(), "{errors:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn reads_a_named_file_whatever_it_is_called() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join(".manifest");
+        fs::write(&path, "x: 1")?;
+        let (files, _) = read(&[path], &mut io::empty());
+        assert_eq!(names(&files), [".manifest"]);
+        Ok(())
+    }
+
+    #[test]
+    fn reads_standard_input() {
+        let (files, _) = read(&[PathBuf::from("-")], &mut "kind: Pod".as_bytes());
+        assert_eq!(files, [TextFile { name: "-".to_owned(), path: None, text: "kind: Pod".to_owned() }]);
+    }
+
+    #[test]
+    fn reports_what_it_cannot_read_and_goes_on() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let bad = dir.path().join("bad.yaml");
+        let good = dir.path().join("good.yaml");
+        fs::write(&bad, b"name: \xff")?;
+        fs::write(&good, "x: 1")?;
+        let (files, errors) = read(&[dir.path().join("absent"), bad, good], &mut io::empty());
+        assert_eq!(names(&files), ["good.yaml"]);
+        let problems: Vec<_> = errors.iter().map(|error| error.problem.as_str()).collect();
+        assert_eq!(problems, ["no such file or directory", "not UTF-8 (byte 6); Kubernetes takes nothing else"]);
+        Ok(())
+    }
+
+    #[test]
+    fn rejects_a_text_beyond_the_size_limit() {
+        let limit = usize::try_from(MAX_FILE_SIZE).unwrap_or(usize::MAX);
+        assert!(read_text("-", &mut io::repeat(b'a').take(MAX_FILE_SIZE)).is_ok_and(|text| text.len() == limit));
+        let error = read_text("-", &mut io::repeat(b'a')).map(|text| text.len());
+        assert!(error.is_err_and(|error| error.to_string() == "-: larger than 32 MiB; split it"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn reports_a_symlink_loop_once_and_reads_the_rest() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        fs::create_dir(dir.path().join("sub"))?;
+        fs::write(dir.path().join("sub/a.yaml"), "x: 1")?;
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("sub/loop"))?;
+        let (files, errors) = read(&[dir.path().to_owned()], &mut io::empty());
+        assert_eq!(names(&files), ["a.yaml"]);
+        assert_eq!(errors.len(), 1);
+        assert!(errors.iter().all(|error| error.problem.contains("symbolic link back to")), "{errors:?}");
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! The report as JSON: schema `portcullis.dev/audit/v1`, which only ever gains fields.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::report::{Finding, Judged, Report, verdict_name};
+
+/// Writes `report` with a newline at the end.
+///
+/// # Errors
+/// `out` can't be written.
+pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let summary = report.summary();
+    let document = Document {
+        schema: "portcullis.dev/audit/v1",
+        summary: Summary {
+            objects: summary.objects,
+            pass: summary.pass,
+            deny: summary.deny,
+            warn: summary.warn,
+            audit: summary.audit,
+            error: summary.error,
+            exempt: summary.exempt,
+        },
+        findings: report
+            .objects
+            .iter()
+            .flat_map(|judged| judged.findings.iter().map(move |finding| Row::new(judged, finding)))
+            .collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Document<'r> {
+    schema: &'static str,
+    summary: Summary,
+    findings: Vec<Row<'r>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    objects: usize,
+    pass: usize,
+    deny: usize,
+    warn: usize,
+    audit: usize,
+    error: usize,
+    exempt: usize,
+}
+
+#[derive(Serialize)]
+struct Row<'r> {
+    policy: &'r str,
+    binding: &'r str,
+    verdict: &'static str,
+    reason: &'r str,
+    object: Object<'r>,
+    source: Source<'r>,
+    field: &'r str,
+    message: &'r str,
+    severity: &'r str,
+}
+
+#[derive(Serialize)]
+struct Object<'r> {
+    #[serde(rename = "apiVersion")]
+    api_version: &'r str,
+    kind: &'r str,
+    namespace: &'r str,
+    name: &'r str,
+}
+
+#[derive(Serialize)]
+struct Source<'r> {
+    file: &'r str,
+    document: usize,
+    line: usize,
+}
+
+impl<'r> Row<'r> {
+    fn new(judged: &'r Judged, finding: &'r Finding) -> Self {
+        Self {
+            policy: &finding.policy,
+            binding: &finding.binding,
+            verdict: verdict_name(finding.verdict),
+            reason: &finding.reason,
+            object: Object {
+                api_version: &judged.object.api_version,
+                kind: &judged.object.kind,
+                namespace: &judged.object.namespace,
+                name: &judged.object.name,
+            },
+            source: Source { file: &judged.source.file, document: judged.source.document, line: finding.line },
+            field: &finding.field,
+            message: &finding.message,
+            severity: &finding.severity,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::samples;
+    use super::*;
+
+    #[test]
+    fn follows_its_schema() -> Result<(), Box<dyn std::error::Error>> {
+        let mut out = Vec::new();
+        render(&samples::report(), &mut out)?;
+        let text = String::from_utf8(out)?;
+        assert!(text.ends_with("}\n"));
+        let document: serde_json::Value = serde_json::from_str(&text)?;
+        assert_eq!(document["schema"], "portcullis.dev/audit/v1");
+        let summary = serde_json::json!(
+            {"objects": 3, "pass": 5, "deny": 1, "warn": 1, "audit": 1, "error": 1, "exempt": 1});
+        assert_eq!(document["summary"], summary);
+        let verdicts: Vec<_> =
+            document["findings"].as_array().into_iter().flatten().map(|row| &row["verdict"]).collect();
+        assert_eq!(verdicts, ["warn", "deny", "audit", "exempt", "error"]);
+        let row = serde_json::json!({
+            "policy": "pss-baseline-privileged", "binding": "pss-baseline-privileged", "verdict": "warn",
+            "reason": "Invalid",
+            "object": {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "media", "name": "jellyfin"},
+            "source": {"file": "media/jellyfin.yaml", "document": 0, "line": 24},
+            "field": "spec.template.spec.containers[0].securityContext.privileged",
+            "message": "container jellyfin is privileged, but its pods will be repaired",
+            "severity": "high",
+        });
+        assert_eq!(document["findings"][0], row);
+        Ok(())
+    }
+}

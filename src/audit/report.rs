@@ -1,0 +1,251 @@
+//! What an audit found, as owned data: the input of every renderer.
+
+use crate::engine::Verdict;
+use crate::policy::model::Source;
+
+use super::classify::Reason;
+
+/// The result of an audit.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every object that was judged, in input order.
+    pub objects: Vec<Judged>,
+    /// Every document that was not, in input order.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One object with what was found about it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The object.
+    pub object: ObjectId,
+    /// Its document.
+    pub source: Source,
+    /// How many bindings it satisfies.
+    pub passed: usize,
+    /// What it doesn't satisfy, or what could not be evaluated.
+    pub findings: Vec<Finding>,
+}
+
+/// What names an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectId {
+    /// For example `apps/v1`.
+    pub api_version: String,
+    /// For example `Deployment`.
+    pub kind: String,
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// `metadata.name`, or `metadata.generateName` with a `*`.
+    pub name: String,
+}
+
+/// A finding that is not a pass.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The policy's name.
+    pub policy: String,
+    /// The binding's name; empty when the policy itself could not be used.
+    pub binding: String,
+    /// The strongest of the binding's actions.
+    pub verdict: Verdict,
+    /// Upstream's reason.
+    pub reason: String,
+    /// The field in the object, or empty.
+    pub field: String,
+    /// The line of that field, or of the object.
+    pub line: usize,
+    /// The message.
+    pub message: String,
+    /// The policy's severity, or empty.
+    pub severity: String,
+}
+
+/// A document that was not judged.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// The document.
+    pub source: Source,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The counts that a report ends in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Objects judged.
+    pub objects: usize,
+    /// Objects with a finding.
+    pub with_findings: usize,
+    /// Bindings satisfied.
+    pub pass: usize,
+    /// Findings by verdict.
+    pub deny: usize,
+    /// See [`Verdict::Warn`].
+    pub warn: usize,
+    /// See [`Verdict::Audit`].
+    pub audit: usize,
+    /// See [`Verdict::Error`].
+    pub error: usize,
+    /// See [`Verdict::Exempt`].
+    pub exempt: usize,
+    /// Documents left out, empty ones not counted.
+    pub left_out: usize,
+}
+
+impl Report {
+    /// The counts.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary { objects: self.objects.len(), ..Summary::default() };
+        for judged in &self.objects {
+            summary.pass += judged.passed;
+            summary.with_findings += usize::from(!judged.findings.is_empty());
+            for finding in &judged.findings {
+                match finding.verdict {
+                    Verdict::Pass => summary.pass += 1,
+                    Verdict::Exempt => summary.exempt += 1,
+                    Verdict::Audit => summary.audit += 1,
+                    Verdict::Warn => summary.warn += 1,
+                    Verdict::Error => summary.error += 1,
+                    Verdict::Deny => summary.deny += 1,
+                }
+            }
+        }
+        summary.left_out = self.left_out.iter().filter(|document| document.reason != Reason::Empty).count();
+        summary
+    }
+
+    /// Whether a finding is at least as strong as `verdict`.
+    pub fn reaches(&self, verdict: Verdict) -> bool {
+        self.objects.iter().flat_map(|judged| &judged.findings).any(|finding| finding.verdict >= verdict)
+    }
+}
+
+/// A verdict as reports and suites spell it.
+pub fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Exempt => "exempt",
+        Verdict::Audit => "audit",
+        Verdict::Warn => "warn",
+        Verdict::Error => "error",
+        Verdict::Deny => "deny",
+    }
+}
+
+impl std::fmt::Display for ObjectId {
+    /// `Deployment media/jellyfin`, `Namespace media`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.kind)?;
+        match (self.namespace.as_str(), self.name.as_str()) {
+            ("", "") => Ok(()),
+            ("", name) => write!(f, " {name}"),
+            (namespace, name) => write!(f, " {namespace}/{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    use super::*;
+
+    /// A report with one finding of each kind, for the renderers' tests.
+    pub fn report() -> Report {
+        let source = |file: &str, line| Source { file: file.to_owned(), document: 0, line };
+        let finding = |policy: &str, verdict, line, field: &str, message: &str, severity: &str| Finding {
+            policy: policy.to_owned(),
+            binding: policy.to_owned(),
+            verdict,
+            reason: "Invalid".to_owned(),
+            field: field.to_owned(),
+            line,
+            message: message.to_owned(),
+            severity: severity.to_owned(),
+        };
+        let id = |api_version: &str, kind: &str, namespace: &str, name: &str| ObjectId {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        Report {
+            objects: vec![
+                Judged {
+                    object: id("apps/v1", "Deployment", "media", "jellyfin"),
+                    source: source("media/jellyfin.yaml", 1),
+                    passed: 3,
+                    findings: vec![
+                        finding(
+                            "pss-baseline-privileged",
+                            Verdict::Warn,
+                            24,
+                            "spec.template.spec.containers[0].securityContext.privileged",
+                            "container jellyfin is privileged, but its pods will be repaired",
+                            "high",
+                        ),
+                        finding(
+                            "require-pinned-images",
+                            Verdict::Deny,
+                            17,
+                            "spec.template.spec.containers[0].image",
+                            "container jellyfin: pin the image\nto a version",
+                            "medium",
+                        ),
+                    ],
+                },
+                Judged {
+                    object: id("v1", "Namespace", "", "media"),
+                    source: source("media/namespace.yaml", 1),
+                    passed: 2,
+                    findings: Vec::new(),
+                },
+                Judged {
+                    object: id("v1", "Pod", "media", "vpn"),
+                    source: source("media/vpn.yaml", 4),
+                    passed: 0,
+                    findings: vec![
+                        finding("config-on-pvc", Verdict::Audit, 9, "spec.volumes[0]", "not a claim", ""),
+                        finding("pss-baseline-host-path", Verdict::Exempt, 4, "", "hostPath", "high"),
+                        finding("broken", Verdict::Error, 4, "", "no such key: spec", ""),
+                    ],
+                },
+            ],
+            left_out: vec![
+                LeftOut { source: source("media/kustomization.yaml", 1), reason: Reason::Kustomization },
+                LeftOut { source: source("media/empty.yaml", 1), reason: Reason::Empty },
+            ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_by_verdict() {
+        let expected = Summary {
+            objects: 3,
+            with_findings: 2,
+            pass: 5,
+            deny: 1,
+            warn: 1,
+            audit: 1,
+            error: 1,
+            exempt: 1,
+            left_out: 1,
+        };
+        assert_eq!(samples::report().summary(), expected);
+    }
+
+    #[test]
+    fn knows_how_strong_its_strongest_finding_is() {
+        let mut report = samples::report();
+        assert!(report.reaches(Verdict::Deny));
+        report.objects.remove(0);
+        assert!(!report.reaches(Verdict::Deny));
+        assert!(report.reaches(Verdict::Error));
+        report.objects.pop();
+        assert!(!report.reaches(Verdict::Exempt));
+    }
+}
