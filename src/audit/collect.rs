@@ -1,0 +1,382 @@
+//! From texts to manifests: documents taken apart, lists unpacked, namespaces filled in, everything else set aside.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::engine::Namespaces;
+use crate::json::{Arena, Object, Value, yaml};
+use crate::policy::Tree;
+use crate::policy::model::Source;
+
+use super::classify::{self, Reason};
+use super::files::TextFile;
+use super::kustomize::Kustomizations;
+use super::report::{LeftOut, ObjectId};
+use super::resources::{Resource, Resources, split_api_version};
+
+/// How deep lists of lists are unpacked.
+const MAX_LIST_DEPTH: usize = 8;
+
+/// The label that the API server gives every namespace.
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What was found among the texts.
+#[derive(Debug, Default)]
+pub struct Collection<'a> {
+    /// The objects to judge, in input order.
+    pub manifests: Vec<Manifest<'a>>,
+    /// The documents that are none.
+    pub left_out: Vec<LeftOut>,
+    /// The documents that can't be read.
+    pub errors: Vec<SyntaxError>,
+    /// The Namespace objects among the manifests.
+    pub namespaces: InputNamespaces,
+}
+
+/// One object to judge.
+#[derive(Clone, Debug)]
+pub struct Manifest<'a> {
+    /// The object as it would reach admission: with its namespace.
+    pub object: Value<'a>,
+    /// The object as it was written.
+    pub written: Value<'a>,
+    /// What the object is called.
+    pub id: ObjectId,
+    /// The resource that its kind is served under.
+    pub resource: Resource,
+    /// Where it was read from.
+    pub source: Source,
+    /// The text that it was read from.
+    pub text: &'a str,
+    /// Which items of (nested) lists it is, outermost first; empty for a document of its own.
+    pub items: Vec<usize>,
+}
+
+/// A document that is not YAML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where.
+    pub source: Source,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} not valid YAML: {}", self.source, self.message)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// Finds the manifests in `files`; namespaced objects without a namespace get that of their kustomization, or
+/// `default_namespace`.
+pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &str) -> Collection<'a> {
+    let mut collector =
+        Collector { arena, found: Vec::new(), left_out: Vec::new(), errors: Vec::new(), kustomizations: Kustomizations::default() };
+    for file in files {
+        collector.file(file);
+    }
+    collector.finish(default_namespace)
+}
+
+struct Collector<'a> {
+    arena: &'a Arena,
+    found: Vec<Found<'a>>,
+    left_out: Vec<LeftOut>,
+    errors: Vec<SyntaxError>,
+    kustomizations: Kustomizations,
+}
+
+struct Found<'a> {
+    value: Value<'a>,
+    source: Source,
+    file: &'a TextFile,
+    items: Vec<usize>,
+}
+
+impl<'a> Collector<'a> {
+    fn file(&mut self, file: &'a TextFile) {
+        let path = file.path.as_deref();
+        let whole = match path {
+            Some(path) if classify::is_helm_template(path) => Some(Reason::HelmTemplate),
+            Some(path) if self.kustomizations.is_patch(path) => Some(Reason::KustomizePatch),
+            _ => None,
+        };
+        if let Some(reason) = whole {
+            let source = Source { file: file.name.clone(), document: 0, line: 1 };
+            self.left_out.push(LeftOut { source, reason });
+            return;
+        }
+        for (document, parsed) in yaml::documents(self.arena, &file.text).into_iter().enumerate() {
+            match parsed {
+                Ok(parsed) => {
+                    let source = Source { file: file.name.clone(), document, line: parsed.line };
+                    self.value(parsed.value, source, file, Vec::new());
+                }
+                // Templates lie about outside charts too.
+                Err(_) if file.text.contains("{{") => {
+                    let source = Source { file: file.name.clone(), document, line: 1 };
+                    self.left_out.push(LeftOut { source, reason: Reason::HelmTemplate });
+                    return;
+                }
+                Err(error) => {
+                    let source = Source { file: file.name.clone(), document, line: error.line };
+                    self.errors.push(SyntaxError { source, message: error.message });
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, value: Value<'a>, source: Source, file: &'a TextFile, items: Vec<usize>) {
+        if let Some(list) = list_items(value).filter(|_| items.len() < MAX_LIST_DEPTH) {
+            for (index, item) in list.elements.iter().enumerate() {
+                let items = items.iter().copied().chain([index]).collect();
+                self.value(list.typed(self.arena, *item), source.clone(), file, items);
+            }
+            return;
+        }
+        match classify::left_out(value, file.path.as_deref()) {
+            Some(reason) => self.left_out.push(LeftOut { source, reason }),
+            None => self.found.push(Found { value, source, file, items }),
+        }
+    }
+
+    fn finish(mut self, default_namespace: &str) -> Collection<'a> {
+        let mut resources = Resources::default();
+        let mut namespaces = InputNamespaces::default();
+        for found in &self.found {
+            resources.learn(found.value);
+            namespaces.learn(found.value);
+        }
+        let mut manifests = Vec::with_capacity(self.found.len());
+        for Found { value, source, file, items } in std::mem::take(&mut self.found) {
+            let text = |path: &[&str]| value.at(path).and_then(|value| value.as_str()).unwrap_or_default();
+            let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
+            let (group, _) = split_api_version(api_version);
+            let resource = resources.of(group, kind);
+            let namespace = if resource.namespaced {
+                self.namespace(text(&["metadata", "namespace"]), file.path.as_deref(), default_namespace)
+            } else {
+                String::new()
+            };
+            let name = match (text(&["metadata", "name"]), text(&["metadata", "generateName"])) {
+                ("", "") => String::new(),
+                ("", prefix) => format!("{prefix}*"),
+                (name, _) => name.to_owned(),
+            };
+            let object = with_namespace(self.arena, value, &namespace);
+            let id = ObjectId { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name };
+            manifests.push(Manifest { object, written: value, id, resource, source, text: &file.text, items });
+        }
+        Collection { manifests, left_out: self.left_out, errors: self.errors, namespaces }
+    }
+
+    fn namespace(&mut self, written: &str, path: Option<&Path>, default: &str) -> String {
+        if !written.is_empty() {
+            return written.to_owned();
+        }
+        path.and_then(|path| self.kustomizations.namespace_of(path)).unwrap_or_else(|| default.to_owned())
+    }
+}
+
+/// The items of a list object, and what they are where they don't say so themselves.
+struct List<'a> {
+    elements: &'a [Value<'a>],
+    api_version: &'a str,
+    item_kind: &'a str,
+}
+
+fn list_items(value: Value<'_>) -> Option<List<'_>> {
+    let item_kind = value.get("kind")?.as_str()?.strip_suffix("List")?;
+    let api_version = value.get("apiVersion")?.as_str()?;
+    Some(List { elements: value.get("items")?.as_array()?, api_version, item_kind })
+}
+
+impl<'a> List<'a> {
+    /// The item with `apiVersion` and `kind`, which the API server omits in the items of a typed list.
+    fn typed(&self, arena: &'a Arena, item: Value<'a>) -> Value<'a> {
+        match item {
+            Value::Object(object) if !self.item_kind.is_empty() && object.get("kind").is_none() => {
+                let mut members =
+                    vec![("apiVersion", Value::String(self.api_version)), ("kind", Value::String(self.item_kind))];
+                members.extend(object.members().iter().filter(|(key, _)| *key != "apiVersion"));
+                Value::Object(Object::new(arena, &members))
+            }
+            other => other,
+        }
+    }
+}
+
+/// The object with `metadata.namespace` as the API server fills it in.
+pub fn with_namespace<'a>(arena: &'a Arena, object: Value<'a>, namespace: &str) -> Value<'a> {
+    let written = object.at(&["metadata", "namespace"]).and_then(|value| value.as_str()).unwrap_or_default();
+    if namespace.is_empty() || written == namespace {
+        return object;
+    }
+    let metadata = object.get("metadata").and_then(|metadata| metadata.as_object()).unwrap_or_default();
+    let namespace = Value::String(arena.alloc_str(namespace));
+    let metadata = Value::Object(replaced(arena, metadata, "namespace", namespace));
+    match object.as_object() {
+        Some(fields) => Value::Object(replaced(arena, fields, "metadata", metadata)),
+        None => object,
+    }
+}
+
+fn replaced<'a>(arena: &'a Arena, object: Object<'a>, key: &'a str, value: Value<'a>) -> Object<'a> {
+    let members: Vec<_> = object.members().iter().copied().chain([(key, value)]).collect();
+    // Of two members with one key the last wins.
+    Object::new(arena, &members)
+}
+
+/// The Namespace objects in the input, as the API server would return them.
+#[derive(Debug, Default)]
+pub struct InputNamespaces {
+    by_name: HashMap<String, Tree>,
+}
+
+impl InputNamespaces {
+    /// Keeps `object` if it is a Namespace.
+    pub fn learn(&mut self, object: Value<'_>) {
+        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).unwrap_or_default();
+        let name = text(&["metadata", "name"]);
+        if text(&["apiVersion"]) != "v1" || text(&["kind"]) != "Namespace" || name.is_empty() {
+            return;
+        }
+        let arena = Arena::new();
+        let labels = object.at(&["metadata", "labels"]).and_then(|labels| labels.as_object()).unwrap_or_default();
+        let labels = Value::Object(replaced(&arena, labels, NAMESPACE_NAME_LABEL, Value::String(name)));
+        let metadata = object.get("metadata").and_then(|metadata| metadata.as_object()).unwrap_or_default();
+        let metadata = Value::Object(replaced(&arena, metadata, "labels", labels));
+        let object = object.as_object().unwrap_or_default();
+        let namespace = Tree::from(Value::Object(replaced(&arena, object, "metadata", metadata)));
+        self.by_name.insert(name.to_owned(), namespace);
+    }
+}
+
+impl Namespaces for InputNamespaces {
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<Value<'a>> {
+        self.by_name.get(name).map(|namespace| namespace.view(arena))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> TextFile {
+        TextFile { name: "test.yaml".to_owned(), path: None, text: text.to_owned() }
+    }
+
+    /// What each object in `text` is called.
+    fn objects(text: &str) -> Vec<String> {
+        let files = [file(text)];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        assert_eq!(collection.errors, []);
+        collection.manifests.iter().map(|manifest| manifest.id.to_string()).collect()
+    }
+
+    #[test]
+    fn takes_documents_apart_and_numbers_them() {
+        let files = [file(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n# nothing\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n",
+        )];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        let places: Vec<_> = collection
+            .manifests
+            .iter()
+            .map(|manifest| (manifest.id.name.as_str(), manifest.source.document, manifest.source.line))
+            .collect();
+        assert_eq!(places, [("a", 0, 1), ("b", 2, 7)]);
+        assert_eq!(collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(), [Reason::Empty]);
+    }
+
+    #[test]
+    fn unpacks_lists_and_names_the_kind_of_their_items() {
+        let list = "
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Pod, metadata: {name: a}}
+- apiVersion: apps/v1
+  kind: DeploymentList
+  items:
+  - metadata: {name: b, namespace: media}
+- text
+";
+        assert_eq!(objects(list), ["Pod default/a", "Deployment media/b"]);
+    }
+
+    #[test]
+    fn stops_unpacking_lists_at_a_depth() {
+        let mut list = "{apiVersion: v1, kind: Pod, metadata: {name: a}}".to_owned();
+        for _ in 0..=MAX_LIST_DEPTH {
+            list = format!("{{apiVersion: v1, kind: List, metadata: {{}}, items: [{list}]}}");
+        }
+        assert_eq!(objects(&list), ["List"]);
+    }
+
+    #[test]
+    fn reads_json() {
+        assert_eq!(
+            objects("{\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\t\"metadata\": {\"name\": \"a\"}}"),
+            ["Pod default/a"]
+        );
+    }
+
+    #[test]
+    fn fills_in_the_namespace_of_namespaced_objects() {
+        let files = [file(
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}}\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: b}}\n",
+        )];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "media");
+        let namespaces: Vec<_> =
+            collection.manifests.iter().map(|manifest| manifest.object.at(&["metadata", "namespace"])).collect();
+        assert_eq!(namespaces, [Some(Value::String("media")), None]);
+        let written: Vec<_> = collection.manifests.iter().map(|m| m.written.at(&["metadata", "namespace"])).collect();
+        assert_eq!(written, [None, None]);
+    }
+
+    #[test]
+    fn names_objects_whose_names_will_be_generated() {
+        assert_eq!(objects("{apiVersion: batch/v1, kind: Job, metadata: {generateName: scan-}}"), ["Job default/scan-*"]);
+    }
+
+    #[test]
+    fn takes_scope_and_plural_from_definitions_anywhere_in_the_input() {
+        let text = "
+{apiVersion: pets.io/v1, kind: Mouse, metadata: {name: jerry}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: mice.pets.io}
+spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
+";
+        assert_eq!(objects(text), ["Mouse jerry", "CustomResourceDefinition mice.pets.io"]);
+    }
+
+    #[test]
+    fn knows_the_namespaces_in_the_input_with_the_label_of_their_name() {
+        let files = [file("{apiVersion: v1, kind: Namespace, metadata: {name: media, labels: {team: home}}}")];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        let media = collection.namespaces.namespace(&arena, "media");
+        let label = |key: &str| media.and_then(|namespace| namespace.at(&["metadata", "labels", key]));
+        assert_eq!(label("team"), Some(Value::String("home")));
+        assert_eq!(label(NAMESPACE_NAME_LABEL), Some(Value::String("media")));
+        assert!(collection.namespaces.namespace(&arena, "other").is_none());
+    }
+
+    #[test]
+    fn reports_broken_yaml_and_sets_templates_aside() {
+        let files = [file("a: [1"), file("a: {{ .Values.a }}\nb: [")];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        assert_eq!(collection.errors.len(), 1);
+        assert_eq!(collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(), [Reason::HelmTemplate]);
+    }
+}
