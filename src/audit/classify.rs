@@ -5,9 +5,10 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::admission::resources::{built_in, split_api_version};
 use crate::json::Value;
 
-use super::resources::{built_in, split_api_version};
+
 
 /// Why a document is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

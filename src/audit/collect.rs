@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::admission::offline::{with_member, with_namespace};
+use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::engine::Namespaces;
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::Tree;
@@ -13,7 +15,6 @@ use super::classify::{self, Reason};
 use super::files::TextFile;
 use super::kustomize::Kustomizations;
 use super::report::{LeftOut, ObjectId};
-use super::resources::{Resource, Resources, split_api_version};
 
 /// How deep lists of lists are unpacked.
 const MAX_LIST_DEPTH: usize = 8;
@@ -209,27 +210,6 @@ impl<'a> List<'a> {
     }
 }
 
-/// The object with `metadata.namespace` as the API server fills it in.
-pub fn with_namespace<'a>(arena: &'a Arena, object: Value<'a>, namespace: &str) -> Value<'a> {
-    let written = object.at(&["metadata", "namespace"]).and_then(|value| value.as_str()).unwrap_or_default();
-    if namespace.is_empty() || written == namespace {
-        return object;
-    }
-    let metadata = object.get("metadata").and_then(|metadata| metadata.as_object()).unwrap_or_default();
-    let namespace = Value::String(arena.alloc_str(namespace));
-    let metadata = Value::Object(replaced(arena, metadata, "namespace", namespace));
-    match object.as_object() {
-        Some(fields) => Value::Object(replaced(arena, fields, "metadata", metadata)),
-        None => object,
-    }
-}
-
-fn replaced<'a>(arena: &'a Arena, object: Object<'a>, key: &'a str, value: Value<'a>) -> Object<'a> {
-    let members: Vec<_> = object.members().iter().copied().chain([(key, value)]).collect();
-    // Of two members with one key the last wins.
-    Object::new(arena, &members)
-}
-
 /// The Namespace objects in the input, as the API server would return them.
 #[derive(Debug, Default)]
 pub struct InputNamespaces {
@@ -246,11 +226,11 @@ impl InputNamespaces {
         }
         let arena = Arena::new();
         let labels = object.at(&["metadata", "labels"]).and_then(|labels| labels.as_object()).unwrap_or_default();
-        let labels = Value::Object(replaced(&arena, labels, NAMESPACE_NAME_LABEL, Value::String(name)));
+        let labels = Value::Object(with_member(&arena, labels, NAMESPACE_NAME_LABEL, Value::String(name)));
         let metadata = object.get("metadata").and_then(|metadata| metadata.as_object()).unwrap_or_default();
-        let metadata = Value::Object(replaced(&arena, metadata, "labels", labels));
+        let metadata = Value::Object(with_member(&arena, metadata, "labels", labels));
         let object = object.as_object().unwrap_or_default();
-        let namespace = Tree::from(Value::Object(replaced(&arena, object, "metadata", metadata)));
+        let namespace = Tree::from(Value::Object(with_member(&arena, object, "metadata", metadata)));
         self.by_name.insert(name.to_owned(), namespace);
     }
 }

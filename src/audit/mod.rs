@@ -4,13 +4,17 @@
 //! renderer per format, side by side. Knows nothing of clusters and of the command line.
 
 mod classify;
+mod collect;
 mod files;
 pub mod json;
+mod kustomize;
+mod locate;
 mod report;
-mod resources;
+mod run;
 pub mod text;
 
 pub use classify::Reason;
+pub use collect::{Collection, InputNamespaces, Manifest, SyntaxError, collect};
 pub use files::{MAX_FILE_SIZE, ReadError, TextFile, read};
 pub use report::{Finding, Judged, LeftOut, ObjectId, Report, Summary, verdict_name};
-pub use resources::{Resource, Resources};
+pub use run::{Options, create_request, review, run};

@@ -1,0 +1,105 @@
+//! Asks the engine about every manifest, as if it were being created.
+
+use std::time::SystemTime;
+
+use crate::admission::offline::{Attributes, request};
+use crate::engine::{Context, Decision, Evaluation, Operation, PolicySet, Request, Verdict, offenders};
+use crate::json::{Arena, Object, Value};
+
+use super::collect::{Collection, Manifest};
+use super::locate::Locator;
+use super::report::{Finding, Judged, Report};
+
+/// Who creates the objects, and when.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `userInfo.username`.
+    pub user: String,
+    /// `userInfo.groups`.
+    pub groups: Vec<String>,
+    /// The time that exemptions expire by.
+    pub now: SystemTime,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { user: "portcullis:audit".to_owned(), groups: vec!["system:authenticated".to_owned()], now: SystemTime::now() }
+    }
+}
+
+/// Judges every manifest of a collection.
+pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Report {
+    let mut locator = Locator::default();
+    let judge = |manifest| judge(manifest, collection, policies, options, &mut locator);
+    Report { objects: collection.manifests.iter().map(judge).collect(), left_out: collection.left_out.clone() }
+}
+
+/// The decision on one manifest, both phases enforced.
+pub fn review<'a>(
+    arena: &'a Arena,
+    manifest: &'a Manifest<'a>,
+    collection: &'a Collection<'a>,
+    policies: &'a PolicySet,
+    options: &Options,
+) -> Decision<'a> {
+    let request = create_request(arena, manifest, options);
+    let context = Context { namespaces: &collection.namespaces, now: options.now, ..Context::new(arena) };
+    policies.review(&request, &context)
+}
+
+/// The request that creating the manifest's object would be.
+pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options: &Options) -> Request<'a> {
+    let text = |text: &str| Value::String(arena.alloc_str(text));
+    let groups: Vec<_> = options.groups.iter().map(|group| text(group)).collect();
+    let groups = Value::Array(arena.alloc_slice_copy(&groups));
+    let user_info = Object::new(arena, &[("username", text(&options.user)), ("groups", groups)]);
+    let attributes = Attributes {
+        resource: &manifest.resource.name,
+        subresource: "",
+        namespace: &manifest.id.namespace,
+        operation: Operation::Create,
+        user_info: Value::Object(user_info),
+        dry_run: false,
+    };
+    request(arena, manifest.object, Value::Null, attributes)
+}
+
+fn judge(
+    manifest: &Manifest<'_>,
+    collection: &Collection<'_>,
+    policies: &PolicySet,
+    options: &Options,
+    locator: &mut Locator,
+) -> Judged {
+    let arena = Arena::new();
+    let decision = review(&arena, manifest, collection, policies, options);
+    let mut judged = Judged {
+        object: manifest.id.clone(),
+        source: manifest.source.clone(),
+        passed: 0,
+        findings: Vec::new(),
+    };
+    judged.source.line = locator.line(manifest, "");
+    for finding in decision.findings {
+        if finding.verdict == Verdict::Pass {
+            judged.passed += 1;
+            continue;
+        }
+        // A validation may object to several fields in one message: each has its own line.
+        let parts = match finding.evaluation {
+            Evaluation::Error => vec![(finding.field.as_str(), finding.message.clone())],
+            Evaluation::Admit | Evaluation::Deny => offenders(&finding.message),
+        };
+        judged.findings.extend(parts.into_iter().map(|(field, message)| Finding {
+            policy: finding.policy.to_owned(),
+            binding: finding.binding.to_owned(),
+            verdict: finding.verdict,
+            reason: finding.reason.to_owned(),
+            line: locator.line(manifest, field),
+            field: field.to_owned(),
+            message,
+            severity: finding.severity.to_owned(),
+        }));
+    }
+    judged
+}

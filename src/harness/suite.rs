@@ -1,0 +1,341 @@
+//! The format of test suites, read strictly: a key that nobody knows is an error with its line.
+
+use regex::Regex;
+
+use crate::engine::Operation;
+use crate::json::{Arena, Value};
+use crate::policy::model::Source;
+use crate::policy::{Document, Fault, Fields, LoadError, Manifest, Node, Problems, Tree};
+
+/// A test suite: policies, and what they have to say about requests.
+#[derive(Debug)]
+pub struct Suite {
+    /// `metadata.name`.
+    pub name: String,
+    /// The suite's document.
+    pub source: Source,
+    /// The manifests that `spec.policies` names.
+    pub policies: Vec<Manifest>,
+    /// `spec.cases`.
+    pub cases: Vec<Case>,
+}
+
+/// One request and what is expected of it.
+#[derive(Debug)]
+pub struct Case {
+    /// What it shows, as a sentence.
+    pub name: String,
+    /// The case's first line.
+    pub source: Source,
+    /// The request.
+    pub request: CaseRequest,
+    /// Objects that replace params of the same kind, namespace and name, or add to them.
+    pub params: Vec<Tree>,
+    /// What has to come out.
+    pub expect: Expect,
+}
+
+/// A request as a suite describes it; what it leaves open is filled in when it runs.
+#[derive(Clone, Debug)]
+pub struct CaseRequest {
+    /// `CREATE` where absent.
+    pub operation: Operation,
+    /// Empty for none.
+    pub subresource: String,
+    /// The namespace of namespaced objects that name none; `default` where absent.
+    pub namespace: String,
+    /// The object; absent for DELETE.
+    pub object: Option<Tree>,
+    /// The object before.
+    pub old_object: Option<Tree>,
+    /// `request.userInfo`.
+    pub user_info: Option<Tree>,
+    /// The Namespace object of the object's namespace.
+    pub namespace_object: Option<Tree>,
+    /// `request.dryRun`.
+    pub dry_run: bool,
+}
+
+/// What has to come out of a request; all that is given has to hold.
+#[derive(Debug, Default)]
+pub struct Expect {
+    /// The verdict; where absent, the request has to be allowed.
+    pub verdict: Option<ExpectedVerdict>,
+    /// A finding's message.
+    pub message: Option<Regex>,
+    /// The policy that found it.
+    pub policy: Option<String>,
+    /// The field that it names.
+    pub field: Option<String>,
+    /// The whole object after mutation.
+    pub patched: Option<Tree>,
+}
+
+/// `expect.verdict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpectedVerdict {
+    /// Policies judged the object, and none objects.
+    Allow,
+    /// A validation denies it.
+    Deny,
+    /// The strongest finding is a warning.
+    Warn,
+    /// The strongest finding is recorded only.
+    Audit,
+    /// No policy judged the object.
+    Skip,
+    /// A policy could not be evaluated.
+    Error,
+}
+
+/// Where suites get the files that they name.
+pub trait Files {
+    /// The file at `path`, relative to the suite.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    fn read(&self, path: &str) -> Result<Manifest, String>;
+}
+
+/// Reads the suites in `manifest`.
+///
+/// # Errors
+/// Everything that is wrong with them, each with its line and what to write instead.
+pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<LoadError>> {
+    let arena = Arena::new();
+    let mut errors = Vec::new();
+    let mut suites = Vec::new();
+    for document in manifest.objects(&arena, &mut errors) {
+        let problems = Problems::default();
+        let node = Node::new(document.value, document.path.clone(), &problems);
+        let reader = Reader { manifest, document: &document, files };
+        let suite = node.fields(|fields| reader.suite(fields));
+        let found = document.report(manifest, problems, &mut errors);
+        suites.extend(suite.filter(|_| found.is_empty()));
+    }
+    if errors.is_empty() { Ok(suites) } else { Err(errors) }
+}
+
+struct Reader<'r, 'a> {
+    manifest: &'r Manifest,
+    document: &'r Document<'a>,
+    files: &'r dyn Files,
+}
+
+/// `spec.defaults`.
+struct Defaults {
+    namespace: String,
+    operation: Operation,
+    user_info: Option<Tree>,
+}
+
+const OPERATIONS: [(&str, Operation); 4] = [
+    ("CREATE", Operation::Create),
+    ("UPDATE", Operation::Update),
+    ("DELETE", Operation::Delete),
+    ("CONNECT", Operation::Connect),
+];
+
+impl<'a> Reader<'_, 'a> {
+    fn suite(&self, fields: &mut Fields<'a, '_>) -> Option<Suite> {
+        fields.require("apiVersion", API_VERSION_ADVICE)?.word(&[("portcullis.dev/v1alpha1", ())]);
+        fields.require("kind", "write kind: PolicyTest")?.word(&[("PolicyTest", ())]);
+        let name = fields.require("metadata", "write metadata: {name: …}")?.fields(|metadata| {
+            metadata.ignore(&["labels", "annotations"]);
+            metadata.text("name", "", "write the name of the suite").map(|(name, _)| name.to_owned())
+        });
+        let spec = fields.require("spec", "write spec: {policies: […], cases: […]}")?.fields(|spec| {
+            let policies = spec.require("policies", "write policies: [policy.yaml]");
+            let policies = policies.map(|list| list.list(|path| self.file(&path))).unwrap_or_default();
+            let defaults = spec.get("defaults").and_then(|defaults| defaults.fields(|fields| Some(self.defaults(fields))));
+            let defaults = defaults.unwrap_or_else(|| Defaults {
+                namespace: "default".to_owned(),
+                operation: Operation::Create,
+                user_info: None,
+            });
+            let cases = spec.require("cases", "write cases: [{name: …, object: …, expect: …}]")?;
+            Some((policies, cases.list(|case| self.case(&case, &defaults))))
+        });
+        let (policies, cases) = spec?;
+        Some(Suite { name: name?, source: self.document.at.clone(), policies, cases })
+    }
+
+    fn defaults(&self, fields: &mut Fields<'a, '_>) -> Defaults {
+        Defaults {
+            namespace: string(fields, "namespace").unwrap_or_else(|| "default".to_owned()),
+            operation: fields.get("operation").and_then(|word| word.word(&OPERATIONS)).unwrap_or(Operation::Create),
+            user_info: object(fields, "userInfo"),
+        }
+    }
+
+    fn case(&self, node: &Node<'a, '_>, defaults: &Defaults) -> Option<Case> {
+        let line = self.manifest.line(self.document.at.document, node.path()).unwrap_or(self.document.at.line);
+        let source = Source { line, ..self.document.at.clone() };
+        node.fields(|fields| {
+            let (name, _) = fields.text("name", "", "write what the case shows, as a sentence")?;
+            let request = CaseRequest {
+                operation: match fields.get("operation") {
+                    Some(word) => word.word(&OPERATIONS)?,
+                    None => defaults.operation,
+                },
+                subresource: string(fields, "subresource").unwrap_or_default(),
+                namespace: string(fields, "namespace").unwrap_or_else(|| defaults.namespace.clone()),
+                object: self.object_or_file(fields, "object", "objectFile"),
+                old_object: self.object_or_file(fields, "oldObject", "oldObjectFile"),
+                user_info: object(fields, "userInfo").or_else(|| defaults.user_info.clone()),
+                namespace_object: object(fields, "namespaceObject"),
+                dry_run: boolean(fields, "dryRun").unwrap_or(false),
+            };
+            if request.object.is_none() && request.old_object.is_none() {
+                fields.missing("object", "", "write the object, or objectFile: path#kind/name");
+            }
+            let params = fields.get("params").map(|params| objects(&params)).unwrap_or_default();
+            let expect = fields.require("expect", "write expect: {verdict: allow}")?;
+            let expect = expect.fields(|fields| self.expect(fields))?;
+            Some(Case { name: name.to_owned(), source, request, params, expect })
+        })
+    }
+
+    fn expect(&self, fields: &mut Fields<'a, '_>) -> Option<Expect> {
+        let verdict = fields.get("verdict").and_then(|word| {
+            word.word(&[
+                ("allow", ExpectedVerdict::Allow),
+                ("deny", ExpectedVerdict::Deny),
+                ("warn", ExpectedVerdict::Warn),
+                ("audit", ExpectedVerdict::Audit),
+                ("skip", ExpectedVerdict::Skip),
+                ("error", ExpectedVerdict::Error),
+            ])
+        });
+        let message = fields.get("message").and_then(|node| {
+            let text = node.string()?;
+            Regex::new(text)
+                .inspect_err(|error| node.invalid(text, regex_problem(error), "write a regular expression"))
+                .ok()
+        });
+        let expect = Expect {
+            verdict,
+            message,
+            policy: string(fields, "policy"),
+            field: string(fields, "field"),
+            patched: self.object_or_file(fields, "patched", "patchedFile"),
+        };
+        let about_finding = expect.message.is_some() || expect.policy.is_some() || expect.field.is_some();
+        match expect.verdict {
+            None if about_finding => fields.missing("verdict", "", "write the verdict that the finding has to have"),
+            None if expect.patched.is_none() => fields.missing("verdict", "", "write verdict: allow, or patched: …"),
+            Some(ExpectedVerdict::Allow | ExpectedVerdict::Skip) if about_finding => {
+                let detail = "a case that is allowed or skipped has no finding";
+                fields.forbid("verdict", detail, "remove message, policy and field, or write another verdict");
+            }
+            _ => {}
+        }
+        Some(expect)
+    }
+
+    fn file(&self, path: &Node<'a, '_>) -> Option<Manifest> {
+        let name = path.string()?;
+        self.files.read(name).inspect_err(|problem| path.invalid(name, problem, "write a path relative to this file")).ok()
+    }
+
+    /// The object at `inline`, or the one that `in_file` refers to.
+    fn object_or_file(&self, fields: &mut Fields<'a, '_>, inline: &'static str, in_file: &'static str) -> Option<Tree> {
+        let written = object(fields, inline);
+        let reference = fields.get(in_file)?;
+        if written.is_some() {
+            fields.forbid(in_file, "the object is given twice", "remove one of them");
+            return None;
+        }
+        let text = reference.string()?;
+        let (path, wanted) = match text.split_once('#') {
+            Some((path, wanted)) => (path, Some(wanted)),
+            None => (text, None),
+        };
+        find_in_file(self.files, path, wanted)
+            .inspect_err(|(problem, advice)| reference.invalid(text, problem, advice))
+            .ok()
+    }
+}
+
+const API_VERSION_ADVICE: &str = "write apiVersion: portcullis.dev/v1alpha1";
+
+/// The object called `wanted` (`kind/name`) in a file, or the only one.
+fn find_in_file(files: &dyn Files, path: &str, wanted: Option<&str>) -> Result<Tree, (String, String)> {
+    let relative = "write a path relative to this file".to_owned();
+    let manifest = files.read(path).map_err(|problem| (problem, relative))?;
+    let (arena, mut errors) = (Arena::new(), Vec::new());
+    let objects = manifest.objects(&arena, &mut errors);
+    if let Some(error) = errors.first() {
+        return Err((error.to_string(), String::new()));
+    }
+    let name = |object: &Document<'_>| {
+        format!("{}/{}", object.text(&["kind"]), object.text(&["metadata", "name"]))
+    };
+    let known: Vec<_> = objects.iter().map(name).collect();
+    let found = match (wanted, objects.as_slice()) {
+        (None, [only]) => Some(only),
+        (None, _) => {
+            return Err((format!("{} objects", objects.len()), format!("write {path}#kind/name: {}", known.join(", "))));
+        }
+        (Some(wanted), all) => all.iter().find(|object| name(object).eq_ignore_ascii_case(wanted)),
+    };
+    found
+        .map(|object| Tree::from(object.value))
+        .ok_or_else(|| ("no such object".to_owned(), format!("it holds {}", known.join(", "))))
+}
+
+fn regex_problem(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(limit) => format!("compiles to more than {limit} bytes"),
+        // Its own text shows the pattern with a marker over several lines; the last one says what is wrong.
+        other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    }
+}
+
+fn string(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<String> {
+    fields.get(name).and_then(|node| node.string()).map(str::to_owned)
+}
+
+fn boolean(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<bool> {
+    let node = fields.get(name)?;
+    let value = node.value().as_bool();
+    if value.is_none() {
+        node.report(Fault::Type { expected: "true or false", found: "something else" }, "");
+    }
+    value
+}
+
+fn object(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Tree> {
+    object_node(&fields.get(name)?)
+}
+
+fn object_node(node: &Node<'_, '_>) -> Option<Tree> {
+    let value = node.value();
+    if value.as_object().is_none() {
+        node.report(Fault::Type { expected: "an object", found: "something else" }, "write the object itself");
+        return None;
+    }
+    Some(Tree::from(value))
+}
+
+/// One object or a list of them.
+fn objects(node: &Node<'_, '_>) -> Vec<Tree> {
+    match node.value() {
+        Value::Array(_) => node.list(|element| object_node(&element)),
+        _ => object_node(node).into_iter().collect(),
+    }
+}
+
+impl ExpectedVerdict {
+    /// As suites spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ExpectedVerdict::Allow => "allow",
+            ExpectedVerdict::Deny => "deny",
+            ExpectedVerdict::Warn => "warn",
+            ExpectedVerdict::Audit => "audit",
+            ExpectedVerdict::Skip => "skip",
+            ExpectedVerdict::Error => "error",
+        }
+    }
+}
