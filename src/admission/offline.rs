@@ -23,7 +23,12 @@ pub struct Attributes<'a> {
 }
 
 /// The request that creating, updating or deleting these objects would be.
-pub fn request<'a>(arena: &'a Arena, object: Value<'a>, old_object: Value<'a>, attributes: Attributes<'a>) -> Request<'a> {
+pub fn request<'a>(
+    arena: &'a Arena,
+    object: Value<'a>,
+    old_object: Value<'a>,
+    attributes: Attributes<'a>,
+) -> Request<'a> {
     let subject = if object.is_null() { old_object } else { object };
     let text = |path: &[&str]| subject.at(path).and_then(|value| value.as_str()).unwrap_or_default();
     let (group, version) = split_api_version(text(&["apiVersion"]));
@@ -95,7 +100,9 @@ mod tests {
     fn fills_in_a_namespace_that_is_not_written() {
         let arena = Arena::new();
         let namespace = |object: Value<'_>, name| {
-            with_namespace(&arena, object, name).at(&["metadata", "namespace"]).and_then(|n| n.as_str().map(str::to_owned))
+            with_namespace(&arena, object, name)
+                .at(&["metadata", "namespace"])
+                .and_then(|n| n.as_str().map(str::to_owned))
         };
         let named = pod(&arena, &[("namespace", Value::String("home"))]);
         assert_eq!(namespace(pod(&arena, &[]), "media").as_deref(), Some("media"));

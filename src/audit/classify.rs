@@ -8,8 +8,6 @@ use std::path::Path;
 use crate::admission::resources::{built_in, split_api_version};
 use crate::json::Value;
 
-
-
 /// Why a document is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {

@@ -74,8 +74,13 @@ impl std::error::Error for SyntaxError {}
 /// Finds the manifests in `files`; namespaced objects without a namespace get that of their kustomization, or
 /// `default_namespace`.
 pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &str) -> Collection<'a> {
-    let mut collector =
-        Collector { arena, found: Vec::new(), left_out: Vec::new(), errors: Vec::new(), kustomizations: Kustomizations::default() };
+    let mut collector = Collector {
+        arena,
+        found: Vec::new(),
+        left_out: Vec::new(),
+        errors: Vec::new(),
+        kustomizations: Kustomizations::default(),
+    };
     for file in files {
         collector.file(file);
     }
@@ -323,7 +328,10 @@ items:
 
     #[test]
     fn names_objects_whose_names_will_be_generated() {
-        assert_eq!(objects("{apiVersion: batch/v1, kind: Job, metadata: {generateName: scan-}}"), ["Job default/scan-*"]);
+        assert_eq!(
+            objects("{apiVersion: batch/v1, kind: Job, metadata: {generateName: scan-}}"),
+            ["Job default/scan-*"]
+        );
     }
 
     #[test]
@@ -357,6 +365,9 @@ spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
         assert_eq!(collection.errors.len(), 1);
-        assert_eq!(collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(), [Reason::HelmTemplate]);
+        assert_eq!(
+            collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(),
+            [Reason::HelmTemplate]
+        );
     }
 }

@@ -23,7 +23,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { user: "portcullis:audit".to_owned(), groups: vec!["system:authenticated".to_owned()], now: SystemTime::now() }
+        Self {
+            user: "portcullis:audit".to_owned(),
+            groups: vec!["system:authenticated".to_owned()],
+            now: SystemTime::now(),
+        }
     }
 }
 
@@ -73,12 +77,8 @@ fn judge(
 ) -> Judged {
     let arena = Arena::new();
     let decision = review(&arena, manifest, collection, policies, options);
-    let mut judged = Judged {
-        object: manifest.id.clone(),
-        source: manifest.source.clone(),
-        passed: 0,
-        findings: Vec::new(),
-    };
+    let mut judged =
+        Judged { object: manifest.id.clone(), source: manifest.source.clone(), passed: 0, findings: Vec::new() };
     judged.source.line = locator.line(manifest, "");
     for finding in decision.findings {
         if finding.verdict == Verdict::Pass {

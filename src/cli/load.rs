@@ -1,7 +1,14 @@
 //! The flags that every command with policies shares, and the policy set that they select.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use anyhow::Context;
+use walkdir::WalkDir;
+
+use crate::engine::PolicySet;
+use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest};
 
 /// Which policies, params and exemptions a command works with.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +33,110 @@ pub struct PolicyFlags {
     /// The Kubernetes version whose CEL libraries and rules apply
     #[arg(long, value_name = "1.N", default_value_t)]
     pub kubernetes_version: KubernetesVersion,
+}
+
+/// The manifests that the flags select, as text.
+#[derive(Clone, Debug)]
+pub struct Manifests {
+    /// Policies, bindings and params: the bundle, then `--policies`, then `--params`.
+    pub policies: Vec<Manifest>,
+    /// `--exemptions`.
+    pub exemptions: Vec<Manifest>,
+    /// The Kubernetes version to load for.
+    pub version: KubernetesVersion,
+}
+
+impl PolicyFlags {
+    /// Reads the selected files.
+    ///
+    /// # Errors
+    /// A file or directory that can't be read, or a directory without a manifest.
+    pub fn read(&self) -> anyhow::Result<Manifests> {
+        let mut policies = Vec::new();
+        if !self.no_embedded {
+            policies.extend(policy::embedded().iter().map(policy::Embedded::manifest));
+        }
+        for path in self.policies.iter().chain(&self.params) {
+            policies.extend(read_manifests(path)?);
+        }
+        let mut exemptions = Vec::new();
+        for path in &self.exemptions {
+            exemptions.extend(read_manifests(path)?);
+        }
+        Ok(Manifests { policies, exemptions, version: self.kubernetes_version })
+    }
+
+    /// The files and directories that the flags name, for watching.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.policies.iter().chain(&self.params).chain(&self.exemptions).map(PathBuf::as_path)
+    }
+
+    /// Reads and compiles the selected policies; any mistake in them is an error. A server, which has to go on with
+    /// what is right, uses [`Self::read`] and [`Manifests::compile`].
+    ///
+    /// # Errors
+    /// A file that can't be read; every mistake in what was read.
+    pub fn load(&self) -> anyhow::Result<PolicySet> {
+        let (policies, errors) = self.read()?.compile();
+        refuse(&errors)?;
+        Ok(policies)
+    }
+}
+
+impl Manifests {
+    /// Compiles the policies; what is wrong is returned beside what is right.
+    pub fn compile(&self) -> (PolicySet, Vec<LoadError>) {
+        let LoadedPolicies { policies, params, mut errors } = policy::load(&self.policies, self.version.minor);
+        let (exemptions, wrong) = Exemptions::load(&self.exemptions);
+        errors.extend(wrong);
+        (PolicySet::new(policies, params, exemptions), errors)
+    }
+}
+
+/// Turns mistakes in manifests into the failure of a command.
+///
+/// # Errors
+/// There is a mistake.
+pub fn refuse(errors: &[LoadError]) -> anyhow::Result<()> {
+    match errors {
+        [] => Ok(()),
+        [only] => Err(anyhow::anyhow!("{only}")),
+        all => {
+            let lines: Vec<_> = all.iter().map(|error| format!("  {error}")).collect();
+            Err(anyhow::anyhow!("{} mistakes:\n{}", all.len(), lines.join("\n")))
+        }
+    }
+}
+
+/// The manifest in a file, or the `*.yaml`, `*.yml` and `*.json` in a directory, sorted; hidden ones are left out, so
+/// that of a mounted ConfigMap's `..data` and its files only the latter are read.
+fn read_manifests(path: &Path) -> anyhow::Result<Vec<Manifest>> {
+    if !path.is_dir() {
+        return Ok(vec![read_manifest(path)?]);
+    }
+    let mut manifests = Vec::new();
+    let is_shown =
+        |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
+    for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_shown) {
+        let entry = entry.with_context(|| format!("{}: can't read", path.display()))?;
+        let is_manifest = entry.path().extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
+        if entry.file_type().is_file() && is_manifest {
+            manifests.push(read_manifest(entry.path())?);
+        }
+    }
+    if manifests.is_empty() {
+        anyhow::bail!("{}: no *.yaml, *.yml or *.json in this directory", path.display());
+    }
+    Ok(manifests)
+}
+
+/// Reads one manifest.
+///
+/// # Errors
+/// The file can't be read.
+pub fn read_manifest(path: &Path) -> anyhow::Result<Manifest> {
+    let text = fs::read_to_string(path).with_context(|| format!("{}: can't read", path.display()))?;
+    Ok(Manifest::new(path.to_string_lossy(), text))
 }
 
 /// Kubernetes 1.`minor`.

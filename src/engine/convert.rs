@@ -113,7 +113,8 @@ fn to_json<'a>(arena: &'a Arena, value: Cel<'a>, numbers: Numbers) -> Result<Val
         Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
         Cel::List(crate::cel::value::List::Json(elements)) if numbers == Numbers::Apply => Value::Array(elements),
         Cel::List(list) => {
-            let elements = list.iter().map(|element| to_json(arena, element, numbers)).collect::<Result<Vec<_>, _>>()?;
+            let elements =
+                list.iter().map(|element| to_json(arena, element, numbers)).collect::<Result<Vec<_>, _>>()?;
             Value::Array(arena.alloc_slice_copy(&elements))
         }
         Cel::Map(crate::cel::value::Map::Json(object)) if numbers == Numbers::Apply => Value::Object(object),

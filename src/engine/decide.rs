@@ -146,12 +146,20 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records that a violation of the declared pod is repaired before the pod is created.
-    pub fn repaired(&mut self, invocation: &Invocation<'a>, decision: &PolicyDecision<'a>, by: &str, pod: &JudgedPod<'a>) {
+    pub fn repaired(
+        &mut self,
+        invocation: &Invocation<'a>,
+        decision: &PolicyDecision<'a>,
+        by: &str,
+        pod: &JudgedPod<'a>,
+    ) {
         // The decision was made on the declared pod, whose fields are where the user wrote them.
         let message = pod.origin.message(&decision.message, pod.declared, pod.declared);
         let field = field::leading(&message).to_owned();
-        let message =
-            format!("{message} (accepted, because MutatingAdmissionPolicy '{by}' will repair its pods when they are created)");
+        let message = format!(
+            "{message}{}MutatingAdmissionPolicy '{by}' will repair its pods when they are created)",
+            field::ACCEPTED
+        );
         let (policy, binding) = (invocation.policy.name.as_str(), invocation.binding.name.as_str());
         let effective = cap(Verdict::Warn, self.mode);
         if effective == Verdict::Warn {
@@ -173,11 +181,8 @@ impl<'a> Recorder<'a> {
 
     /// The decision.
     pub fn finish(self, mutated: Option<Mutated<'a>>) -> Decision<'a> {
-        let mut audit_annotations: Vec<(String, String)> = self
-            .annotations
-            .into_iter()
-            .map(|(key, values)| (key, values.join(", ")))
-            .collect();
+        let mut audit_annotations: Vec<(String, String)> =
+            self.annotations.into_iter().map(|(key, values)| (key, values.join(", "))).collect();
         if !self.failures.is_empty() {
             let listed = self.failures.get(..MAX_VALIDATION_FAILURES).unwrap_or(&self.failures);
             // Serialising strings and numbers to memory can't fail.
@@ -229,7 +234,11 @@ impl<'a> Recorder<'a> {
                         policy: &policy.name,
                         binding: &binding.name,
                         expression_index: decision.index.unwrap_or(0),
-                        validation_actions: binding.validation_actions.iter().map(|action| action_name(*action)).collect(),
+                        validation_actions: binding
+                            .validation_actions
+                            .iter()
+                            .map(|action| action_name(*action))
+                            .collect(),
                     }),
                 }
             }

@@ -25,15 +25,27 @@ const FAMILIES: &[Family] = &[
         served: &[("autoscaling", "v1"), ("autoscaling", "v2")],
         legacy: &[("autoscaling", "v2beta1"), ("autoscaling", "v2beta2")],
     },
-    Family { resource: "events", served: &[("", "v1"), ("events.k8s.io", "v1")], legacy: &[("events.k8s.io", "v1beta1")] },
+    Family {
+        resource: "events",
+        served: &[("", "v1"), ("events.k8s.io", "v1")],
+        legacy: &[("events.k8s.io", "v1beta1")],
+    },
     Family {
         resource: "ingresses",
         served: &[("networking.k8s.io", "v1")],
         legacy: &[("networking.k8s.io", "v1beta1"), ("extensions", "v1beta1")],
     },
-    Family { resource: "networkpolicies", served: &[("networking.k8s.io", "v1")], legacy: &[("extensions", "v1beta1")] },
+    Family {
+        resource: "networkpolicies",
+        served: &[("networking.k8s.io", "v1")],
+        legacy: &[("extensions", "v1beta1")],
+    },
     Family { resource: "poddisruptionbudgets", served: &[("policy", "v1")], legacy: &[("policy", "v1beta1")] },
-    Family { resource: "endpointslices", served: &[("discovery.k8s.io", "v1")], legacy: &[("discovery.k8s.io", "v1beta1")] },
+    Family {
+        resource: "endpointslices",
+        served: &[("discovery.k8s.io", "v1")],
+        legacy: &[("discovery.k8s.io", "v1beta1")],
+    },
     Family {
         resource: "customresourcedefinitions",
         served: &[("apiextensions.k8s.io", "v1")],

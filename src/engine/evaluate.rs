@@ -111,7 +111,9 @@ impl Drop for Expressions<'_, '_> {
 impl<'a> Invocation<'a> {
     /// Whether both evaluate one policy for one binding and param.
     pub fn is_same(&self, other: &Self) -> bool {
-        std::ptr::eq(self.policy, other.policy) && std::ptr::eq(self.binding, other.binding) && self.params == other.params
+        std::ptr::eq(self.policy, other.policy)
+            && std::ptr::eq(self.binding, other.binding)
+            && self.params == other.params
     }
 
     /// Whether a violation denies the request.

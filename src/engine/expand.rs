@@ -144,7 +144,9 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
         namespace => namespace,
     };
     let name = match request.name {
-        "" => metadata.get("name").or_else(|| metadata.get("generateName")).and_then(|v| v.as_str()).unwrap_or_default(),
+        "" => {
+            metadata.get("name").or_else(|| metadata.get("generateName")).and_then(|v| v.as_str()).unwrap_or_default()
+        }
         name => name,
     };
     let volumes = spec.get("volumes").and_then(|v| v.as_array()).unwrap_or_default();
@@ -200,7 +202,8 @@ impl Origin {
         };
         match steps.as_slice() {
             [Step::Field("spec"), Step::Field("volumes"), Step::Index(index), rest @ ..] if *index >= self.volumes => {
-                let claims = [Step::Field("spec"), Step::Field("volumeClaimTemplates"), Step::Index(index - self.volumes)];
+                let claims =
+                    [Step::Field("spec"), Step::Field("volumeClaimTemplates"), Step::Index(index - self.volumes)];
                 field::join(&[&claims, rest].concat())
             }
             [Step::Field("spec"), ..] => prefixed(&steps),
@@ -312,10 +315,9 @@ fn pod_metadata<'a>(
 fn extra_labels<'a>(arena: &'a Arena, workload: &Workload, owner: &'a str, pod: &'a str) -> Vec<Member<'a>> {
     let label = |key: &str, value: &'a str| -> Member<'a> { (arena.alloc_str(key), Value::String(value)) };
     match workload.kind {
-        "StatefulSet" => vec![
-            label("statefulset.kubernetes.io/pod-name", pod),
-            label("apps.kubernetes.io/pod-index", "0"),
-        ],
+        "StatefulSet" => {
+            vec![label("statefulset.kubernetes.io/pod-name", pod), label("apps.kubernetes.io/pod-index", "0")]
+        }
         "Job" => vec![label("batch.kubernetes.io/job-name", owner), label("job-name", owner)],
         _ => Vec::new(),
     }
@@ -360,9 +362,6 @@ fn controller_user<'a>(arena: &'a Arena, workload: &Workload) -> Option<Value<'a
         ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"].map(Value::String);
     Some(object(
         arena,
-        &mut [
-            ("username", Value::String(user)),
-            ("groups", Value::Array(arena.alloc_slice_copy(&groups))),
-        ],
+        &mut [("username", Value::String(user)), ("groups", Value::Array(arena.alloc_slice_copy(&groups)))],
     ))
 }

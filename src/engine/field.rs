@@ -12,6 +12,29 @@ pub fn leading(message: &str) -> &str {
     fields(message).and_then(|(fields, _)| fields.split(NEXT_FIELD).next()).unwrap_or_default()
 }
 
+/// What follows a message whose violation mutating policies will repair, up to the name of the first that does.
+pub const ACCEPTED: &str = " (accepted, because ";
+
+/// Takes a message apart that names several offenders: the field of each, empty for prose, and what is said of it.
+pub fn offenders(message: &str) -> Vec<(&str, String)> {
+    let (message, accepted) = message.find(ACCEPTED).map_or((message, ""), |at| message.split_at(at));
+    let mut offenders: Vec<(&str, String)> = Vec::new();
+    for part in message.split(NEXT_OFFENDER) {
+        match (leading(part), offenders.last_mut()) {
+            // A semicolon within what is said of the offender before.
+            ("", Some((_, text))) => {
+                text.push_str(NEXT_OFFENDER);
+                text.push_str(part);
+            }
+            (field, _) => offenders.push((field, part.to_owned())),
+        }
+    }
+    for (_, text) in &mut offenders {
+        text.push_str(accepted);
+    }
+    offenders
+}
+
 /// The message with every leading field path replaced by what `rewrite` makes of it.
 pub fn rewrite(message: &str, mut rewrite: impl FnMut(&str) -> String) -> String {
     let offenders = message.split(NEXT_OFFENDER).map(|offender| match fields(offender) {
@@ -81,14 +104,16 @@ pub fn join(steps: &[Step<'_>]) -> String {
 /// Splits an offender into its field paths and the rest, which begins with the colon.
 fn fields(offender: &str) -> Option<(&str, &str)> {
     // A key may contain a colon: look for the first one that leaves paths before it.
-    offender.match_indices(": ").map(|(at, _)| offender.split_at(at)).find(|(paths, _)| {
-        paths.split(NEXT_FIELD).all(|path| steps(path).is_some_and(|steps| is_likely(&steps)))
-    })
+    offender
+        .match_indices(": ")
+        .map(|(at, _)| offender.split_at(at))
+        .find(|(paths, _)| paths.split(NEXT_FIELD).all(|path| steps(path).is_some_and(|steps| is_likely(&steps))))
 }
 
 /// A single word before a colon is prose, unless it names what every object has.
 fn is_likely(steps: &[Step<'_>]) -> bool {
-    steps.len() > 1 || matches!(steps.first(), Some(Step::Field("spec" | "metadata" | "data" | "stringData" | "status")))
+    steps.len() > 1
+        || matches!(steps.first(), Some(Step::Field("spec" | "metadata" | "data" | "stringData" | "status")))
 }
 
 fn bracketed(text: &str) -> Option<(Step<'_>, &str)> {
@@ -128,6 +153,26 @@ mod tests {
     }
 
     #[test]
+    fn takes_offenders_apart() {
+        for (message, parts) in [
+            ("prose; more prose", vec![("", "prose; more prose")]),
+            ("", vec![("", "")]),
+            (
+                "spec.a[0]: is bad; and wrong; spec.b, spec.c: are too",
+                vec![("spec.a[0]", "spec.a[0]: is bad; and wrong"), ("spec.b", "spec.b, spec.c: are too")],
+            ),
+            (
+                "spec.a: x; spec.b: y (accepted, because z)",
+                vec![("spec.a", "spec.a: x (accepted, because z)"), ("spec.b", "spec.b: y (accepted, because z)")],
+            ),
+        ] {
+            let found = offenders(message);
+            let found: Vec<_> = found.iter().map(|(field, text)| (*field, text.as_str())).collect();
+            assert_eq!(found, parts, "{message}");
+        }
+    }
+
+    #[test]
     fn rewrites_each_offender_and_leaves_prose_alone() {
         let message = "spec.a[0].b: is bad: spec.c: stays; and so on; spec.d, spec.e: are bad";
         assert_eq!(
@@ -142,7 +187,18 @@ mod tests {
         for path in ["spec.containers[12].env[0].name", "metadata.annotations['a.b/c']", "spec"] {
             assert_eq!(join(&steps(path).expect(path)), path);
         }
-        for text in ["", ".spec", "spec.", "spec..a", "spec[", "spec[1", "spec['a]", "spec a", "[0]", "spec[18446744073709551616]"] {
+        for text in [
+            "",
+            ".spec",
+            "spec.",
+            "spec..a",
+            "spec[",
+            "spec[1",
+            "spec['a]",
+            "spec a",
+            "[0]",
+            "spec[18446744073709551616]",
+        ] {
             assert_eq!(steps(text), None, "{text}");
         }
     }

@@ -32,7 +32,10 @@ pub fn is_excluded(resource: GroupVersionResource<'_>) -> bool {
         "authentication.k8s.io" => matches!(resource.resource, "selfsubjectreviews" | "tokenreviews"),
         "authorization.k8s.io" => matches!(
             resource.resource,
-            "localsubjectaccessreviews" | "selfsubjectaccessreviews" | "selfsubjectrulesreviews" | "subjectaccessreviews"
+            "localsubjectaccessreviews"
+                | "selfsubjectaccessreviews"
+                | "selfsubjectrulesreviews"
+                | "subjectaccessreviews"
         ),
         "admissionregistration.k8s.io" => matches!(
             resource.resource,

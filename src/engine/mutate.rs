@@ -52,7 +52,8 @@ pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
 
 /// Runs the mutating policies that `plan` finds for a subject.
 pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {
-    let mut run = Run { mutations: Mutations { subject, changes: Vec::new(), errors: Vec::new() }, invoked: Vec::new() };
+    let mut run =
+        Run { mutations: Mutations { subject, changes: Vec::new(), errors: Vec::new() }, invoked: Vec::new() };
     let first = plan(&run.mutations.subject);
     if first.is_empty() {
         return run.mutations;
@@ -175,9 +176,7 @@ fn apply_one<'a>(
             let operations: Vec<Cel<'a>> = list.iter().collect();
             json_patch(subject, &operations)
         }
-        (PatchType::JsonPatch, _) => {
-            Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned())
-        }
+        (PatchType::JsonPatch, _) => Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned()),
         (PatchType::ApplyConfiguration, Cel::Struct(configuration)) => apply_configuration(subject, configuration),
         (PatchType::ApplyConfiguration, other) => {
             Err(format!("unsupported return type from ApplyConfiguration expression: {}", other.type_name()))
@@ -215,7 +214,9 @@ fn patch_operation<'a>(subject: &Subject<'a>, operation: &Struct<'a>) -> Result<
     }
     for (name, field) in operation.fields {
         match *name {
-            "from" => members.extend(text(field).filter(|from| !from.is_empty()).map(|from| ("from", Value::String(from)))),
+            "from" => {
+                members.extend(text(field).filter(|from| !from.is_empty()).map(|from| ("from", Value::String(from))))
+            }
             "value" => {
                 if let Cel::Struct(message) = field {
                     convert::check_type_names(message).map_err(|error| format!("type mismatch: {error}"))?;
@@ -241,7 +242,7 @@ fn text<'a>(value: &Cel<'a>) -> Option<&'a str> {
 fn apply_configuration<'a>(subject: &Subject<'a>, configuration: &Struct<'a>) -> Result<Option<Value<'a>>, String> {
     convert::check_type_names(configuration).map_err(|error| format!("type mismatch: {error}"))?;
     let arena = subject.arena();
-    let patch = convert::apply_configuration(arena, configuration)
-        .map_err(|error| format!("invalid return type: {error}"))?;
+    let patch =
+        convert::apply_configuration(arena, configuration).map_err(|error| format!("invalid return type: {error}"))?;
     Err(format!("error applying patch: {} can't be merged yet", patch.as_object().map_or(0, |o| o.len())))
 }

@@ -117,7 +117,8 @@ impl PolicySet {
             let Ok(invocation) = planned else { continue };
             let later = after.iter().flatten().find(|(other, _)| other.is_same(&invocation)).map(|(_, later)| later);
             for decision in violations(&judge_one(&invocation, declared)) {
-                let persists = |judgement: &Judgement<'a>| violations(judgement).any(|later| later.index == decision.index);
+                let persists =
+                    |judgement: &Judgement<'a>| violations(judgement).any(|later| later.index == decision.index);
                 if !invocation.denies() || later.is_some_and(persists) {
                     continue;
                 }
@@ -153,11 +154,17 @@ impl PolicySet {
                 }
                 let (kind, reference) = (policy.param_kind.as_ref(), binding.param_ref.as_ref());
                 match self.params.resolve(subject.arena(), kind, reference, subject.request.namespace) {
-                    Ok(params) => plan.extend(params.iter().map(|params| {
-                        Ok(Invocation { policy, variables, binding, matched, params: *params })
-                    })),
+                    Ok(params) => plan.extend(
+                        params
+                            .iter()
+                            .map(|params| Ok(Invocation { policy, variables, binding, matched, params: *params })),
+                    ),
                     Err(error) => {
-                        plan.push(Err(ConfigurationError { policy, binding: &binding.name, message: error.to_string() }));
+                        plan.push(Err(ConfigurationError {
+                            policy,
+                            binding: &binding.name,
+                            message: error.to_string(),
+                        }));
                     }
                 }
             }
@@ -181,7 +188,8 @@ impl Index {
             let rules = &policy.match_constraints.resource_rules;
             let names = |name: &str| {
                 let mut resources = rules.iter().flat_map(|rule| &rule.resources);
-                rules.is_empty() || resources.any(|resource| resource.split('/').next().is_some_and(|r| r == name || r == "*"))
+                rules.is_empty()
+                    || resources.any(|resource| resource.split('/').next().is_some_and(|r| r == name || r == "*"))
             };
             for (resource, listed) in &mut index.by_resource {
                 if names(resource) {
@@ -213,7 +221,9 @@ fn record<'a>(recorder: &mut Recorder<'a>, judged: Vec<Judged<'a>>, pod: Option<
 
 /// Judges a subject by one validating policy, unless nobody waits for the answer any longer.
 fn judge_one<'a>(invocation: &Invocation<'a>, subject: &Subject<'a>) -> Judgement<'a> {
-    let Rules::Validate { validations, audit_annotations } = &invocation.policy.rules else { return Judgement::Skipped };
+    let Rules::Validate { validations, audit_annotations } = &invocation.policy.rules else {
+        return Judgement::Skipped;
+    };
     if subject.context().deadline.is_some_and(|deadline| Instant::now() >= deadline) {
         return Judgement::error("the request's timeout had passed before this policy could be evaluated".to_owned());
     }

@@ -140,7 +140,8 @@ fn decide<'a>(
     outcomes: Vec<Outcome>,
     messages: Result<Vec<(usize, &'a str)>, String>,
 ) -> Vec<PolicyDecision<'a>> {
-    let error = |index, message| PolicyDecision { index: Some(index), evaluation: Evaluation::Error, reason: "", message };
+    let error =
+        |index, message| PolicyDecision { index: Some(index), evaluation: Evaluation::Error, reason: "", message };
     let judged = validations.iter().zip(outcomes).enumerate();
     let decisions = judged.filter_map(|(index, (validation, outcome))| match (outcome, &messages) {
         (Outcome::Error(message), _) => Some(error(index, message)),
@@ -162,9 +163,8 @@ fn decide<'a>(
 
 /// The messageExpression's text if it is a short line, else the message, else the expression.
 fn failure_message(validation: &Validation, given: Option<&str>) -> String {
-    let given = given.map(str::trim).filter(|text| {
-        !text.is_empty() && text.len() <= MAX_MESSAGE_BYTES && !text.contains('\n')
-    });
+    let given =
+        given.map(str::trim).filter(|text| !text.is_empty() && text.len() <= MAX_MESSAGE_BYTES && !text.contains('\n'));
     let message = given.or_else(|| validation.message.as_deref().map(str::trim).filter(|text| !text.is_empty()));
     match message {
         Some(text) => text.to_owned(),

@@ -24,7 +24,7 @@ impl Manifest {
     }
 
     /// The objects in the manifest, lists taken apart; what isn't YAML goes to `errors`.
-    pub(super) fn objects<'a>(&'a self, arena: &'a Arena, errors: &mut Vec<LoadError>) -> Vec<Document<'a>> {
+    pub fn objects<'a>(&'a self, arena: &'a Arena, errors: &mut Vec<LoadError>) -> Vec<Document<'a>> {
         let mut objects = Vec::new();
         for (index, document) in yaml::documents(arena, &self.text).into_iter().enumerate() {
             match document {
@@ -60,7 +60,7 @@ impl Manifest {
     }
 
     /// The line of the field at `path`, or of the nearest field around it.
-    pub(super) fn line(&self, document: usize, path: &FieldPath) -> Option<usize> {
+    pub fn line(&self, document: usize, path: &FieldPath) -> Option<usize> {
         let mut steps: Vec<_> = path.steps().iter().map(locate_step).collect();
         loop {
             if let Some(line) = yaml::locate(&self.text, document, &steps) {
@@ -80,7 +80,7 @@ fn locate_step(step: &Step) -> yaml::Step<'_> {
 
 /// One object of a manifest.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
+pub struct Document<'a> {
     /// The object.
     pub value: Value<'a>,
     /// Where it stands in its document: the root, or an item of a list.

@@ -26,13 +26,14 @@ mod selector;
 mod spec;
 mod tree;
 
+pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};
 pub use error::{LoadError, Reason};
 pub use exempt::{Exemption, Exemptions, Subject};
 pub use lint::{Lint, lint};
 pub use load::{LoadedPolicies, load};
-pub use manifest::Manifest;
+pub use manifest::{Document, Manifest};
 pub use params::{ParamError, Params};
-pub use problem::{Fault, FieldPath, Problem, Step};
+pub use problem::{Fault, FieldPath, Problem, Problems, Step};
 pub use spec::PolicyType;
 pub use tree::Tree;
