@@ -2,6 +2,7 @@
 //!
 //! Reads files, knows every room below, decides nothing about objects itself.
 
+mod audit;
 mod completions;
 mod load;
 mod output;
@@ -69,12 +70,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(audit::Args),
     Completions(completions::Args),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
+            Command::Audit(args) => audit::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

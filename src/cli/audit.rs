@@ -1,0 +1,182 @@
+//! `portcullis audit`: manifests in, findings out.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::audit::{self, Reason, Report, TextFile};
+use crate::engine::Verdict;
+use crate::json::Arena;
+
+use super::output::{self, Output};
+use super::{Outcome, PolicyFlags};
+
+/// Judges manifests: files, directories, or the output of kustomize or helm
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Every object is judged as if it were being created in a cluster where the policies enforce. A workload is judged by the
+pods that it will create, after the mutations that those pods will receive.
+
+Examples:
+  portcullis audit .                                        every manifest of a checkout
+  kubectl kustomize overlays/prod | portcullis audit -      what kustomize makes of it
+  helm template media ./chart | portcullis audit -
+  portcullis audit --fail-on warn --format json -o report.json manifests/
+  portcullis audit --no-embedded --policies policies/ pod.yaml
+
+In directories, *.yaml, *.yml and *.json are read, hidden ones left out. Kustomizations, values and chart templates are
+recognised and left out; -v says which and why. An object without a namespace gets that of the kustomization that
+lists its file, or --namespace.
+
+Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or input that could not be read.")]
+pub struct Args {
+    #[command(flatten)]
+    input: Input,
+
+    /// The weakest verdict that makes the command fail
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Deny)]
+    fail_on: FailOn,
+
+    /// How the report is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+
+    /// Writes the report to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+}
+
+/// What is judged, and as whom; shared with `mutate`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Input {
+    /// Files and directories; - is standard input
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// The namespace of namespaced objects that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+
+    /// Who creates the objects: request.userInfo.username
+    #[arg(long = "as", value_name = "USER", default_value = "portcullis:audit")]
+    user: String,
+
+    /// A group of that user, besides system:authenticated (repeatable)
+    #[arg(long = "as-group", value_name = "GROUP")]
+    groups: Vec<String>,
+
+    /// Says which documents are left out, and why
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A policy denies
+    Deny,
+    /// A policy warns, or could not be evaluated
+    Warn,
+    /// A policy records a violation
+    Audit,
+    /// The exit code is 0 whatever is found
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: grouped by object, with a summary
+    Text,
+    /// For programs: schema portcullis.dev/audit/v1
+    Json,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad policies, input that can't be read, output that can't be written.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let policies = args.policies.load()?;
+    let files = args.input.read();
+    let arena = Arena::new();
+    let collection = audit::collect(&arena, &files.texts, &args.input.namespace);
+    args.input.explain(&collection);
+    let report = audit::run(&collection, &policies, &args.input.options());
+
+    let mut out = Output::open(args.output.as_deref())?;
+    args.format.render(&report, &mut out)?;
+    out.finish()?;
+
+    let unreadable = files.unreadable + collection.errors.len();
+    if unreadable > 0 {
+        let documents = if unreadable == 1 { "one input was" } else { "some inputs were" };
+        anyhow::bail!("{documents} not judged, because it could not be read");
+    }
+    Ok(if args.fail_on.is_reached(&report) { Outcome::Findings } else { Outcome::Clean })
+}
+
+/// Texts, and how many more there would be.
+pub struct Files {
+    /// What could be read.
+    pub texts: Vec<TextFile>,
+    /// What could not; each has been reported.
+    pub unreadable: usize,
+}
+
+impl Input {
+    /// Reads the paths; what can't be read is reported and counted.
+    pub fn read(&self) -> Files {
+        let (texts, errors) = audit::read(&self.paths, &mut io::stdin().lock());
+        for error in &errors {
+            output::complain(&error.to_string());
+        }
+        Files { texts, unreadable: errors.len() }
+    }
+
+    /// The default namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Who asks.
+    pub fn options(&self) -> audit::Options {
+        let mut options = audit::Options { user: self.user.clone(), ..audit::Options::default() };
+        options.groups.extend(self.groups.iter().cloned());
+        options
+    }
+
+    /// Reports what of the texts is no YAML, and with `-v` what is no manifest.
+    pub fn explain(&self, collection: &audit::Collection<'_>) {
+        for error in &collection.errors {
+            output::complain(&error.to_string());
+        }
+        if self.verbose {
+            for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
+                output::note(&format!("{} left out: {}", document.source, document.reason));
+            }
+        }
+    }
+}
+
+impl FailOn {
+    fn is_reached(self, report: &Report) -> bool {
+        match self {
+            FailOn::Deny => report.reaches(Verdict::Deny),
+            FailOn::Warn => report.reaches(Verdict::Warn),
+            FailOn::Audit => report.reaches(Verdict::Audit),
+            FailOn::Never => false,
+        }
+    }
+}
+
+impl Format {
+    fn render(self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Text => audit::text::render(report, out),
+            Format::Json => audit::json::render(report, out),
+        }
+    }
+}
