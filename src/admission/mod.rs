@@ -1,4 +1,17 @@
-//! (see docs/architecture.md)
+//! AdmissionReview on the wire, and the engine's request and decision: bytes in, bytes out. Also the request that a
+//! manifest would become.
+//!
+//! Knows `admission.k8s.io/v1` and what the API server accepts in an answer; knows nothing of HTTP, files or clusters.
 
+mod annotations;
+mod error;
 pub mod offline;
+mod patch;
+mod request;
 pub mod resources;
+mod response;
+mod warnings;
+
+pub use error::Error;
+pub use request::parse;
+pub use response::write;

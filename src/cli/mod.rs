@@ -5,7 +5,12 @@
 mod audit;
 mod completions;
 mod load;
+mod logging;
+mod namespaces;
 mod output;
+mod policy_files;
+mod serve;
+mod webhook_config;
 
 use std::process::ExitCode;
 
@@ -71,6 +76,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(audit::Args),
+    Serve(serve::Args),
+    WebhookConfig(webhook_config::Args),
     Completions(completions::Args),
 }
 
@@ -78,6 +85,8 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Command::Audit(args) => audit::run(&args),
+            Command::Serve(args) => serve::run(args),
+            Command::WebhookConfig(args) => webhook_config::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

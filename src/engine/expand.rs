@@ -119,6 +119,11 @@ const WORKLOADS: [Workload; 8] = [
     },
 ];
 
+/// The current group and the resource of each workload: what has to pass through admission for its pods to be judged early.
+pub fn workload_resources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORKLOADS.iter().filter_map(|workload| Some((*workload.groups.first()?, workload.resource)))
+}
+
 const POD_KIND: GroupVersionKind<'static> = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
 const POD_RESOURCE: GroupVersionResource<'static> = GroupVersionResource { group: "", version: "v1", resource: "pods" };
 

@@ -1,0 +1,223 @@
+//! `portcullis serve`: the webhook.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::engine::Mode;
+use crate::json;
+use crate::server::{self, ConnectionLimits, Identity, RequestLimits, Settings};
+
+use super::logging::LogFlags;
+use super::policy_files::PolicyFiles;
+use super::{Outcome, PolicyFlags, namespaces};
+
+/// Answers the API server's admission requests
+///
+/// POST /validate and /mutate speak admission.k8s.io/v1 over HTTPS; the admin port has /healthz, /readyz and /metrics
+/// over HTTP. Certificates and policies are used anew when their files change; a file with an error never replaces
+/// what it said before. SIGTERM drains.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis serve --offline --tls-self-signed                 try it on this machine
+  portcullis serve --offline --tls-cert tls.crt --tls-key tls.key --mode enforce
+  portcullis serve --offline --tls-self-signed --policies ./policies --no-embedded
+
+  curl -sk https://localhost:8443/validate -H 'Content-Type: application/json' -d @review.json")]
+pub struct Args {
+    /// Where the webhook listens; port 0 lets the system choose one, which the log names
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+
+    /// Where /healthz, /readyz and /metrics are served, over plain HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    admin_listen: SocketAddr,
+
+    /// How far bindings may act: audit denies and changes nothing, warn turns denials into warnings
+    #[arg(long, value_enum, default_value_t = ModeFlag::Audit)]
+    mode: ModeFlag,
+
+    /// Works without a cluster: namespaces and params come from files
+    #[arg(long)]
+    offline: bool,
+
+    /// Namespace objects, whose labels selectors look at (repeatable)
+    #[arg(long = "namespaces", value_name = "FILE")]
+    namespaces: Vec<PathBuf>,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+
+    #[command(flatten)]
+    tls: TlsFlags,
+
+    #[command(flatten)]
+    limits: LimitFlags,
+
+    #[command(flatten)]
+    lifecycle: LifecycleFlags,
+
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TLS")]
+struct TlsFlags {
+    /// The serving certificate in PEM, with its intermediates
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "tls_self_signed")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Makes a certificate at start
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls_self_signed: bool,
+
+    /// A name or address that the self-signed certificate is valid for (repeatable)
+    #[arg(
+        long = "tls-san",
+        value_name = "NAME",
+        requires = "tls_self_signed",
+        default_values = ["localhost", "127.0.0.1", "::1", "portcullis.portcullis-system.svc"]
+    )]
+    tls_sans: Vec<String>,
+
+    /// Writes the self-signed certificate here, for clients to trust
+    #[arg(long, value_name = "FILE", requires = "tls_self_signed")]
+    tls_write_ca: Option<PathBuf>,
+
+    /// Asks clients for a certificate from this CA (PEM)
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitFlags {
+    /// The largest request body, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024, value_parser = at_least_one())]
+    max_body_bytes: u64,
+
+    /// How many arrays and objects may be nested in each other in a request
+    #[arg(long, value_name = "N", default_value_t = json::DEFAULT_MAX_DEPTH as u64,
+          value_parser = clap::value_parser!(u64).range(1..=json::DEFAULT_MAX_DEPTH as u64))]
+    max_depth: u64,
+
+    /// Requests in progress at once; more are answered with 429
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_requests: u32,
+
+    /// Connections at once; more wait
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+
+    /// Requests in progress on one HTTP/2 connection
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    max_http2_streams: u32,
+
+    /// For a TLS handshake
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    handshake_timeout: Duration,
+
+    /// For a request's header; idle HTTP/1.1 connections are closed after it, too
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    header_timeout: Duration,
+
+    /// For a request's body
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    body_timeout: Duration,
+
+    /// For an answer, where the request names no timeout
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    request_timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Lifecycle")]
+struct LifecycleFlags {
+    /// How often certificate and policy files are looked at
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    reload_interval: Duration,
+
+    /// After SIGTERM, how long to go on accepting while Kubernetes takes this replica out of its Service
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    drain_delay: Duration,
+
+    /// After that, how long to wait for requests in progress
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    drain_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ModeFlag {
+    Audit,
+    Warn,
+    Enforce,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The flags don't go together, a file that is needed at the start can't be used, or an address can't be bound.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    if !args.offline {
+        bail!("serve can't read namespaces and params from a cluster yet: add --offline, and give them as files");
+    }
+    args.log.start()?;
+    let namespaces = namespaces::read(&args.namespaces)?;
+    server::run(Settings {
+        listen: args.listen,
+        admin_listen: args.admin_listen,
+        identity: args.tls.identity(),
+        client_ca: args.tls.client_ca,
+        mode: match args.mode {
+            ModeFlag::Audit => Mode::Audit,
+            ModeFlag::Warn => Mode::Warn,
+            ModeFlag::Enforce => Mode::Enforce,
+        },
+        policies: Box::new(PolicyFiles::new(args.policies)),
+        namespaces: Arc::new(namespaces),
+        connection: ConnectionLimits {
+            connections: args.limits.max_connections,
+            handshake: args.limits.handshake_timeout,
+            header: args.limits.header_timeout,
+            http2_streams: args.limits.max_http2_streams,
+        },
+        request: RequestLimits {
+            body_bytes: usize::try_from(args.limits.max_body_bytes)?,
+            body_timeout: args.limits.body_timeout,
+            concurrent: args.limits.max_concurrent_requests as usize,
+            timeout: args.limits.request_timeout,
+        },
+        document: json::Limits { max_depth: usize::try_from(args.limits.max_depth)? },
+        // Nothing changes faster than this, and an interval of zero would be a busy loop.
+        reload_every: args.lifecycle.reload_interval.max(Duration::from_millis(10)),
+        drain_delay: args.lifecycle.drain_delay,
+        drain_timeout: args.lifecycle.drain_timeout,
+    })?;
+    Ok(Outcome::Clean)
+}
+
+impl TlsFlags {
+    fn identity(&self) -> Identity {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Identity::Files { certificate: certificate.clone(), key: key.clone() },
+            _ => Identity::SelfSigned { names: self.tls_sans.clone(), write_to: self.tls_write_ca.clone() },
+        }
+    }
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..)
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    server::parse_duration(text)
+}

@@ -1,0 +1,100 @@
+//! Leaving without failing a request: the stages of shutting down, and who has to act at each.
+//!
+//! Kubernetes removes a terminating pod from its Service while the pod already shuts down, so requests keep arriving
+//! for a while after the signal. Therefore nothing is refused before the drain delay has passed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How far the server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Serving; ready.
+    Serving,
+    /// No longer ready, but still accepting. HTTP/2 clients are told to take their next requests elsewhere, HTTP/1.1
+    /// clients to close after the response.
+    Leaving,
+    /// The listener is closed; connections made at the last moment may still send their first request.
+    Closed,
+    /// Idle connections are closed; requests in progress are finished.
+    Finishing,
+}
+
+/// How long after closing the listener a connection that was just made may take to send its request.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
+
+/// The side that moves from stage to stage.
+#[derive(Debug)]
+pub struct Drain {
+    stage: watch::Sender<Stage>,
+}
+
+/// The side that watches; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    stage: watch::Receiver<Stage>,
+}
+
+impl Drain {
+    /// A server that is serving.
+    pub fn new() -> (Self, Watch) {
+        let (sender, receiver) = watch::channel(Stage::Serving);
+        (Self { stage: sender }, Watch { stage: receiver })
+    }
+
+    /// Walks through the stages; returns when idle connections have been told to close.
+    pub async fn run(&self, delay: Duration) {
+        self.stage.send_replace(Stage::Leaving);
+        tokio::time::sleep(delay).await;
+        self.stage.send_replace(Stage::Closed);
+        tokio::time::sleep(LAST_REQUEST).await;
+        self.stage.send_replace(Stage::Finishing);
+    }
+}
+
+impl Watch {
+    /// The present stage.
+    pub fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// Waits until `stage` is reached.
+    pub async fn reached(&mut self, stage: Stage) {
+        if self.stage.wait_for(|current| *current >= stage).await.is_err() {
+            // The server is gone without passing through the stages, which only happens when its task is dropped.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Counts connections, and bounds them.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    semaphore: Arc<tokio::sync::Semaphore>,
+    limit: u32,
+}
+
+impl Slots {
+    /// Room for `limit` connections.
+    pub fn new(limit: u32) -> Self {
+        Self { semaphore: Arc::new(tokio::sync::Semaphore::new(limit as usize)), limit }
+    }
+
+    /// Waits for room.
+    pub async fn take(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.semaphore).acquire_owned().await.ok()
+    }
+
+    /// Waits until every connection has ended.
+    pub async fn all_free(&self) {
+        // An error means a closed semaphore, which nobody closes.
+        let _ = self.semaphore.acquire_many(self.limit).await;
+    }
+
+    /// How many connections there are now.
+    pub fn taken(&self) -> usize {
+        (self.limit as usize).saturating_sub(self.semaphore.available_permits())
+    }
+}

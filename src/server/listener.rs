@@ -1,0 +1,218 @@
+//! Accepts connections, takes them through TLS and HTTP, and bounds what each may cost: how many there are, how long a
+//! handshake or a header may take, how much an HTTP/2 peer may open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::drain::{Slots, Stage, Watch};
+use super::metrics::Metrics;
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Connections at once; more wait in the kernel's backlog.
+    pub connections: u32,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake: Duration,
+    /// For a request's header; also how long an HTTP/1.1 connection may stay idle.
+    pub header: Duration,
+    /// Requests in progress on one HTTP/2 connection.
+    pub http2_streams: u32,
+}
+
+/// How much of a header is buffered at most; the API server sends less than 1 KiB.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// How often an HTTP/2 peer is asked whether it is still there, and how long it has to answer.
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One listening socket and what is served on it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    router: Router,
+    limits: ConnectionLimits,
+    slots: Slots,
+    metrics: Arc<Metrics>,
+}
+
+impl Listener {
+    /// Binds `address`; `tls` is looked up anew for each connection.
+    ///
+    /// # Errors
+    /// The address can't be bound.
+    pub async fn bind(
+        address: SocketAddr,
+        tls: Option<Arc<ArcSwap<ServerConfig>>>,
+        router: Router,
+        limits: ConnectionLimits,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        Ok(Self { socket, tls, router, limits, slots: Slots::new(limits.connections), metrics })
+    }
+
+    /// The address that was bound, with the port that the system chose for port 0.
+    ///
+    /// # Errors
+    /// The system doesn't say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The connections of this listener.
+    pub fn slots(&self) -> Slots {
+        self.slots.clone()
+    }
+
+    /// Accepts connections until the drain closes the listener, then those still in the backlog.
+    pub async fn run(self, mut watch: Watch) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = watch.reached(Stage::Closed) => break,
+            };
+            match accepted {
+                Some((stream, slot)) => self.serve(stream, slot, &watch),
+                // Out of file descriptors, mostly: give connections time to end.
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        // A connection that the kernel has completed belongs to a client that believes in us.
+        while let Ok(Some((stream, slot))) = tokio::time::timeout(Duration::from_millis(20), self.accept()).await {
+            self.serve(stream, slot, &watch);
+        }
+    }
+
+    async fn accept(&self) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+        let slot = self.slots.take().await?;
+        match self.socket.accept().await {
+            Ok((stream, _)) => Some((stream, slot)),
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                None
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, slot: tokio::sync::OwnedSemaphorePermit, watch: &Watch) {
+        let tls = self.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
+        let connection = Connection {
+            router: self.router.clone(),
+            limits: self.limits,
+            metrics: Arc::clone(&self.metrics),
+            watch: watch.clone(),
+        };
+        tokio::spawn(async move {
+            connection.run(stream, tls).await;
+            drop(slot);
+        });
+    }
+}
+
+/// What the task of one connection needs.
+struct Connection {
+    router: Router,
+    limits: ConnectionLimits,
+    metrics: Arc<Metrics>,
+    watch: Watch,
+}
+
+/// Which protocol a connection speaks, if the handshake settled it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let gauge = self.metrics.connections.clone();
+        gauge.inc();
+        // Answers are small and complete; waiting to fill a segment only adds latency.
+        let _ = stream.set_nodelay(true);
+        match tls {
+            None => self.http(stream, Protocol::Http1).await,
+            Some(acceptor) => match tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let protocol = match stream.get_ref().1.alpn_protocol() {
+                        Some(b"h2") => Protocol::Http2,
+                        _ => Protocol::Http1,
+                    };
+                    self.http(stream, protocol).await;
+                }
+                Ok(Err(error)) => {
+                    self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
+                    tracing::debug!(%error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
+                    tracing::debug!("TLS handshake not finished in time");
+                }
+            },
+        }
+        gauge.dec();
+    }
+
+    async fn http<S>(mut self, stream: S, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let leave_at = match (protocol, self.watch.stage()) {
+            // HTTP/2 can say "no new requests" without losing any.
+            (Protocol::Http2, Stage::Serving) => Stage::Leaving,
+            // A connection made while leaving has nowhere better to go yet.
+            (Protocol::Http2, _) => Stage::Closed,
+            // HTTP/1.1 connections end by themselves after their next response; see `handlers`.
+            (Protocol::Http1, _) => Stage::Finishing,
+        };
+        let builder = self.builder(protocol);
+        let service = TowerToHyperService::new(self.router);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.watch.reached(leave_at) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended early");
+        }
+    }
+
+    fn builder(&self, protocol: Protocol) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .keep_alive(true);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.http2_streams)
+            .max_header_list_size(MAX_HEADER_BYTES as u32)
+            .keep_alive_interval(HTTP2_PING_EVERY)
+            .keep_alive_timeout(HTTP2_PING_TIMEOUT);
+        // The handshake has settled the protocol, so there is no waiting for bytes that would tell it.
+        match protocol {
+            Protocol::Http1 => builder.http1_only(),
+            Protocol::Http2 => builder.http2_only(),
+        }
+    }
+}

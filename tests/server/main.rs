@@ -1,0 +1,11 @@
+//! The webhook as a process: what it answers, what it survives, how it changes and how it leaves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod connections;
+mod drain;
+mod modes;
+mod reload;
+mod requests;
