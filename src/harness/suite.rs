@@ -110,7 +110,7 @@ pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<Lo
         let node = Node::new(document.value, document.path.clone(), &problems);
         let reader = Reader { manifest, document: &document, files };
         let suite = node.fields(|fields| reader.suite(fields));
-        let found = document.report(manifest, problems, &mut errors);
+        let found = document.report(problems, &mut errors);
         suites.extend(suite.filter(|_| found.is_empty()));
     }
     if errors.is_empty() { Ok(suites) } else { Err(errors) }

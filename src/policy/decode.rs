@@ -81,7 +81,7 @@ impl<'a, 'p> Node<'a, 'p> {
     pub fn entries(&self) -> Vec<(&'a str, Node<'a, 'p>)> {
         let members = self.object().unwrap_or_default().members();
         let mut entries: Vec<_> =
-            members.iter().map(|(key, value)| (*key, Node::new(*value, self.path.key(key), self.problems))).collect();
+            members.iter().map(|(key, value)| (*key, Node::new(*value, self.path.field(key), self.problems))).collect();
         entries.sort_by_key(|(key, _)| *key);
         entries
     }
@@ -321,7 +321,7 @@ mod tests {
     fn hands_out_map_entries_sorted_by_key() {
         problems(&[("b", Value::Int(1)), ("a", Value::Int(2))], |node| {
             let keys: Vec<_> = node.entries().into_iter().map(|(key, at)| (key, at.path().to_string())).collect();
-            assert_eq!(keys, [("a", "spec[a]".to_owned()), ("b", "spec[b]".to_owned())]);
+            assert_eq!(keys, [("a", "spec.a".to_owned()), ("b", "spec.b".to_owned())]);
         });
     }
 }

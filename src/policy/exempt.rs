@@ -90,7 +90,7 @@ impl Exemptions {
                 let problems = Problems::default();
                 let node = Node::new(document.value, document.path.clone(), &problems);
                 let exemption = exemption(&node, document.at.clone());
-                let problems = document.report(manifest, problems, &mut errors);
+                let problems = document.report(problems, &mut errors);
                 let Some(exemption) = exemption.filter(|_| problems.is_empty()) else { continue };
                 match all.iter().find(|earlier| earlier.name == exemption.name) {
                     Some(earlier) => errors.push(document.error(Reason::Duplicate {

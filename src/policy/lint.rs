@@ -58,7 +58,7 @@ pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
         let arena = Arena::new();
         // Syntax errors have been reported by the loader.
         for document in manifest.objects(&arena, &mut Vec::new()) {
-            let mut warner = Warner { manifest, document: &document, found: &mut found };
+            let mut warner = Warner { document: &document, found: &mut found };
             warner.version(minor);
             if let Some(policy) = policies.iter().find(|policy| policy.source == document.at) {
                 warner.policy(policy);
@@ -75,7 +75,6 @@ pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
 }
 
 struct Warner<'w> {
-    manifest: &'w Manifest,
     document: &'w Document<'w>,
     found: &'w mut Vec<Lint>,
 }
@@ -137,7 +136,7 @@ impl Warner<'_> {
     }
 
     fn warn(&mut self, path: FieldPath, message: String) {
-        let line = self.manifest.line(self.document.at.document, &path).filter(|_| !path.steps().is_empty());
+        let line = self.document.line(&path).filter(|_| !path.0.is_empty());
         let at = Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() };
         let object = format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]));
         self.found.push(Lint::Warning { at, object, field: path.to_string(), message });

@@ -38,7 +38,7 @@ pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
     for manifest in manifests {
         let arena = Arena::new();
         for document in manifest.objects(&arena, &mut loader.errors) {
-            loader.load(manifest, &document);
+            loader.load(&document);
         }
     }
     loader.finish()
@@ -98,24 +98,24 @@ struct Loader {
 }
 
 impl Loader {
-    fn load(&mut self, manifest: &Manifest, document: &Document<'_>) {
+    fn load(&mut self, document: &Document<'_>) {
         match Kind::of(document) {
-            Ok(Kind::Policy(policy_type)) => self.load_policy(manifest, document, policy_type),
-            Ok(Kind::Binding(policy_type)) => self.load_binding(manifest, document, policy_type),
+            Ok(Kind::Policy(policy_type)) => self.load_policy(document, policy_type),
+            Ok(Kind::Binding(policy_type)) => self.load_binding(document, policy_type),
             Ok(Kind::Other) => self.load_param(document),
             Ok(Kind::Beside) => {}
             Err(reason) => self.errors.push(document.error(reason)),
         }
     }
 
-    fn load_policy(&mut self, manifest: &Manifest, document: &Document<'_>, policy_type: PolicyType) {
+    fn load_policy(&mut self, document: &Document<'_>, policy_type: PolicyType) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
         let policy = policy(&node, policy_type, document.at.clone(), self.minor);
         let matching = document.path.field("spec").field("matchConstraints");
-        let problems = document.report(manifest, problems, &mut self.errors);
+        let problems = document.report(problems, &mut self.errors);
         // With faulty match constraints nobody knows what the failure policy would have to be applied to.
-        let policy = policy.filter(|_| !problems.iter().any(|problem| matching.contains(&problem.path)));
+        let policy = policy.filter(|_| !problems.iter().any(|problem| problem.path.0.starts_with(&matching.0)));
         let key = (document.text(&["metadata", "name"]).to_owned(), policy_type);
         match policy {
             None => self.lost.push(key),
@@ -130,11 +130,11 @@ impl Loader {
         }
     }
 
-    fn load_binding(&mut self, manifest: &Manifest, document: &Document<'_>, policy_type: PolicyType) {
+    fn load_binding(&mut self, document: &Document<'_>, policy_type: PolicyType) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
         let binding = binding(&node, policy_type, document.at.clone());
-        let problems = document.report(manifest, problems, &mut self.errors);
+        let problems = document.report(problems, &mut self.errors);
         let Some((policy_name, binding)) = binding.filter(|_| problems.is_empty()) else { return };
         let key = (binding.name.clone(), policy_type);
         match self.bindings.get(&key).map(|(_, earlier)| earlier.source.clone()) {

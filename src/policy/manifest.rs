@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::json::pointer::{Path, Segment};
 use crate::json::{Arena, Value, yaml};
 
 use super::error::{LoadError, Reason};
 use super::model::Source;
-use super::problem::{Fault, FieldPath, Problem, Problems, Step};
+use super::problem::{Fault, FieldPath, Problem, Problems};
 
 /// A YAML (or JSON) text with one document or more, and the name to report it by.
 #[derive(Clone, Debug)]
@@ -27,59 +28,26 @@ impl Manifest {
     pub fn objects<'a>(&'a self, arena: &'a Arena, errors: &mut Vec<LoadError>) -> Vec<Document<'a>> {
         let mut objects = Vec::new();
         for (index, document) in yaml::documents(arena, &self.text).into_iter().enumerate() {
+            let at = |line| Source { file: self.file.clone(), document: index, line };
             match document {
                 Ok(document) if document.value.is_null() => {}
-                Ok(document) => {
-                    let at = Source { file: self.file.clone(), document: index, line: document.line };
-                    self.take_apart(document.value, FieldPath::default(), at, &mut objects);
+                Ok(yaml::Document { value, line }) => {
+                    let document = Document { value, path: FieldPath::default(), at: at(line), manifest: self };
+                    document.take_apart(&mut objects);
                 }
                 Err(error) => errors.push(LoadError {
-                    at: Source { file: self.file.clone(), document: index, line: error.line },
+                    at: at(error.line),
                     object: String::new(),
-                    reason: Reason::Syntax(error.message),
+                    reason: Reason::Syntax(format!("{} (column {})", error.message, error.column)),
                 }),
             }
         }
         objects
     }
-
-    /// Lists of objects may hold lists only once: `kubectl` never prints more.
-    fn take_apart<'a>(&self, value: Value<'a>, path: FieldPath, at: Source, objects: &mut Vec<Document<'a>>) {
-        let is_list = value.get("kind").and_then(|kind| kind.as_str()).is_some_and(|kind| kind.ends_with("List"));
-        let items = value.get("items").and_then(|items| items.as_array());
-        match items {
-            Some(items) if is_list && path.steps().is_empty() => {
-                for (index, item) in items.iter().enumerate() {
-                    let path = FieldPath::default().field("items").index(index);
-                    let line = self.line(at.document, &path).unwrap_or(at.line);
-                    self.take_apart(*item, path, Source { line, ..at.clone() }, objects);
-                }
-            }
-            _ => objects.push(Document { value, path, at }),
-        }
-    }
-
-    /// The line of the field at `path`, or of the nearest field around it.
-    pub fn line(&self, document: usize, path: &FieldPath) -> Option<usize> {
-        let mut steps: Vec<_> = path.steps().iter().map(locate_step).collect();
-        loop {
-            if let Some(line) = yaml::locate(&self.text, document, &steps) {
-                return Some(line);
-            }
-            steps.pop()?;
-        }
-    }
-}
-
-fn locate_step(step: &Step) -> yaml::Step<'_> {
-    match step {
-        Step::Field(name) | Step::Key(name) => yaml::Step::Key(name),
-        Step::Index(index) => yaml::Step::Index(*index),
-    }
 }
 
 /// One object of a manifest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Document<'a> {
     /// The object.
     pub value: Value<'a>,
@@ -87,12 +55,19 @@ pub struct Document<'a> {
     pub path: FieldPath,
     /// Where it was read from.
     pub at: Source,
+    manifest: &'a Manifest,
 }
 
 impl<'a> Document<'a> {
     /// The string at `path`, or an empty one.
     pub fn text(&self, path: &[&str]) -> &'a str {
         self.value.at(path).and_then(|value| value.as_str()).unwrap_or_default()
+    }
+
+    /// The line of the field at `path`, which begins at the document's root, or of the nearest field around it.
+    pub fn line(&self, path: &FieldPath) -> Option<usize> {
+        let steps: Vec<_> = path.0.iter().map(locate_step).collect();
+        yaml::locate(&self.manifest.text, self.at.document, &steps)
     }
 
     /// The error that this object is wrong for `reason`.
@@ -103,11 +78,11 @@ impl<'a> Document<'a> {
     }
 
     /// Turns the problems of this object's fields into errors at the fields' lines; returns the problems.
-    pub fn report(&self, manifest: &Manifest, problems: Problems, errors: &mut Vec<LoadError>) -> Vec<Problem> {
+    pub fn report(&self, problems: Problems, errors: &mut Vec<LoadError>) -> Vec<Problem> {
         let problems = problems.into_inner();
         for problem in &problems {
             let mut error = self.error(Reason::Field(problem.clone()));
-            if let Some(line) = self.line(manifest, problem) {
+            if let Some(line) = self.line_of(problem) {
                 error.at.line = line;
             }
             errors.push(error);
@@ -115,20 +90,36 @@ impl<'a> Document<'a> {
         problems
     }
 
+    /// The object, or the objects in it if it is a list. A list within a list stays one: kubectl never prints that.
+    fn take_apart(self, objects: &mut Vec<Document<'a>>) {
+        let is_list = self.text(&["kind"]).ends_with("List");
+        match self.value.get("items").and_then(|items| items.as_array()) {
+            Some(items) if is_list => objects.extend((0..).zip(items).map(|(index, value)| {
+                let path = FieldPath::default().field("items").index(index);
+                let line = self.line(&path).unwrap_or(self.at.line);
+                Document { value: *value, path, at: Source { line, ..self.at.clone() }, manifest: self.manifest }
+            })),
+            _ => objects.push(self),
+        }
+    }
+
     /// The line of a problem: that of its field, or within an expression that of the mistake.
-    fn line(&self, manifest: &Manifest, problem: &Problem) -> Option<usize> {
-        let start = manifest.line(self.at.document, &problem.path)?;
+    fn line_of(&self, problem: &Problem) -> Option<usize> {
+        let start = self.line(&problem.path)?;
         let Fault::Expression { line, column, .. } = problem.fault else { return Some(start) };
         let within = || {
-            let below = problem.path.steps().get(self.path.steps().len()..)?;
-            let value = below.iter().try_fold(self.value, |value, step| match step {
-                Step::Field(name) | Step::Key(name) => value.get(name),
-                Step::Index(index) => value.as_array()?.get(*index).copied(),
-            });
-            let expression = value?.as_str()?;
-            line_of_scalar(&manifest.text, start, expression, offset(expression, line, column)?)
+            let below = Path(problem.path.0.get(self.path.0.len()..)?.to_vec());
+            let expression = below.find(self.value)?.as_str()?;
+            line_of_scalar(&self.manifest.text, start, expression, offset(expression, line, column)?)
         };
         Some(within().unwrap_or(start))
+    }
+}
+
+fn locate_step<'s>(segment: &'s Segment<'_>) -> yaml::Step<'s> {
+    match segment {
+        Segment::Key(name) => yaml::Step::Key(name),
+        Segment::Index(index) => yaml::Step::Index(*index),
     }
 }
 

@@ -24,6 +24,8 @@ mod params;
 mod problem;
 mod selector;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use decode::{Fields, Node};
@@ -34,6 +36,6 @@ pub use lint::{Lint, lint};
 pub use load::{LoadedPolicies, load};
 pub use manifest::{Document, Manifest};
 pub use params::{ParamError, Params};
-pub use problem::{Fault, FieldPath, Problem, Problems, Step};
+pub use problem::{Fault, FieldPath, Problem, Problems};
 pub use spec::PolicyType;
 pub use tree::Tree;

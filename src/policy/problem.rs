@@ -2,71 +2,30 @@
 //!
 //! Upstream's words (`k8s.io/apimachinery/pkg/util/validation/field`) where upstream has them, with advice added.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
 use thiserror::Error;
 
-/// One step from a value to a value within it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A field that the type declares: `.spec`.
-    Field(String),
-    /// An element of a list: `[2]`.
-    Index(usize),
-    /// A key of a map: `[app.kubernetes.io/name]`.
-    Key(String),
-}
+use crate::json::pointer::{Path, Segment};
 
-/// The way from a document's root to a value, printed as upstream prints it: `spec.validations[0].expression`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldPath(Vec<Step>);
+/// The way from a document's root to a field: `spec.validations[0].expression`.
+pub type FieldPath = Path<'static>;
 
-impl FieldPath {
-    /// The path of a field below this one.
-    pub fn field(&self, name: &str) -> Self {
-        self.with(Step::Field(name.to_owned()))
+impl Path<'static> {
+    /// The path of a member below this one.
+    pub(super) fn field(&self, name: &str) -> Self {
+        self.with(Segment::Key(Cow::Owned(name.to_owned())))
     }
 
     /// The path of an element below this one.
-    pub fn index(&self, index: usize) -> Self {
-        self.with(Step::Index(index))
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.with(Segment::Index(index))
     }
 
-    /// The path of a map's entry below this one.
-    pub fn key(&self, key: &str) -> Self {
-        self.with(Step::Key(key.to_owned()))
-    }
-
-    /// The steps, outermost first.
-    pub fn steps(&self) -> &[Step] {
-        &self.0
-    }
-
-    /// Whether `other` is this path or lies below it.
-    pub fn contains(&self, other: &FieldPath) -> bool {
-        other.0.starts_with(&self.0)
-    }
-
-    fn with(&self, step: Step) -> Self {
-        let mut steps = Vec::with_capacity(self.0.len() + 1);
-        steps.extend_from_slice(&self.0);
-        steps.push(step);
-        Self(steps)
-    }
-}
-
-impl fmt::Display for FieldPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Field(name) if at == 0 => f.write_str(name)?,
-                Step::Field(name) => write!(f, ".{name}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) => write!(f, "[{key}]")?,
-            }
-        }
-        Ok(())
+    fn with(&self, step: Segment<'static>) -> Self {
+        Path(self.0.iter().cloned().chain([step]).collect())
     }
 }
 
@@ -142,7 +101,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.steps().is_empty() {
+        if self.path.0.is_empty() {
             write!(f, "{}", self.fault)?;
         } else {
             write!(f, "{}: {}", self.path, self.fault)?;
@@ -220,14 +179,6 @@ fn edits(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prints_paths_as_upstream_does() {
-        let path = FieldPath::default().field("spec").field("validations").index(0).field("expression");
-        assert_eq!(path.to_string(), "spec.validations[0].expression");
-        let path = FieldPath::default().field("metadata").field("labels").key("app.kubernetes.io/name");
-        assert_eq!(path.to_string(), "metadata.labels[app.kubernetes.io/name]");
-    }
 
     #[test]
     fn prints_faults_in_upstreams_words() {

@@ -1,0 +1,58 @@
+//! Lint: errors with warnings about what loads but is probably not meant.
+
+use super::{MINOR, MUTATING, MUTATING_BINDING, VALIDATING, VALIDATING_BINDING};
+use crate::policy::{Lint, Manifest, lint};
+
+fn lints(documents: &[&str], minor: u32) -> Vec<String> {
+    lint(&[Manifest::new("test.yaml", documents.join("---\n"))], minor).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn finds_nothing_where_nothing_is_wrong() {
+    assert_eq!(lints(&[VALIDATING, VALIDATING_BINDING, MUTATING, MUTATING_BINDING], MINOR), [] as [&str; 0]);
+}
+
+#[test]
+fn warns_of_what_is_probably_not_meant() {
+    let unused = VALIDATING.replace("  variables:\n", "  variables:\n  - {name: replica, expression: '1'}\n");
+    let beta = |text: &str| text.replace("k8s.io/v1\n", "k8s.io/v1beta1\n");
+    let (validating_beta, mutating_beta) = (beta(VALIDATING), beta(MUTATING));
+    let plain = VALIDATING_BINDING
+        .replace("  paramRef:\n    name: limit\n    namespace: rules\n    parameterNotFoundAction: Deny\n", "");
+    let paramless = VALIDATING
+        .replace("  paramKind:\n    apiVersion: rules.example.com/v1\n    kind: ReplicaLimit\n", "")
+        .replace("params.maxReplicas", "3");
+    let cases: [(Vec<&str>, &str); 6] = [
+        (vec![VALIDATING], "ValidatingAdmissionPolicy/replicas.example.com: no binding names the policy"),
+        (vec![&unused, VALIDATING_BINDING], "spec.variables[0].name: no expression uses variables.replica; remove it"),
+        (vec![&validating_beta, VALIDATING_BINDING], "apiVersion: v1beta1 is deprecated since Kubernetes 1.30"),
+        (vec![&mutating_beta, MUTATING_BINDING], "apiVersion: v1beta1 is deprecated since Kubernetes 1.36"),
+        (vec![VALIDATING, &plain], "spec.paramKind: no binding has a paramRef, so params is always null"),
+        (
+            vec![&paramless, VALIDATING_BINDING],
+            "spec.paramRef: has no effect, since replicas.example.com has no paramKind",
+        ),
+    ];
+    for (documents, message) in cases {
+        let found = lints(&documents, MINOR);
+        let [finding] = found.as_slice() else { panic!("{message}: one finding: {found:#?}") };
+        assert!(finding.contains(message), "{finding}");
+    }
+}
+
+#[test]
+fn a_version_is_deprecated_only_once_there_is_a_better_one() {
+    let beta = MUTATING.replace("k8s.io/v1\n", "k8s.io/v1beta1\n");
+    assert_eq!(lints(&[&beta, MUTATING_BINDING], 35), [] as [&str; 0]);
+}
+
+#[test]
+fn findings_stand_in_the_order_of_lines() {
+    let broken = VALIDATING.replace("reason: Forbidden", "reason: no").replace("k8s.io/v1\n", "k8s.io/v1beta1\n");
+    let found = lint(&[Manifest::new("test.yaml", broken)], MINOR);
+    let [version, binding, reason] = found.as_slice() else { panic!("three findings: {found:#?}") };
+    assert!(matches!(version, Lint::Warning { field, .. } if field == "apiVersion"));
+    assert!(matches!(binding, Lint::Warning { field, .. } if field.is_empty()));
+    assert!(matches!(reason, Lint::Error(_)));
+    assert!(version.at().line <= binding.at().line && binding.at().line < reason.at().line);
+}

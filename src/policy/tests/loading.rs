@@ -1,0 +1,131 @@
+//! Manifests: documents, lists, kinds, order, duplicates, isolation of what is wrong.
+
+use super::{MINOR, MUTATING, VALIDATING, VALIDATING_BINDING, errors, load_documents, load_good, texts};
+use crate::policy::{Manifest, Reason, embedded, load};
+
+#[test]
+fn one_bad_document_keeps_no_other_from_loading() {
+    let loaded = load_documents(&[VALIDATING, "a: [1\n", "just text\n", MUTATING]);
+    let names: Vec<_> = loaded.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["replicas.example.com", "sidecar.example.com"]);
+    let [syntax, text] = loaded.errors.as_slice() else { panic!("two errors: {:#?}", loaded.errors) };
+    assert!(matches!(syntax.reason, Reason::Syntax(_)), "{syntax}");
+    assert_eq!((syntax.at.document, text.at.document), (1, 2));
+    assert!(matches!(text.reason, Reason::NotAnObject { missing: "apiVersion" }), "{text}");
+}
+
+#[test]
+fn errors_name_file_line_document_object_field_and_what_to_write() {
+    let found = errors(&[MUTATING, &VALIDATING.replace("    message:", "    mesage:")]);
+    let line = MUTATING.lines().count()
+        + 1
+        + VALIDATING.lines().position(|line| line.contains(" message:")).expect("the line")
+        + 1;
+    assert_eq!(
+        found,
+        [format!(
+            "test.yaml:{line}: (document 2) ValidatingAdmissionPolicy/replicas.example.com: \
+             spec.validations[0].mesage: unknown field; write message"
+        )]
+    );
+}
+
+#[test]
+fn lists_are_taken_apart() {
+    let indent = |text: &str| text.replace('\n', "\n  ").trim_end().to_owned();
+    let list =
+        format!("apiVersion: v1\nkind: List\nitems:\n- {}\n- {}\n", indent(VALIDATING), indent(VALIDATING_BINDING));
+    let loaded = load_good(&[&list]);
+    assert_eq!(loaded.policies.first().map(|policy| (policy.source.line, policy.bindings.len())), Some((4, 1)));
+
+    let found = errors(&[&list.replace("reason: Forbidden", "reason: forbidden")]);
+    assert!(
+        found.iter().any(|error| error.contains(": items[0].spec.validations[0].reason: Unsupported")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn unsupported_versions_and_foreign_kinds_are_reported() {
+    let cases = [
+        (
+            VALIDATING.replace("k8s.io/v1\n", "k8s.io/v2\n"),
+            "unsupported version \"admissionregistration.k8s.io/v2\" of ValidatingAdmissionPolicy; write apiVersion: admissionregistration.k8s.io/v1",
+        ),
+        (VALIDATING.replace("admissionregistration.k8s.io/v1\n", "v1\n"), "unsupported version \"v1\""),
+        (
+            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\n".to_owned(),
+            "a Exemption can't be used here; give its file to --exemptions",
+        ),
+        ("apiVersion: v1\nkind: ConfigMap\n".to_owned(), "metadata.name is missing"),
+        ("apiVersion: v1\nmetadata: {name: a}\n".to_owned(), "kind is missing"),
+    ];
+    for (document, message) in cases {
+        let found = errors(&[&document]);
+        let [error] = found.as_slice() else { panic!("one error: {found:#?}") };
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn what_lies_beside_policies_is_left_alone() {
+    let loaded = load_good(&[
+        "apiVersion: portcullis.dev/v1alpha1\nkind: PolicyTest\nspec: {}\n",
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n",
+        "",
+    ]);
+    assert!(loaded.policies.is_empty() && loaded.params.is_empty());
+}
+
+#[test]
+fn policies_stand_in_the_order_of_their_names() {
+    let same_name = MUTATING.replace("sidecar.example.com", "replicas.example.com");
+    let first = MUTATING.replace("sidecar.example.com", "a");
+    let loaded = load_good(&[&same_name, VALIDATING, &first]);
+    let order: Vec<_> =
+        loaded.policies.iter().map(|policy| (policy.name.as_str(), policy.policy_type().kind())).collect();
+    assert_eq!(
+        order,
+        [
+            ("a", "MutatingAdmissionPolicy"),
+            ("replicas.example.com", "ValidatingAdmissionPolicy"),
+            ("replicas.example.com", "MutatingAdmissionPolicy"),
+        ]
+    );
+}
+
+#[test]
+fn rejects_names_given_twice_and_keeps_the_first() {
+    let manifests =
+        [Manifest::new("a.yaml", VALIDATING), Manifest::new("b.yaml", VALIDATING.replace("Ignore", "Fail"))];
+    let loaded = load(&manifests, MINOR);
+    assert_eq!(
+        texts(&loaded.errors),
+        ["b.yaml:1: (document 1) ValidatingAdmissionPolicy/replicas.example.com: metadata.name: Duplicate value: \
+          \"replicas.example.com\": already loaded from a.yaml:1: (document 1); give it another name, or remove one of them"]
+    );
+    assert_eq!(loaded.policies.first().map(|policy| policy.source.file.as_str()), Some("a.yaml"));
+
+    let found = errors(&[VALIDATING, VALIDATING_BINDING, VALIDATING_BINDING]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found.iter().any(|error| error.contains("(document 3) ValidatingAdmissionPolicyBinding/")), "{found:#?}");
+}
+
+#[test]
+fn the_bundle_loads_without_an_error() {
+    let bundle: Vec<_> = embedded().iter().map(|entry| entry.manifest()).collect();
+    assert!(!bundle.is_empty());
+    for minor in [32, MINOR, 37] {
+        let loaded = load(&bundle, minor);
+        assert_eq!(texts(&loaded.errors), [] as [&str; 0]);
+        assert!(loaded.policies.iter().all(|policy| !policy.bindings.is_empty() && policy.compile_error.is_none()));
+    }
+    for entry in embedded() {
+        let loaded = load(&[entry.manifest()], MINOR);
+        assert!(
+            loaded.policies.iter().any(|policy| policy.name == entry.name),
+            "{} defines no policy of its name",
+            entry.name
+        );
+    }
+}
