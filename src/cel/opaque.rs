@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::library::format_rules::NamedFormat;
 use super::library::netip::Prefix;
 use super::library::quantity_value::Quantity;
 use super::library::semver::Version;
+use super::library::urls::Url;
 
 /// A value of one of Kubernetes' own types. What makes two equal is the library's that makes them.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,10 @@ pub enum Opaque<'a> {
     Cidr(Prefix),
     /// `kubernetes.Semver`
     Semver(Version<'a>),
+    /// `kubernetes.URL`
+    Url(Url<'a>),
+    /// `kubernetes.NamedFormat`
+    Format(&'static NamedFormat),
 }
 
 impl<'a> Opaque<'a> {
@@ -28,6 +34,8 @@ impl<'a> Opaque<'a> {
             Opaque::Ip(_) => "net.IP",
             Opaque::Cidr(_) => "net.CIDR",
             Opaque::Semver(_) => "kubernetes.Semver",
+            Opaque::Url(_) => "kubernetes.URL",
+            Opaque::Format(_) => "kubernetes.NamedFormat",
         }
     }
 
@@ -48,7 +56,10 @@ impl<'a> Opaque<'a> {
 
     /// The length of a named format's regular expression, for cost; 1 for all other types.
     pub fn regex_size(&self) -> u64 {
-        1
+        match self {
+            Opaque::Format(format) => format.regex_size,
+            _ => 1,
+        }
     }
 }
 
@@ -60,6 +71,8 @@ impl fmt::Display for Opaque<'_> {
             Opaque::Ip(ip) => ip.fmt(f),
             Opaque::Cidr(prefix) => write!(f, "{}/{}", prefix.ip, prefix.bits),
             Opaque::Semver(version) => version.fmt(f),
+            Opaque::Url(url) => f.write_str(url.text()),
+            Opaque::Format(format) => f.write_str(format.name),
         }
     }
 }

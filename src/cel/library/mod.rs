@@ -4,8 +4,12 @@
 //! Kubernetes version stands beside the overload; where upstream spreads one name over several libraries, the
 //! name's only [`Function`] is in [`shared`] and asks the values.
 
+mod authz;
 mod build;
 mod cidr;
+mod format;
+pub mod format_rules;
+mod go_url;
 mod ip;
 mod jsonpatch;
 mod lists;
@@ -23,13 +27,16 @@ mod shared;
 mod strings;
 mod strings_format;
 mod text;
+pub mod urls;
 
 use super::function::Function;
 
 /// The functions of all libraries; no name occurs twice.
 pub fn all() -> impl Iterator<Item = &'static Function> {
     [
+        authz::FUNCTIONS,
         cidr::FUNCTIONS,
+        format::FUNCTIONS,
         ip::FUNCTIONS,
         jsonpatch::FUNCTIONS,
         lists::FUNCTIONS,
@@ -41,6 +48,7 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
         sets::FUNCTIONS,
         shared::FUNCTIONS,
         strings::FUNCTIONS,
+        urls::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
