@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of Kubernetes, CEL, files or HTTP.
 
+mod diff;
+mod edit;
 mod parse;
+mod patch;
 pub mod pointer;
 mod print;
 mod scan;
@@ -11,6 +14,9 @@ pub(crate) mod testing;
 mod value;
 pub mod yaml;
 
+pub use diff::diff;
+pub use edit::Place;
 pub use parse::{DEFAULT_MAX_DEPTH, Limits, ParseError, ParseErrorKind, parse};
+pub use patch::{Operation, Patch, PatchError, PatchLimits};
 pub use print::{to_json, to_json_pretty, write_json, write_json_string};
 pub use value::{Arena, INDEXED_FROM, Member, Object, Value};
