@@ -17,6 +17,8 @@ mod observe;
 mod request;
 mod set;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
