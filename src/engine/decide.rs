@@ -99,18 +99,7 @@ impl<'a> Recorder<'a> {
     pub fn judgement(&mut self, invocation: &Invocation<'a>, judgement: Judgement<'a>, pod: Option<&JudgedPod<'a>>) {
         let Judgement::Evaluated { decisions, annotations } = judgement else { return };
         if decisions.is_empty() {
-            self.findings.push(Finding {
-                policy: &invocation.policy.name,
-                binding: &invocation.binding.name,
-                evaluation: Evaluation::Admit,
-                verdict: Verdict::Pass,
-                effective: Verdict::Pass,
-                reason: "",
-                expression_index: None,
-                field: String::new(),
-                message: String::new(),
-                severity: "",
-            });
+            self.pass(invocation);
         }
         for decision in decisions {
             self.decision(invocation, decision, pod);
@@ -122,6 +111,22 @@ impl<'a> Recorder<'a> {
                 Err(message) => self.error(invocation.policy, &invocation.binding.name, message, None, pod),
             }
         }
+    }
+
+    /// Records that a policy was evaluated and has nothing to object to.
+    pub fn pass(&mut self, invocation: &Invocation<'a>) {
+        self.findings.push(Finding {
+            policy: &invocation.policy.name,
+            binding: &invocation.binding.name,
+            evaluation: Evaluation::Admit,
+            verdict: Verdict::Pass,
+            effective: Verdict::Pass,
+            reason: "",
+            expression_index: None,
+            field: String::new(),
+            message: String::new(),
+            severity: "",
+        });
     }
 
     /// Records a configuration error of a validating policy, which denies whatever its bindings' actions are.
@@ -163,7 +168,7 @@ impl<'a> Recorder<'a> {
         let (policy, binding) = (invocation.policy.name.as_str(), invocation.binding.name.as_str());
         let effective = cap(Verdict::Warn, self.mode);
         if effective == Verdict::Warn {
-            self.warnings.push(format!("ValidatingAdmissionPolicy '{policy}' with binding '{binding}': {message}"));
+            self.warn(format!("ValidatingAdmissionPolicy '{policy}' with binding '{binding}': {message}"));
         }
         self.findings.push(Finding {
             policy,
@@ -225,7 +230,7 @@ impl<'a> Recorder<'a> {
                         reason: if decision.reason.is_empty() { DEFAULT_REASON } else { decision.reason },
                         code: reason_to_code(decision.reason),
                     }),
-                    ValidationAction::Warn => self.warnings.push(format!(
+                    ValidationAction::Warn => self.warn(format!(
                         "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
                         policy.name, binding.name
                     )),
@@ -288,7 +293,7 @@ impl<'a> Recorder<'a> {
         let effective = cap(verdict, self.mode);
         match effective {
             Verdict::Deny => self.denials.push(denied),
-            Verdict::Warn => self.warnings.push(denied.message),
+            Verdict::Warn => self.warn(denied.message),
             _ => {}
         }
         self.findings.push(Finding {
@@ -318,6 +323,13 @@ impl<'a> Recorder<'a> {
             message,
             severity: severity(policy),
         });
+    }
+
+    /// The same warning twice tells the client nothing; the API server drops it too.
+    fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn annotate(&mut self, policy: &str, key: &str, mut value: String) {

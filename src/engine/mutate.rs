@@ -21,6 +21,8 @@ pub struct Mutations<'a> {
     pub subject: Subject<'a>,
     /// Each change, in order.
     pub changes: Vec<Change<'a>>,
+    /// The invocations that ran without error, whether or not they changed anything, each once.
+    pub applied: Vec<Invocation<'a>>,
     /// What went wrong.
     pub errors: Vec<MutationError<'a>>,
 }
@@ -52,8 +54,8 @@ pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
 
 /// Runs the mutating policies that `plan` finds for a subject.
 pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {
-    let mut run =
-        Run { mutations: Mutations { subject, changes: Vec::new(), errors: Vec::new() }, invoked: Vec::new() };
+    let mutations = Mutations { subject, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
+    let mut run = Run { mutations, invoked: Vec::new() };
     let first = plan(&run.mutations.subject);
     if first.is_empty() {
         return run.mutations;
@@ -111,6 +113,7 @@ impl<'a> Run<'a> {
             }
         }
         let before = self.mutations.subject.request.object;
+        let errors = self.mutations.errors.len();
         let mut is_changed = false;
         for (index, mutation) in mutations.iter().enumerate() {
             let subject = &self.mutations.subject;
@@ -142,6 +145,10 @@ impl<'a> Run<'a> {
         }
         if *reinvocation == ReinvocationPolicy::IfNeeded {
             self.invoked.push(key(invocation));
+        }
+        let is_first = !self.mutations.applied.iter().any(|applied| applied.is_same(invocation));
+        if is_first && self.mutations.errors.len() == errors {
+            self.mutations.applied.push(*invocation);
         }
     }
 

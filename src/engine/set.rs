@@ -77,7 +77,7 @@ impl PolicySet {
         if context.phase != Phase::Validate || !context.mode.mutates() {
             let mutations = mutate(subject, |subject| self.plan(&self.mutating, subject));
             if context.phase != Phase::Validate {
-                record_errors(&mut recorder, &mutations, None);
+                record_mutations(&mut recorder, &mutations, None);
                 mutated = summary(&mutations);
             }
             subject = mutations.subject;
@@ -96,7 +96,7 @@ impl PolicySet {
         let mutations = mutate(declared.with_object(pod.request.object), |pod| self.plan(&self.mutating, pod));
         let created = mutations.subject.request.object;
         let judged = JudgedPod { origin: pod.origin, declared: pod.request.object, created };
-        record_errors(recorder, &mutations, Some(&judged));
+        record_mutations(recorder, &mutations, Some(&judged));
         let after = self.judge(&mutations.subject);
         if !mutations.changes.is_empty() {
             self.record_repairs(&declared, &mutations, &after, recorder, &judged);
@@ -238,7 +238,10 @@ fn violations<'j, 'a>(judgement: &'j Judgement<'a>) -> impl Iterator<Item = &'j 
     decisions.iter().filter(|decision| decision.evaluation == Evaluation::Deny)
 }
 
-fn record_errors<'a>(recorder: &mut Recorder<'a>, mutations: &Mutations<'a>, pod: Option<&JudgedPod<'a>>) {
+fn record_mutations<'a>(recorder: &mut Recorder<'a>, mutations: &Mutations<'a>, pod: Option<&JudgedPod<'a>>) {
+    for invocation in &mutations.applied {
+        recorder.pass(invocation);
+    }
     for error in &mutations.errors {
         recorder.mutation_error(error.policy, error.binding, error.message.clone(), error.index, pod);
     }

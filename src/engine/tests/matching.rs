@@ -141,7 +141,10 @@ fn expressions_see_the_version_that_was_matched() {
 #[test]
 fn namespace_selectors_look_at_the_namespace() {
     let selector = |expression: &str| {
-        format!("namespaceSelector: {{matchExpressions: [{expression}]}}, resourceRules: [{}]", rule("resources: ['*']"))
+        format!(
+            "namespaceSelector: {{matchExpressions: [{expression}]}}, resourceRules: [{}]",
+            rule("resources: ['*']")
+        )
     };
     let media: &[(&str, &str)] = &[("media", r#"{"metadata": {"name": "media", "labels": {"team": "tv"}}}"#)];
     let pod = Ask { namespaces: media, ..Ask::default() };
@@ -171,7 +174,13 @@ fn namespace_selectors_look_at_the_namespace() {
         (not_tv, &created, true),
         (tv, &deleted, true),
     ] {
-        assert_eq!(is_matched(&selector(expression), ask), expected, "{expression} {} {:?}", ask.resource, ask.operation);
+        assert_eq!(
+            is_matched(&selector(expression), ask),
+            expected,
+            "{expression} {} {:?}",
+            ask.resource,
+            ask.operation
+        );
     }
 }
 

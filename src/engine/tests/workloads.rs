@@ -73,10 +73,16 @@ fn fields_are_those_of_the_object_that_the_user_wrote() {
         let object = with_template(kind, &format!(r#"{{"spec": {BAD}}}"#));
         let field = format!("{prefix}spec.containers[1].securityContext.privileged");
         let seen = review(&set, &workload(kind, &object));
-        assert_eq!(seen.findings, [format!("privileged/privileged Deny Deny [{field}] {field}: write false")], "{kind}");
+        assert_eq!(
+            seen.findings,
+            [format!("privileged/privileged Deny Deny [{field}] {field}: write false")],
+            "{kind}"
+        );
         assert_eq!(
             seen.message(),
-            format!("ValidatingAdmissionPolicy 'privileged' with binding 'privileged' denied request: {field}: write false")
+            format!(
+                "ValidatingAdmissionPolicy 'privileged' with binding 'privileged' denied request: {field}: write false"
+            )
         );
     }
 }
@@ -110,17 +116,27 @@ fn the_pod_is_what_the_controller_creates() {
         ("Deployment", "object.metadata.labels == {'app': 'tv'} && object.metadata.annotations == {'a': '1'}"),
         ("Deployment", "object.metadata.generateName == 'web-' && !has(object.metadata.name) && !has(request.name)"),
         ("Deployment", "object.metadata.namespace == 'media' && request.namespace == 'media'"),
-        ("Deployment", "object.metadata.ownerReferences[0].kind == 'ReplicaSet' && object.metadata.ownerReferences[0].controller"),
-        ("Deployment", "request.operation == 'CREATE' && request.kind.kind == 'Pod' && request.resource.resource == 'pods'"),
+        (
+            "Deployment",
+            "object.metadata.ownerReferences[0].kind == 'ReplicaSet' && object.metadata.ownerReferences[0].controller",
+        ),
+        (
+            "Deployment",
+            "request.operation == 'CREATE' && request.kind.kind == 'Pod' && request.resource.resource == 'pods'",
+        ),
         ("Deployment", "request.userInfo.username == 'system:serviceaccount:kube-system:replicaset-controller'"),
         ("Deployment", "oldObject == null"),
         ("CronJob", "object.metadata.ownerReferences[0].kind == 'Job'"),
         ("Job", "object.metadata.labels['batch.kubernetes.io/job-name'] == 'web'"),
         ("PodTemplate", "request.userInfo.username == 'alice' && !has(object.metadata.ownerReferences)"),
-        ("StatefulSet", "object.metadata.name == 'web-0' && object.metadata.labels['apps.kubernetes.io/pod-index'] == '0'"),
+        (
+            "StatefulSet",
+            "object.metadata.name == 'web-0' && object.metadata.labels['apps.kubernetes.io/pod-index'] == '0'",
+        ),
         ("StatefulSet", "object.spec.volumes[0].persistentVolumeClaim.claimName == 'config-web-0'"),
     ] {
-        let object = with_template(kind, template).replace(r#""spec": {"template""#, &format!(r#""spec": {{{claims}, "template""#));
+        let object = with_template(kind, template)
+            .replace(r#""spec": {"template""#, &format!(r#""spec": {{{claims}, "template""#));
         let pods = "  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}\n";
         let set = validating(&format!("{pods}  validations: [{{expression: \"{expression}\"}}]"));
         assert_eq!(review(&set, &workload(kind, &object)).findings, ["p/b Pass Pass "], "{kind} {expression}");
@@ -154,7 +170,8 @@ fn fields_of_metadata_and_claims_are_found_too() {
 #[test]
 fn a_workload_whose_pods_are_repaired_is_accepted_with_a_warning() {
     let set = policies(&format!("{PRIVILEGED}{}", mutating("gpu", REPAIR)));
-    let repaired = with_template("Deployment", &format!(r#"{{"metadata": {{"labels": {{"app": "tv"}}}}, "spec": {BAD}}}"#));
+    let repaired =
+        with_template("Deployment", &format!(r#"{{"metadata": {{"labels": {{"app": "tv"}}}}, "spec": {BAD}}}"#));
     let seen = review(&set, &workload("Deployment", &repaired));
     let field = "spec.template.spec.containers[1].securityContext.privileged";
     let message = format!(
@@ -165,7 +182,11 @@ fn a_workload_whose_pods_are_repaired_is_accepted_with_a_warning() {
     assert_eq!(seen.mutated, None);
     assert_eq!(
         seen.findings,
-        [format!("privileged/privileged Warn Warn [{field}] {message}"), "privileged/privileged Pass Pass ".to_owned()]
+        [
+            "gpu/gpu Pass Pass ".to_owned(),
+            format!("privileged/privileged Warn Warn [{field}] {message}"),
+            "privileged/privileged Pass Pass ".to_owned()
+        ]
     );
     assert_eq!(seen.warnings, [format!("ValidatingAdmissionPolicy 'privileged' with binding 'privileged': {message}")]);
 
@@ -182,8 +203,11 @@ fn indexes_are_those_before_mutation() {
     let seen = review(&set, &workload("Deployment", &object));
     assert_eq!(
         seen.findings,
-        ["privileged/privileged Deny Deny [spec.template.spec.containers[1].securityContext.privileged] \
-          spec.template.spec.containers[1].securityContext.privileged: write false"]
+        [
+            "drop/drop Pass Pass ",
+            "privileged/privileged Deny Deny [spec.template.spec.containers[1].securityContext.privileged] \
+          spec.template.spec.containers[1].securityContext.privileged: write false"
+        ]
     );
 }
 
@@ -191,7 +215,8 @@ fn indexes_are_those_before_mutation() {
 fn a_pod_that_cannot_be_mutated_denies_its_workload() {
     let broken = REPAIR.replace("'/securityContext/privileged'", "'/missing'");
     let set = policies(&mutating("gpu", &broken));
-    let object = with_template("Deployment", &format!(r#"{{"metadata": {{"labels": {{"app": "tv"}}}}, "spec": {BAD}}}"#));
+    let object =
+        with_template("Deployment", &format!(r#"{{"metadata": {{"labels": {{"app": "tv"}}}}, "spec": {BAD}}}"#));
     let seen = review(&set, &workload("Deployment", &object));
     assert!(seen.message().starts_with("policy 'gpu' with binding 'gpu' denied request: JSON Patch: "), "{seen:?}");
     // As for any pod, mutation isn't the business of `/validate` alone; it is of the workload's.
