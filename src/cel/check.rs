@@ -249,7 +249,7 @@ impl Checker<'_> {
         let mut joined = None;
         for element in elements {
             let of = self.element(&element.value, element.optional)?;
-            joined = Some(self.join(&element.value, joined, of)?);
+            joined = Some(self.join(joined, of));
         }
         Ok(Type::list(joined.unwrap_or_else(|| self.substitution.fresh())))
     }
@@ -258,9 +258,9 @@ impl Checker<'_> {
         let (mut keys, mut values) = (None, None);
         for entry in entries {
             let key = self.check(&entry.key)?;
-            keys = Some(self.join(&entry.key, keys, key)?);
+            keys = Some(self.join(keys, key));
             let value = self.element(&entry.value, entry.optional)?;
-            values = Some(self.join(&entry.value, values, value)?);
+            values = Some(self.join(values, value));
         }
         let key = keys.unwrap_or_else(|| self.substitution.fresh());
         Ok(Type::map(key, values.unwrap_or_else(|| self.substitution.fresh())))
@@ -279,13 +279,11 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, expr: &Expr, previous: Option<Type>, current: Type) -> Checks {
-        let Some(previous) = previous else { return Ok(current) };
-        if self.substitution.unify(&[(&previous, &current)]) {
-            return Ok(most_general(&previous, &current).clone());
-        }
-        let (previous, current) = (self.substitution.apply(&previous, true), self.substitution.apply(&current, true));
-        error(expr, format!("expected type '{previous}' but found '{current}'"))
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
+        let Some(previous) = previous else { return current };
+        // Mixed elements make the literal dynamic here; whether they may be mixed is for `validate` to say.
+        let joined = self.substitution.unify(&[(&previous, &current)]);
+        if joined { most_general(&previous, &current).clone() } else { Type::Dyn }
     }
 
     fn message(&mut self, expr: &Expr, type_name: &str, fields: &[Field]) -> Checks {

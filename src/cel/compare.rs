@@ -179,7 +179,7 @@ mod tests {
     fn maps_are_equal_in_any_order() {
         let arena = Arena::new();
         let (a, b) = ((Value::String("a"), Value::Int(1)), (Value::String("b"), Value::Double(2.0)));
-        let map = |mut entries: Vec<_>| Value::Map(Map::Entries(Entries::new(&arena, &mut entries).unwrap()));
+        let map = |entries: Vec<_>| Value::Map(Map::Entries(Entries::new(&arena, &entries).unwrap()));
         let (one, other) = (map(vec![a, b]), map(vec![b, a]));
         assert!(equals(&one, &other));
         assert_eq!(hash(&one), hash(&other));

@@ -107,7 +107,12 @@ impl Compiler<'_> {
                 let operand = self.node(operand)?;
                 let key = match self.node(index)? {
                     Node::Constant(Constant::String(field)) => Key::Field(field),
-                    Node::Constant(constant) => Key::Constant(constant),
+                    Node::Constant(
+                        constant @ (Constant::Int(_) | Constant::Uint(_) | Constant::Double(_) | Constant::Bool(_)),
+                    ) => Key::Constant(constant),
+                    Node::Constant(_) => {
+                        return plan_error(index, "program instantiation failed: invalid qualifier type");
+                    }
                     node => Key::Node(node),
                 };
                 return Ok(qualified(operand, key, name == "_[?_]", false));
@@ -163,6 +168,14 @@ impl Compiler<'_> {
                     None => plan_error(expr, "membership without element"),
                 };
             }
+        }
+        if matches!(function.name, "or" | "orValue") {
+            let unwrap = function.name == "orValue";
+            let operands: Result<[Node; 2], _> = args.try_into();
+            return match operands {
+                Ok([a, b]) => Ok(Node::OptionalOr { operands: Box::new((a, b)), unwrap }),
+                Err(_) => plan_error(expr, "or takes one alternative"),
+            };
         }
         if function.name == "matches"
             && let [_, Node::Constant(Constant::String(pattern))] = args.as_slice()

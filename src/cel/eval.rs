@@ -91,6 +91,12 @@ impl<'a> Machine<'a, '_> {
             Node::Equal { operands, negated } => self.equal(&operands.0, &operands.1, *negated),
             Node::InSet(parts) => Ok(Value::Bool(parts.1.contains(&self.eval(&parts.0)?))),
             Node::Matches(matches) => self.matches(matches),
+            Node::OptionalOr { operands, unwrap } => match self.eval(&operands.0)? {
+                Value::Optional(Some(value)) if *unwrap => Ok(*value),
+                present @ Value::Optional(Some(_)) => Ok(present),
+                Value::Optional(None) => self.eval(&operands.1),
+                _ => no_such_overload(),
+            },
             Node::Call(call) => self.call(call),
             Node::List(items) => self.list(items),
             Node::Map(items) => self.map(items),
@@ -362,7 +368,8 @@ impl<'a> Machine<'a, '_> {
     fn map(&mut self, items: &'a [MapItem]) -> Outcome<'a> {
         let entries = self.entries(items);
         self.charge_after_all(&entries, cost::MAP)?;
-        self.finish_map(&mut entries?)
+        let entries = Entries::new(self.arena, &entries?).map_err(|error| key_error(&error))?;
+        Ok(Value::Map(Map::Entries(entries)))
     }
 
     fn entries(&mut self, items: &'a [MapItem]) -> Result<Vec<(Value<'a>, Value<'a>)>, Error> {
@@ -377,11 +384,6 @@ impl<'a> Machine<'a, '_> {
             }
         }
         Ok(entries)
-    }
-
-    pub fn finish_map(&self, entries: &mut [(Value<'a>, Value<'a>)]) -> Outcome<'a> {
-        let entries = Entries::new(self.arena, entries).map_err(|error| key_error(&error))?;
-        Ok(Value::Map(Map::Entries(entries)))
     }
 
     fn message(&mut self, items: &'a StructItems) -> Outcome<'a> {
@@ -431,6 +433,8 @@ fn not_optional(what: &str, value: &Value<'_>) -> String {
 pub(super) fn key_error(error: &KeyError<'_>) -> Error {
     match error {
         KeyError::Unsupported(key) => Error::new(format!("unsupported key type: {}", key.type_name())),
-        KeyError::Repeated(key) => Error::new(format!("Failed with repeated key: {}", super::text::display(key))),
+        KeyError::Repeated(key) => {
+            Error::new(format!("insert failed: key {} already exists", super::text::display(key)))
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The loops that macros compile to, each with the cost of the generic fold that cel-go would run.
 
-use super::eval::{Local, Machine, evaluation, no_such_overload};
+use super::eval::{Local, Machine, evaluation, key_error, no_such_overload};
 use super::function::Error;
 use super::node::{Body, Fold, Insert, Node};
-use super::value::{List, Map, Value};
+use super::value::{Entries, List, Map, Value};
 
 type Outcome<'a> = Result<Value<'a>, Error>;
 
@@ -158,7 +158,10 @@ impl<'a> Machine<'a, '_> {
         self.charge(1)?;
         match failed {
             Some(error) => Err(error),
-            None => self.finish_map(&mut entries),
+            None => {
+                let entries = Entries::distinct(self.arena, &entries).map_err(|error| key_error(&error))?;
+                Ok(Value::Map(Map::Entries(entries)))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod cost;
 mod env;
 mod eval;
 mod fold;
+mod format_literal;
 pub mod function;
 mod lexer;
 mod library;

@@ -27,6 +27,11 @@ pub(super) enum Node {
     InSet(Box<(Node, ConstantSet)>),
     /// A match against a constant pattern.
     Matches(Box<Matches>),
+    /// `a.or(b)`, or with `unwrap` `a.orValue(b)`: `b` is evaluated only where `a` has no value, and the call is free.
+    OptionalOr {
+        operands: Box<(Node, Node)>,
+        unwrap: bool,
+    },
     Call(Box<Call>),
     List(Box<[Item]>),
     Map(Box<[MapItem]>),
@@ -185,7 +190,7 @@ impl Constant {
                 for (key, value) in entries {
                     values.push((key.value(arena)?, value.value(arena)?));
                 }
-                Value::Map(Map::Entries(Entries::new(arena, &mut values).map_err(|e| super::eval::key_error(&e))?))
+                Value::Map(Map::Entries(Entries::new(arena, &values).map_err(|e| super::eval::key_error(&e))?))
             }
         })
     }

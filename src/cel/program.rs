@@ -13,7 +13,7 @@ use super::function::{Error, Limit};
 use super::node::Node;
 use super::parser::parse;
 use super::types::Type;
-use super::validate;
+use super::validate::validate;
 use super::value::Value;
 
 /// A policy's variable: its name, and its program or why there is none.
@@ -123,7 +123,7 @@ impl Program {
         let at = |offset, message| CompileError::at(source, offset, message);
         let parsed = parse(source, env.minor).map_err(|e| at(e.offset, e.message))?;
         let checked = check(env, &parsed.expr, parsed.next_id).map_err(|e| at(e.offset, e.message))?;
-        validate::literals(&checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        validate(&checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
         let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;

@@ -66,6 +66,9 @@ fn rejects_what_is_not_an_expression_of_the_environment() {
         ("1 + 'a'", "found no matching overload for '_+_' applied to '(int, string)'"),
         ("nonsense", "undeclared reference to 'nonsense' (in container '')"),
         ("[1, 'a']", "expected type 'int' but found 'string'"),
+        ("[1, dyn(1)]", "expected type 'int' but found 'dyn'"),
+        ("'%d'.format(['a'])", "decimal clause can only be used on integers, was given string"),
+        ("'%s'.format([1, 2])", "too many arguments supplied to string.format (expected 1, got 2)"),
         ("request.nonsense", "undefined field 'nonsense'"),
         ("duration('x')", "invalid duration argument"),
         ("'a'.matches('(')", "invalid matches argument"),
@@ -87,7 +90,7 @@ fn fails_at_run_time_as_upstream_does() {
         ("object.containers[7]", "index out of bounds: 7"),
         ("object.n.startsWith('a')", "no such overload"),
         ("9223372036854775807 + object.n", "integer overflow"),
-        ("{object.n: 1, 3: 2}", "Failed with repeated key: 3"),
+        ("{'a': 1, 'b': 1}.transformMapEntry(k, v, {v: k})", "insert failed: key 1 already exists"),
         ("object.m || false", "no such key: m"),
     ];
     for (source, message) in table {

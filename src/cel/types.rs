@@ -84,6 +84,21 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The name of the type without its parameters, as values of it carry it.
+    pub(super) fn runtime_name(&self) -> String {
+        match self {
+            Type::List(_) => "list".to_owned(),
+            Type::Map(_) => "map".to_owned(),
+            Type::Optional(_) => "optional_type".to_owned(),
+            Type::Null => "null_type".to_owned(),
+            Type::Duration => "google.protobuf.Duration".to_owned(),
+            Type::Timestamp => "google.protobuf.Timestamp".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -193,33 +193,50 @@ impl<'k> Key<'k> {
 }
 
 impl<'a> Entries<'a> {
-    /// Builds a map from entries in any order.
+    /// Builds a map from entries in any order; of two entries with one key the last wins.
     ///
     /// # Errors
-    /// A key of a type that can't be one, or a key given twice.
-    pub fn new(arena: &'a Arena, entries: &mut [(Value<'a>, Value<'a>)]) -> Result<Self, KeyError<'a>> {
-        for (key, _) in entries.iter() {
+    /// A key of a type that can't be one.
+    pub fn new(arena: &'a Arena, entries: &[(Value<'a>, Value<'a>)]) -> Result<Self, KeyError<'a>> {
+        let mut unique: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
+        for (key, _) in entries {
             if matches!(key, Value::Double(_)) || Key::of(key).is_none() {
                 return Err(KeyError::Unsupported(*key));
             }
         }
         if entries.len() <= json::INDEXED_FROM {
-            for (i, (key, _)) in entries.iter().enumerate() {
-                if entries.iter().take(i).any(|(earlier, _)| Key::of(earlier) == Key::of(key)) {
-                    return Err(KeyError::Repeated(*key));
+            for (key, value) in entries {
+                match unique.iter_mut().find(|(other, _)| Key::of(other) == Key::of(key)) {
+                    Some(entry) => entry.1 = *value,
+                    None => unique.push((*key, *value)),
                 }
             }
         } else {
-            entries.sort_by(|(a, _), (b, _)| Key::of(a).cmp(&Key::of(b)));
-            let repeated = entries.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, _)] if Key::of(a) == Key::of(b) => Some(*b),
-                _ => None,
-            });
-            if let Some(key) = repeated {
-                return Err(KeyError::Repeated(key));
-            }
+            unique.extend_from_slice(entries);
+            // Stable sorts keep the order of equal keys; reversed, the last of them comes first and is kept.
+            unique.reverse();
+            unique.sort_by(|(a, _), (b, _)| Key::of(a).cmp(&Key::of(b)));
+            unique.dedup_by(|(a, _), (b, _)| Key::of(a) == Key::of(b));
         }
-        Ok(Self { entries: arena.alloc_slice_copy(entries) })
+        Ok(Self { entries: arena.alloc_slice_copy(&unique) })
+    }
+
+    /// Builds a map in which no key may be given twice.
+    ///
+    /// # Errors
+    /// A key of a type that can't be one, or the first key, in the order of keys, that is given twice.
+    pub fn distinct(arena: &'a Arena, entries: &[(Value<'a>, Value<'a>)]) -> Result<Self, KeyError<'a>> {
+        let map = Self::new(arena, entries)?;
+        if map.entries.len() == entries.len() {
+            return Ok(map);
+        }
+        let mut keys: Vec<_> = entries.iter().map(|(key, _)| *key).collect();
+        keys.sort_by(|a, b| Key::of(a).cmp(&Key::of(b)));
+        let repeated = keys.windows(2).find_map(|pair| match pair {
+            [a, b] if Key::of(a) == Key::of(b) => Some(*b),
+            _ => None,
+        });
+        repeated.map_or(Ok(map), |key| Err(KeyError::Repeated(key)))
     }
 
     /// All entries.

@@ -4,12 +4,14 @@
 
 mod audit;
 mod completions;
+mod eval;
 mod load;
 mod logging;
 mod namespaces;
 mod output;
 mod policy_files;
 mod serve;
+mod tagged;
 mod webhook_config;
 
 use std::process::ExitCode;
@@ -79,6 +81,7 @@ enum Command {
     Serve(serve::Args),
     WebhookConfig(webhook_config::Args),
     Completions(completions::Args),
+    Eval(eval::Args),
 }
 
 impl Command {
@@ -88,6 +91,7 @@ impl Command {
             Command::Serve(args) => serve::run(args),
             Command::WebhookConfig(args) => webhook_config::run(&args),
             Command::Completions(args) => completions::run(&args),
+            Command::Eval(args) => eval::run(&args),
         }
     }
 }

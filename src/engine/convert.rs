@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn rejects_what_json_cannot_express() {
         let arena = Arena::new();
-        let mut entries = [(Cel::Int(1), Cel::Int(2))];
-        let by_number = crate::cel::value::Entries::new(&arena, &mut entries).expect("one key");
+        let entries = [(Cel::Int(1), Cel::Int(2))];
+        let by_number = crate::cel::value::Entries::new(&arena, &entries).expect("one key");
         for (value, expected) in [
             (Cel::Double(f64::NAN), ConvertError::NotANumber("NaN".to_owned())),
             (Cel::Optional(None), ConvertError::None),

@@ -31,6 +31,8 @@ pub mod urls;
 
 use super::function::Function;
 
+pub use strings_format::format_clause;
+
 /// The functions of all libraries; no name occurs twice.
 pub fn all() -> impl Iterator<Item = &'static Function> {
     [

@@ -46,6 +46,15 @@ pub fn format<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Err
     build::string(arena, &out.text)
 }
 
+/// The letter of a clause (what follows its `%`), and what follows the clause.
+///
+/// # Errors
+/// Why it is no clause.
+pub fn format_clause(text: &str) -> Result<(char, &str), String> {
+    let (clause, rest) = Clause::parse(text)?;
+    Ok((clause.letter, rest))
+}
+
 /// The text so far; it grows within the memory limit.
 struct Output<'a> {
     arena: &'a Arena,

@@ -129,7 +129,8 @@ fn subtract<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::Duration(a), Value::Duration(b)] => duration(a.checked_sub(*b)),
         [Value::Timestamp(t), Value::Duration(d)] => timestamp(time::shifted(*t, -i128::from(*d))),
         [Value::Timestamp(a), Value::Timestamp(b)] => {
-            duration(i64::try_from(time::nanoseconds(*a) - time::nanoseconds(*b)).ok())
+            let difference = i64::try_from(time::nanoseconds(*a) - time::nanoseconds(*b));
+            difference.map(Value::Duration).map_err(|_| Error::new(INTEGER_OVERFLOW))
         }
         _ => Err(Error::no_such_overload()),
     }

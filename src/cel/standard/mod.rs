@@ -1,6 +1,7 @@
 //! The standard library of CEL: operators, conversions, text and time.
 
 mod arithmetic;
+mod civil;
 mod conversions;
 mod operators;
 mod text;

@@ -11,6 +11,24 @@ use crate::json::Arena;
 type Outcome<'a> = Result<Value<'a>, Error>;
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "_[?_]",
+        overloads: &[
+            overload_since(28, "list_optindex_optional_int", "(list<A>, int) -> optional<A>"),
+            overload_since(28, "optional_list_optindex_optional_int", "(optional<list<A>>, int) -> optional<A>"),
+            overload_since(28, "map_optindex_optional_value", "(map<A, B>, A) -> optional<B>"),
+            overload_since(28, "optional_map_optindex_optional_value", "(optional<map<A, B>>, A) -> optional<B>"),
+        ],
+        eval: control,
+    },
+    Function {
+        name: "cel.@mapInsert",
+        overloads: &[
+            overload_since(32, "@mapInsert_map_key_value", "(map<A, B>, A, B) -> map<A, B>"),
+            overload_since(32, "@mapInsert_map_map", "(map<A, B>, map<A, B>) -> map<A, B>"),
+        ],
+        eval: control,
+    },
     Function { name: "!_", overloads: &[overload("logical_not", "(bool) -> bool")], eval: not },
     Function { name: "_==_", overloads: &[overload("equals", "(A, A) -> bool")], eval: equal },
     Function { name: "_!=_", overloads: &[overload("not_equals", "(A, A) -> bool")], eval: not_equal },
@@ -104,7 +122,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "_[_]",
-        overloads: &[overload("index_list", "(list<A>, int) -> A"), overload("index_map", "(map<A, B>, A) -> B")],
+        overloads: &[
+            overload("index_list", "(list<A>, int) -> A"),
+            overload("index_map", "(map<A, B>, A) -> B"),
+            overload_since(28, "optional_list_index_int", "(optional<list<A>>, int) -> optional<A>"),
+            overload_since(28, "optional_map_index_value", "(optional<map<A, B>>, A) -> optional<B>"),
+        ],
         eval: index,
     },
     Function {

@@ -6,6 +6,8 @@ use crate::cel::function::{Error, Function, overload};
 use crate::cel::value::{Timestamp, Value};
 use crate::json::Arena;
 
+use super::civil::{Civil, days_since_epoch};
+
 type Outcome<'a> = Result<Value<'a>, Error>;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -119,7 +121,6 @@ pub(super) fn shifted(t: Timestamp, by: i128) -> Option<Timestamp> {
 /// Parses RFC 3339 as Go's `time.Parse(time.RFC3339, …)` does.
 pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
-    // jiff is more lenient than RFC 3339 (week dates, missing seconds, annotations): hold the shape to it first.
     let shape = bytes.get(..19)?;
     let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     let is_separator = |at: usize| separators.iter().find(|(place, _)| *place == at).map(|(_, byte)| *byte);
@@ -138,12 +139,16 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     }
     let (fraction, zone) = (rest.get(..fraction_length)?, rest.get(fraction_length..)?);
     let offset = zone_offset(zone)?;
-    let date_time: jiff::civil::DateTime = text.get(..19)?.parse().ok()?;
-    let seconds = date_time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-    // Go refuses the leap second that jiff folds into the last second of the minute.
-    if text.get(17..19)? == "60" {
-        return None;
-    }
+    let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<i64>().ok());
+    let civil = Civil {
+        year: number(0, 4)?,
+        month: number(5, 7)?,
+        day: number(8, 10)?,
+        hour: number(11, 13)?,
+        minute: number(14, 16)?,
+        second: number(17, 19)?,
+    };
+    let seconds = civil.seconds()?;
     let digits: String = fraction.chars().skip(1).chain(std::iter::repeat('0')).take(9).collect();
     timestamp(seconds - offset, digits.parse().ok()?)
 }
@@ -169,10 +174,10 @@ fn zone_offset(zone: &str) -> Option<i64> {
 
 /// RFC 3339 in UTC with as many fractional digits as needed.
 pub(in crate::cel) fn timestamp_text(t: Timestamp) -> String {
-    match jiff::Timestamp::new(t.seconds, i32::try_from(t.nanos).unwrap_or(0)) {
-        Ok(timestamp) => timestamp.to_string(),
-        Err(_) => format!("{}s", t.seconds),
-    }
+    let Civil { year, month, day, hour, minute, second } = Civil::at(t.seconds);
+    let fraction = format!(".{:09}", t.nanos);
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
 /// Parses `1h30m`, `-1.5s` and the like, as Go's `time.ParseDuration` does.
@@ -244,15 +249,16 @@ pub(in crate::cel) fn duration_text(nanoseconds: i64) -> String {
 }
 
 /// A field of the calendar in a time zone.
-fn calendar<'a>(args: &[Value<'a>], field: fn(jiff::civil::DateTime) -> i64) -> Outcome<'a> {
+fn calendar<'a>(args: &[Value<'a>], field: fn(&Civil, u32) -> i64) -> Outcome<'a> {
     let (t, zone) = match args {
         [Value::Timestamp(t)] => (t, TimeZone::UTC),
         [Value::Timestamp(t), Value::String(zone)] => (t, time_zone(zone)?),
         _ => return Err(Error::no_such_overload()),
     };
-    let timestamp = jiff::Timestamp::new(t.seconds, i32::try_from(t.nanos).unwrap_or(0))
-        .map_err(|_| Error::new("timestamp overflow"))?;
-    Ok(Value::Int(field(timestamp.to_zoned(zone).datetime())))
+    // jiff's range ends a day before CEL's, where no zone changes its offset any more.
+    let jiff = jiff::Timestamp::from_second(t.seconds).unwrap_or(jiff::Timestamp::MAX);
+    let offset = i64::from(zone.to_offset(jiff).seconds());
+    Ok(Value::Int(field(&Civil::at(t.seconds + offset), t.nanos)))
 }
 
 /// `+02:00`, or a name of the time zone database.
@@ -272,53 +278,54 @@ fn time_zone(name: &str) -> Result<TimeZone, Error> {
 }
 
 fn full_year<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.year()))
+    calendar(args, |t, _| t.year)
 }
 
 fn month<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.month()) - 1)
+    calendar(args, |t, _| t.month - 1)
 }
 
 fn day_of_year<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.day_of_year()) - 1)
+    calendar(args, |t, _| days_since_epoch(t.year, t.month, t.day) - days_since_epoch(t.year, 1, 1))
 }
 
 fn day_of_month<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.day()) - 1)
+    calendar(args, |t, _| t.day - 1)
 }
 
 fn date<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.day()))
+    calendar(args, |t, _| t.day)
 }
 
 fn day_of_week<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    calendar(args, |t| i64::from(t.weekday().to_sunday_zero_offset()))
+    // 1970-01-01 was a Thursday; Sunday is 0.
+    calendar(args, |t, _| (days_since_epoch(t.year, t.month, t.day) + 4).rem_euclid(7))
 }
 
 fn hours<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::Duration(d)] => Ok(Value::Int(d / 3_600_000_000_000)),
-        _ => calendar(args, |t| i64::from(t.hour())),
+        _ => calendar(args, |t, _| t.hour),
     }
 }
 
 fn minutes<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::Duration(d)] => Ok(Value::Int(d / 60_000_000_000)),
-        _ => calendar(args, |t| i64::from(t.minute())),
+        _ => calendar(args, |t, _| t.minute),
     }
 }
 
 fn seconds<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::Duration(d)] => Ok(Value::Int(d / 1_000_000_000)),
-        _ => calendar(args, |t| i64::from(t.second())),
+        _ => calendar(args, |t, _| t.second),
     }
 }
 
 fn milliseconds<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::Duration(d)] => Ok(Value::Int(d / 1_000_000)),
-        _ => calendar(args, |t| i64::from(t.subsec_nanosecond()) / 1_000_000),
+        _ => calendar(args, |_, nanos| i64::from(nanos) / 1_000_000),
     }
 }

@@ -23,7 +23,12 @@ fn denies_with_upstreams_words_reason_and_code() {
         ("{expression: 'false', message: m, messageExpression: 'string(object.missing)'}", "m", "Invalid", 422),
         ("{expression: 'false', message: m, messageExpression: \"' '\"}", "m", "Invalid", 422),
         ("{expression: 'false', message: m, messageExpression: \"'a\\\\nb'\"}", "m", "Invalid", 422),
-        ("{expression: 'false', messageExpression: 'string(object.missing)'}", "failed expression: false", "Invalid", 422),
+        (
+            "{expression: 'false', messageExpression: 'string(object.missing)'}",
+            "failed expression: false",
+            "Invalid",
+            422,
+        ),
         (
             "{expression: 'object.missing == 1'}",
             "expression 'object.missing == 1' resulted in error: no such key: missing",

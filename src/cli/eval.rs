@@ -1,0 +1,257 @@
+//! `portcullis eval`: one expression, or many, in the environment of admission policies.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+
+use super::Outcome;
+use super::load::KubernetesVersion;
+use super::output::Output;
+use super::tagged;
+use crate::cel::{Env, Evaluator, Expect, Inputs, Program, Value, Variable, cost};
+use crate::json::{self, Arena, Limits};
+
+/// Evaluates a CEL expression as an admission policy would
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis eval \"quantity('1Gi').isGreaterThan(quantity('500Mi'))\"
+  portcullis eval -f pod.yaml 'object.spec.containers.all(c, c.image.contains(\"@sha256:\"))'
+  portcullis eval --batch expressions.jsonl        one JSON object a line in, one a line out
+
+A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
+\"variables\":{name: expression}, \"bindings\":{name: tagged value}}; all but expr may be left out.
+Its result: {\"value\":TAGGED,\"type\":\"int\",\"cost\":7} or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\"}.")]
+pub struct Args {
+    /// The expression
+    #[arg(value_name = "EXPR", required_unless_present = "batch", conflicts_with = "batch")]
+    expr: Option<String>,
+
+    /// The object, as YAML or JSON; - for standard input
+    #[arg(short = 'f', long = "object", value_name = "FILE")]
+    object: Option<PathBuf>,
+
+    /// The old object
+    #[arg(long = "old", value_name = "FILE")]
+    old_object: Option<PathBuf>,
+
+    /// The params object
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+
+    /// The namespace that the object is in
+    #[arg(long, value_name = "FILE")]
+    namespace_object: Option<PathBuf>,
+
+    /// The admission request, without its objects
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+
+    /// Reads expressions with their variables from a file of JSON lines; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "old_object", "params", "namespace_object", "request"])]
+    batch: Option<PathBuf>,
+
+    /// Declares Object{…} and JSONPatch{…}, as in mutating policies
+    #[arg(long)]
+    mutation: bool,
+
+    /// The Kubernetes version whose CEL libraries apply
+    #[arg(long, value_name = "1.N", default_value_t)]
+    kubernetes_version: KubernetesVersion,
+}
+
+/// Runs the command. A failing expression counts as a finding.
+pub fn run(args: &Args) -> Result<Outcome> {
+    let environment = Environment { minor: args.kubernetes_version.minor, patch_types: args.mutation };
+    let mut output = Output::open(None)?;
+    let outcome = match (&args.batch, &args.expr) {
+        (Some(batch), _) => environment.batch(batch, &mut output)?,
+        (None, Some(expr)) => environment.single(expr, args, &mut output)?,
+        (None, None) => bail!("an expression is needed: portcullis eval 'EXPR', or --batch FILE"),
+    };
+    output.finish()?;
+    Ok(outcome)
+}
+
+struct Environment {
+    minor: u32,
+    patch_types: bool,
+}
+
+/// What a line of a batch asks for, or the flags of a single evaluation.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    expr: &'a str,
+    object: json::Value<'a>,
+    old_object: json::Value<'a>,
+    params: json::Value<'a>,
+    request: json::Value<'a>,
+    namespace_object: json::Value<'a>,
+    variables: json::Value<'a>,
+    bindings: json::Value<'a>,
+}
+
+/// Why there is no value.
+struct Failure {
+    stage: &'static str,
+    message: String,
+}
+
+impl Environment {
+    fn single(&self, expr: &str, args: &Args, output: &mut Output) -> Result<Outcome> {
+        let arena = Arena::new();
+        let null = json::Value::Null;
+        let question = Question {
+            expr,
+            object: document(&arena, args.object.as_deref())?,
+            old_object: document(&arena, args.old_object.as_deref())?,
+            params: document(&arena, args.params.as_deref())?,
+            request: document(&arena, args.request.as_deref())?,
+            namespace_object: document(&arena, args.namespace_object.as_deref())?,
+            variables: null,
+            bindings: null,
+        };
+        match self.answer(&arena, question) {
+            Ok(answer) => {
+                writeln!(output, "{}", json::to_json(answer))?;
+                Ok(Outcome::Clean)
+            }
+            Err(failure) => bail!("{} error: {}", failure.stage, failure.message),
+        }
+    }
+
+    fn batch(&self, path: &Path, output: &mut Output) -> Result<Outcome> {
+        let mut outcome = Outcome::Clean;
+        let mut reader = BufReader::new(open(path)?);
+        let mut line = Vec::new();
+        let mut arena = Arena::new();
+        for number in 1.. {
+            line.clear();
+            if reader.read_until(b'\n', &mut line).with_context(|| path.display().to_string())? == 0 {
+                break;
+            }
+            arena.reset();
+            let parsed = json::parse(&arena, &line, &Limits::default())
+                .with_context(|| format!("{}:{number}", path.display()))?;
+            let question = Question::from_line(parsed).with_context(|| format!("{}:{number}", path.display()))?;
+            let answer = match self.answer(&arena, question) {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    outcome = Outcome::Findings;
+                    failure.write(&arena)
+                }
+            };
+            writeln!(output, "{}", json::to_json(answer))?;
+        }
+        Ok(outcome)
+    }
+
+    fn answer<'a>(&self, arena: &'a Arena, question: Question<'a>) -> std::result::Result<json::Value<'a>, Failure> {
+        let input = |error: anyhow::Error| Failure { stage: "input", message: format!("{error:#}") };
+        let (env, bindings) = self.declare(arena, question).map_err(input)?;
+        let program = Program::compile(question.expr, &env, Expect::Any)
+            .map_err(|error| Failure { stage: "compile", message: error.to_string() })?;
+        let inputs = Inputs {
+            object: question.object,
+            old_object: question.old_object,
+            request: question.request,
+            params: question.params,
+            namespace_object: question.namespace_object,
+            bindings: arena.alloc_slice_copy(&bindings),
+        };
+        let evaluate = |arena| {
+            let mut evaluator = Evaluator::new(arena, inputs, &env.variables, cost::BINDING_BUDGET, None);
+            let value =
+                evaluator.evaluate(&program).map_err(|e| Failure { stage: "runtime", message: e.to_string() })?;
+            // The answer outlives the program, whose constants the value may still borrow: print it now.
+            let answer = json::to_json(write_answer(arena, &value, evaluator.cost()));
+            Ok(answer)
+        };
+        let text = evaluate(&Arena::new())?;
+        json::parse(arena, arena.alloc_slice_copy(text.as_bytes()), &Limits { max_depth: 4 * json::DEFAULT_MAX_DEPTH })
+            .map_err(|error| Failure { stage: "runtime", message: error.to_string() })
+    }
+
+    fn declare<'a>(&self, arena: &'a Arena, question: Question<'a>) -> Result<(Env, Vec<Value<'a>>)> {
+        let mut env =
+            Env { minor: self.minor, params: true, authorizer: true, patch_types: self.patch_types, ..Env::default() };
+        let mut values = Vec::new();
+        for (name, tagged) in members(question.bindings) {
+            let (value, of) = tagged::read(arena, *tagged).with_context(|| format!("binding {name:?}"))?;
+            env.bindings.push(((*name).to_owned(), of));
+            values.push(value);
+        }
+        for (name, expression) in members(question.variables) {
+            let source = expression.as_str().with_context(|| format!("variable {name:?} must be a string"))?;
+            let program = Program::compile(source, &env, Expect::Any).map(Arc::new).map_err(|e| e.to_string());
+            let variable: Variable = ((*name).to_owned(), program);
+            env.variables.push(variable);
+        }
+        Ok((env, values))
+    }
+}
+
+impl<'a> Question<'a> {
+    fn from_line(line: json::Value<'a>) -> Result<Self> {
+        const MEMBERS: [&str; 8] =
+            ["expr", "object", "oldObject", "params", "request", "namespaceObject", "variables", "bindings"];
+        if let Some((unknown, _)) = members(line).iter().find(|(name, _)| !MEMBERS.contains(name)) {
+            bail!("unknown member {unknown:?}; a line has {}", MEMBERS.join(", "));
+        }
+        let member = |name| line.get(name).unwrap_or(json::Value::Null);
+        Ok(Self {
+            expr: member("expr").as_str().context("a line needs a string member \"expr\"")?,
+            object: member("object"),
+            old_object: member("oldObject"),
+            params: member("params"),
+            request: member("request"),
+            namespace_object: member("namespaceObject"),
+            variables: member("variables"),
+            bindings: member("bindings"),
+        })
+    }
+}
+
+impl Failure {
+    fn write<'a>(&self, arena: &'a Arena) -> json::Value<'a> {
+        let message = json::Value::String(arena.alloc_str(&self.message));
+        let members = [("error", message), ("stage", json::Value::String(self.stage))];
+        json::Value::Object(json::Object::new(arena, &members))
+    }
+}
+
+fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, cost: u64) -> json::Value<'a> {
+    let members = [
+        ("value", tagged::write(arena, value)),
+        ("type", json::Value::String(value.type_name())),
+        ("cost", json::Value::Int(i64::try_from(cost).unwrap_or(i64::MAX))),
+    ];
+    json::Value::Object(json::Object::new(arena, &members))
+}
+
+fn members(value: json::Value<'_>) -> &[json::Member<'_>] {
+    value.as_object().map_or(&[], |object| object.members())
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    Ok(Box::new(file))
+}
+
+/// The one document of a YAML or JSON file; null where no file is given.
+fn document<'a>(arena: &'a Arena, path: Option<&Path>) -> Result<json::Value<'a>> {
+    let Some(path) = path else { return Ok(json::Value::Null) };
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).with_context(|| path.display().to_string())?;
+    let mut documents = json::yaml::documents(arena, arena.alloc_str(&text));
+    match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) => Ok(document.with_context(|| path.display().to_string())?.value),
+        (None, _) => bail!("{}: the file holds no document", path.display()),
+        (Some(_), false) => bail!("{}: one document is expected, the file holds several", path.display()),
+    }
+}
