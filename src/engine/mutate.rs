@@ -4,7 +4,7 @@
 
 use crate::cel::Value as Cel;
 use crate::cel::value::Struct;
-use crate::json::{Member, Value};
+use crate::json::{Operation, Patch, PatchError, PatchLimits, Value};
 use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, ReinvocationPolicy, Rules};
 
 use super::convert;
@@ -12,7 +12,7 @@ use super::decide::ConfigurationError;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};
-use super::subject::{Subject, object};
+use super::subject::Subject;
 
 /// What mutating policies did to a subject.
 #[derive(Debug)]
@@ -197,46 +197,40 @@ fn json_patch<'a>(subject: &Subject<'a>, operations: &[Cel<'a>]) -> Result<Optio
     if operations.is_empty() {
         return Ok(None);
     }
-    let arena = subject.arena();
-    let mut patch = Vec::with_capacity(operations.len());
-    for operation in operations {
-        let Cel::Struct(operation) = operation else {
-            return Err(format!(
-                "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch, got element of {}",
-                operation.type_name()
-            ));
-        };
-        patch.push(patch_operation(subject, operation)?);
+    let operations = operations.iter().map(|operation| match operation {
+        Cel::Struct(operation) => patch_operation(subject, operation),
+        other => Err(format!(
+            "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch, got element of {}",
+            other.type_name()
+        )),
+    });
+    let patch = Patch { operations: operations.collect::<Result<_, _>>()? };
+    match patch.apply(subject.arena(), subject.request.object, &PatchLimits::default()) {
+        Ok(patched) => Ok(Some(patched)),
+        // A failed test means that the patch isn't wanted.
+        Err(PatchError::TestFailed(_)) => Ok(None),
+        Err(error) => Err(format!("JSON Patch: {error}")),
     }
-    Err(format!("JSON Patch: {} operations can't be applied yet", patch.len()))
 }
 
-fn patch_operation<'a>(subject: &Subject<'a>, operation: &Struct<'a>) -> Result<Value<'a>, String> {
-    let arena = subject.arena();
-    let mut members: Vec<Member<'a>> = Vec::with_capacity(4);
-    // Upstream always writes op and path, and from only where it is set.
-    for name in ["op", "path"] {
-        let text = operation.fields.iter().find(|(field, _)| *field == name).and_then(|(_, value)| text(value));
-        members.push((name, Value::String(text.unwrap_or_default())));
-    }
-    for (name, field) in operation.fields {
-        match *name {
-            "from" => {
-                members.extend(text(field).filter(|from| !from.is_empty()).map(|from| ("from", Value::String(from))))
-            }
-            "value" => {
-                if let Cel::Struct(message) = field {
-                    convert::check_type_names(message).map_err(|error| format!("type mismatch: {error}"))?;
-                }
-                let value = convert::patch_value(arena, *field).map_err(|error| {
-                    format!("JSONPath valueExpression evaluated to a type that could not marshal to JSON: {error}")
-                })?;
-                members.push(("value", value));
-            }
-            _ => {}
+fn patch_operation<'a>(subject: &Subject<'a>, operation: &Struct<'a>) -> Result<Operation<'a>, String> {
+    let field = |name| operation.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value);
+    let text_of = |name| field(name).and_then(text);
+    let value = field("value").map(|value| {
+        if let Cel::Struct(message) = value {
+            convert::check_type_names(message).map_err(|error| format!("type mismatch: {error}"))?;
         }
-    }
-    Ok(object(arena, &mut members))
+        convert::patch_value(subject.arena(), *value).map_err(|error| {
+            format!("JSONPath valueExpression evaluated to a type that could not marshal to JSON: {error}")
+        })
+    });
+    Ok(Operation {
+        op: text_of("op").unwrap_or_default().into(),
+        path: text_of("path").unwrap_or_default().into(),
+        // As upstream, an empty `from` is none.
+        from: text_of("from").filter(|from| !from.is_empty()).map(Into::into),
+        value: value.transpose()?,
+    })
 }
 
 fn text<'a>(value: &Cel<'a>) -> Option<&'a str> {
