@@ -1,7 +1,10 @@
 //! The request that an object alone amounts to: what an audit and a test suite ask about, with no API server to ask.
 
-use crate::engine::{GroupVersionKind, GroupVersionResource, Operation, Request};
+use std::collections::HashMap;
+
+use crate::engine::{GroupVersionKind, GroupVersionResource, Namespaces, Operation, Request};
 use crate::json::{Arena, Object, Value};
+use crate::policy::Tree;
 
 use super::resources::split_api_version;
 
@@ -86,9 +89,57 @@ pub fn with_member<'a>(arena: &'a Arena, object: Object<'a>, key: &'a str, value
     Object::new(arena, &members)
 }
 
+/// The label that the API server gives every namespace.
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Namespace objects by name, as the API server would return them.
+#[derive(Debug, Default)]
+pub struct KnownNamespaces {
+    by_name: HashMap<String, Tree>,
+}
+
+impl KnownNamespaces {
+    /// Keeps `object` if it is a Namespace.
+    pub fn learn(&mut self, object: Value<'_>) {
+        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).unwrap_or_default();
+        let name = text(&["metadata", "name"]);
+        if text(&["apiVersion"]) == "v1" && text(&["kind"]) == "Namespace" && !name.is_empty() {
+            self.insert(name, object);
+        }
+    }
+
+    /// Keeps `object` as the Namespace called `name`, with the label of its name.
+    pub fn insert(&mut self, name: &str, object: Value<'_>) {
+        let arena = Arena::new();
+        let part = |path: &[&str]| object.at(path).and_then(|value| value.as_object()).unwrap_or_default();
+        let labels = with_member(&arena, part(&["metadata", "labels"]), NAMESPACE_NAME_LABEL, Value::String(name));
+        let metadata = with_member(&arena, part(&["metadata"]), "labels", Value::Object(labels));
+        let metadata = with_member(&arena, metadata, "name", Value::String(name));
+        let namespace = with_member(&arena, part(&[]), "metadata", Value::Object(metadata));
+        self.by_name.insert(name.to_owned(), Tree::from(Value::Object(namespace)));
+    }
+}
+
+impl Namespaces for KnownNamespaces {
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<Value<'a>> {
+        self.by_name.get(name).map(|namespace| namespace.view(arena))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn namespaces_carry_the_label_of_their_name() {
+        let arena = Arena::new();
+        let mut known = KnownNamespaces::default();
+        known.insert("media", Value::Object(Object::default()));
+        let media = known.namespace(&arena, "media");
+        let label = media.and_then(|namespace| namespace.at(&["metadata", "labels", NAMESPACE_NAME_LABEL]));
+        assert_eq!(label, Some(Value::String("media")));
+        assert!(known.namespace(&arena, "other").is_none());
+    }
 
     fn pod<'a>(arena: &'a Arena, metadata: &[(&'a str, Value<'a>)]) -> Value<'a> {
         let metadata = Value::Object(Object::new(arena, metadata));

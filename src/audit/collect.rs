@@ -1,26 +1,19 @@
 //! From texts to manifests: documents taken apart, lists unpacked, namespaces filled in, everything else set aside.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 
-use crate::admission::offline::{with_member, with_namespace};
+use crate::admission::offline::{KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
-use crate::engine::Namespaces;
 use crate::json::{Arena, Object, Value, yaml};
-use crate::policy::Tree;
 use crate::policy::model::Source;
 
 use super::classify::{self, Reason};
 use super::files::TextFile;
 use super::kustomize::Kustomizations;
-use super::report::{LeftOut, ObjectId};
+use super::report::{LeftOut, ObjectId, Unreadable};
 
 /// How deep lists of lists are unpacked.
 const MAX_LIST_DEPTH: usize = 8;
-
-/// The label that the API server gives every namespace.
-const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What was found among the texts.
 #[derive(Debug, Default)]
@@ -29,10 +22,10 @@ pub struct Collection<'a> {
     pub manifests: Vec<Manifest<'a>>,
     /// The documents that are none.
     pub left_out: Vec<LeftOut>,
-    /// The documents that can't be read.
-    pub errors: Vec<SyntaxError>,
+    /// The documents that are not YAML.
+    pub unreadable: Vec<Unreadable>,
     /// The Namespace objects among the manifests.
-    pub namespaces: InputNamespaces,
+    pub namespaces: KnownNamespaces,
 }
 
 /// One object to judge.
@@ -54,23 +47,6 @@ pub struct Manifest<'a> {
     pub items: Vec<usize>,
 }
 
-/// A document that is not YAML.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyntaxError {
-    /// Where.
-    pub source: Source,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} not valid YAML: {}", self.source, self.message)
-    }
-}
-
-impl std::error::Error for SyntaxError {}
-
 /// Finds the manifests in `files`; namespaced objects without a namespace get that of their kustomization, or
 /// `default_namespace`.
 pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &str) -> Collection<'a> {
@@ -78,7 +54,7 @@ pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &
         arena,
         found: Vec::new(),
         left_out: Vec::new(),
-        errors: Vec::new(),
+        unreadable: Vec::new(),
         kustomizations: Kustomizations::default(),
     };
     for file in files {
@@ -91,7 +67,7 @@ struct Collector<'a> {
     arena: &'a Arena,
     found: Vec<Found<'a>>,
     left_out: Vec<LeftOut>,
-    errors: Vec<SyntaxError>,
+    unreadable: Vec<Unreadable>,
     kustomizations: Kustomizations,
 }
 
@@ -129,7 +105,8 @@ impl<'a> Collector<'a> {
                 }
                 Err(error) => {
                     let source = Source { file: file.name.clone(), document, line: error.line };
-                    self.errors.push(SyntaxError { source, message: error.message });
+                    let message = format!("not valid YAML: {}", error.message);
+                    self.unreadable.push(Unreadable { source, message });
                 }
             }
         }
@@ -151,7 +128,7 @@ impl<'a> Collector<'a> {
 
     fn finish(mut self, default_namespace: &str) -> Collection<'a> {
         let mut resources = Resources::default();
-        let mut namespaces = InputNamespaces::default();
+        let mut namespaces = KnownNamespaces::default();
         for found in &self.found {
             resources.learn(found.value);
             namespaces.learn(found.value);
@@ -176,7 +153,7 @@ impl<'a> Collector<'a> {
             let id = ObjectId { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name };
             manifests.push(Manifest { object, written: value, id, resource, source, text: &file.text, items });
         }
-        Collection { manifests, left_out: self.left_out, errors: self.errors, namespaces }
+        Collection { manifests, left_out: self.left_out, unreadable: self.unreadable, namespaces }
     }
 
     fn namespace(&mut self, written: &str, path: Option<&Path>, default: &str) -> String {
@@ -215,40 +192,10 @@ impl<'a> List<'a> {
     }
 }
 
-/// The Namespace objects in the input, as the API server would return them.
-#[derive(Debug, Default)]
-pub struct InputNamespaces {
-    by_name: HashMap<String, Tree>,
-}
-
-impl InputNamespaces {
-    /// Keeps `object` if it is a Namespace.
-    pub fn learn(&mut self, object: Value<'_>) {
-        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).unwrap_or_default();
-        let name = text(&["metadata", "name"]);
-        if text(&["apiVersion"]) != "v1" || text(&["kind"]) != "Namespace" || name.is_empty() {
-            return;
-        }
-        let arena = Arena::new();
-        let labels = object.at(&["metadata", "labels"]).and_then(|labels| labels.as_object()).unwrap_or_default();
-        let labels = Value::Object(with_member(&arena, labels, NAMESPACE_NAME_LABEL, Value::String(name)));
-        let metadata = object.get("metadata").and_then(|metadata| metadata.as_object()).unwrap_or_default();
-        let metadata = Value::Object(with_member(&arena, metadata, "labels", labels));
-        let object = object.as_object().unwrap_or_default();
-        let namespace = Tree::from(Value::Object(with_member(&arena, object, "metadata", metadata)));
-        self.by_name.insert(name.to_owned(), namespace);
-    }
-}
-
-impl Namespaces for InputNamespaces {
-    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<Value<'a>> {
-        self.by_name.get(name).map(|namespace| namespace.view(arena))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Namespaces;
 
     fn file(text: &str) -> TextFile {
         TextFile { name: "test.yaml".to_owned(), path: None, text: text.to_owned() }
@@ -259,7 +206,7 @@ mod tests {
         let files = [file(text)];
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
-        assert_eq!(collection.errors, []);
+        assert_eq!(collection.unreadable, []);
         collection.manifests.iter().map(|manifest| manifest.id.to_string()).collect()
     }
 
@@ -348,14 +295,13 @@ spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
     }
 
     #[test]
-    fn knows_the_namespaces_in_the_input_with_the_label_of_their_name() {
+    fn knows_the_namespaces_in_the_input() {
         let files = [file("{apiVersion: v1, kind: Namespace, metadata: {name: media, labels: {team: home}}}")];
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
         let media = collection.namespaces.namespace(&arena, "media");
-        let label = |key: &str| media.and_then(|namespace| namespace.at(&["metadata", "labels", key]));
-        assert_eq!(label("team"), Some(Value::String("home")));
-        assert_eq!(label(NAMESPACE_NAME_LABEL), Some(Value::String("media")));
+        let team = media.and_then(|namespace| namespace.at(&["metadata", "labels", "team"]));
+        assert_eq!(team, Some(Value::String("home")));
         assert!(collection.namespaces.namespace(&arena, "other").is_none());
     }
 
@@ -364,7 +310,7 @@ spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
         let files = [file("a: [1"), file("a: {{ .Values.a }}\nb: [")];
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
-        assert_eq!(collection.errors.len(), 1);
+        assert_eq!(collection.unreadable.len(), 1);
         assert_eq!(
             collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(),
             [Reason::HelmTemplate]

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::report::{Finding, Judged, Report, verdict_name};
+use crate::engine::Verdict;
+
+use super::report::{Finding, Judged, Report, Unreadable, verdict_name};
 
 /// Writes `report` with a newline at the end.
 ///
@@ -27,6 +29,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             .objects
             .iter()
             .flat_map(|judged| judged.findings.iter().map(move |finding| Row::new(judged, finding)))
+            .chain(report.unreadable.iter().map(Row::unreadable))
             .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -99,6 +102,22 @@ impl<'r> Row<'r> {
             severity: &finding.severity,
         }
     }
+
+    /// A finding that no policy made and that is about no object.
+    fn unreadable(unreadable: &'r Unreadable) -> Self {
+        let Unreadable { source, message } = unreadable;
+        Self {
+            policy: "",
+            binding: "",
+            verdict: verdict_name(Verdict::Error),
+            reason: "Unreadable",
+            object: Object { api_version: "", kind: "", namespace: "", name: "" },
+            source: Source { file: &source.file, document: source.document, line: source.line },
+            field: "",
+            message,
+            severity: "",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,11 +134,11 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&text)?;
         assert_eq!(document["schema"], "portcullis.dev/audit/v1");
         let summary = serde_json::json!(
-            {"objects": 3, "pass": 5, "deny": 1, "warn": 1, "audit": 1, "error": 1, "exempt": 1});
+            {"objects": 3, "pass": 5, "deny": 1, "warn": 1, "audit": 1, "error": 2, "exempt": 1});
         assert_eq!(document["summary"], summary);
         let verdicts: Vec<_> =
             document["findings"].as_array().into_iter().flatten().map(|row| &row["verdict"]).collect();
-        assert_eq!(verdicts, ["warn", "deny", "audit", "exempt", "error"]);
+        assert_eq!(verdicts, ["warn", "deny", "audit", "exempt", "error", "error"]);
         let row = serde_json::json!({
             "policy": "pss-baseline-privileged", "binding": "pss-baseline-privileged", "verdict": "warn",
             "reason": "Invalid",
@@ -130,6 +149,7 @@ mod tests {
             "severity": "high",
         });
         assert_eq!(document["findings"][0], row);
+        assert_eq!(document["findings"][5]["source"]["file"], "media/broken.yaml");
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ mod run;
 pub mod text;
 
 pub use classify::Reason;
-pub use collect::{Collection, InputNamespaces, Manifest, SyntaxError, collect};
+pub use collect::{Collection, Manifest, collect};
 pub use files::{MAX_FILE_SIZE, ReadError, TextFile, read};
-pub use report::{Finding, Judged, LeftOut, ObjectId, Report, Summary, verdict_name};
+pub use report::{Finding, Judged, LeftOut, ObjectId, Report, Summary, Unreadable, verdict_name};
 pub use run::{Options, create_request, review, run};

@@ -10,8 +10,10 @@ use super::classify::Reason;
 pub struct Report {
     /// Every object that was judged, in input order.
     pub objects: Vec<Judged>,
-    /// Every document that was not, in input order.
+    /// Every document that is no manifest, in input order.
     pub left_out: Vec<LeftOut>,
+    /// Every file or document that can't be read, in input order.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// One object with what was found about it.
@@ -61,7 +63,16 @@ pub struct Finding {
     pub severity: String,
 }
 
-/// A document that was not judged.
+/// A file or a document that may hold manifests, but can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where.
+    pub source: Source,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A document that is no manifest.
 #[derive(Clone, Debug)]
 pub struct LeftOut {
     /// The document.
@@ -85,7 +96,7 @@ pub struct Summary {
     pub warn: usize,
     /// See [`Verdict::Audit`].
     pub audit: usize,
-    /// See [`Verdict::Error`].
+    /// See [`Verdict::Error`]; what can't be read counts too.
     pub error: usize,
     /// See [`Verdict::Exempt`].
     pub exempt: usize,
@@ -111,6 +122,7 @@ impl Report {
                 }
             }
         }
+        summary.error += self.unreadable.len();
         summary.left_out = self.left_out.iter().filter(|document| document.reason != Reason::Empty).count();
         summary
     }
@@ -214,6 +226,10 @@ pub(super) mod samples {
                 LeftOut { source: source("media/kustomization.yaml", 1), reason: Reason::Kustomization },
                 LeftOut { source: source("media/empty.yaml", 1), reason: Reason::Empty },
             ],
+            unreadable: vec![Unreadable {
+                source: source("media/broken.yaml", 7),
+                message: "not valid YAML: a quote is not closed".to_owned(),
+            }],
         }
     }
 }
@@ -231,7 +247,7 @@ mod tests {
             deny: 1,
             warn: 1,
             audit: 1,
-            error: 1,
+            error: 2,
             exempt: 1,
             left_out: 1,
         };

@@ -35,7 +35,11 @@ impl Default for Options {
 pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Report {
     let mut locator = Locator::default();
     let judge = |manifest| judge(manifest, collection, policies, options, &mut locator);
-    Report { objects: collection.manifests.iter().map(judge).collect(), left_out: collection.left_out.clone() }
+    Report {
+        objects: collection.manifests.iter().map(judge).collect(),
+        left_out: collection.left_out.clone(),
+        unreadable: collection.unreadable.clone(),
+    }
 }
 
 /// The decision on one manifest, both phases enforced.

@@ -8,7 +8,7 @@ use anstyle::Style;
 use crate::engine::Verdict;
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 
-use super::report::{Finding, Judged, Report, Summary, verdict_name};
+use super::report::{Finding, Judged, Report, Summary, Unreadable, verdict_name};
 
 /// Writes `report`.
 ///
@@ -17,6 +17,10 @@ use super::report::{Finding, Judged, Report, Summary, verdict_name};
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for judged in report.objects.iter().filter(|judged| !judged.findings.is_empty()) {
         write_object(judged, out)?;
+    }
+    for Unreadable { source, message } in &report.unreadable {
+        writeln!(out, "{STRONG}not judged{STRONG:#}\n  {}:{}  {BAD}error{BAD:#}", source.file, source.line)?;
+        writeln!(out, "    {message}\n")?;
     }
     write_summary(&report.summary(), out)
 }
@@ -68,7 +72,7 @@ fn write_finding(
 
 fn write_summary(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let objects = counted(summary.objects, "object");
-    if summary.with_findings == 0 {
+    if summary.with_findings == 0 && summary.error == 0 {
         write!(out, "{GOOD}no findings{GOOD:#} in {objects}")?;
     } else {
         let counts = [
@@ -128,6 +132,7 @@ mod tests {
     fn says_so_when_there_is_nothing_to_say() -> io::Result<()> {
         let mut report = samples::report();
         report.objects.retain(|judged| judged.findings.is_empty());
+        report.unreadable.clear();
         assert_eq!(rendered(&report)?, "no findings in 1 object; 2 checks passed; 1 other document left out\n");
         Ok(())
     }

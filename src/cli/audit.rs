@@ -1,13 +1,14 @@
 //! `portcullis audit`: manifests in, findings out.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::audit::{self, Reason, Report, TextFile};
+use crate::audit::{self, Reason, Report, TextFile, Unreadable};
 use crate::engine::Verdict;
 use crate::json::Arena;
+use crate::policy::model::Source;
 
 use super::output::{self, Output};
 use super::{Outcome, PolicyFlags};
@@ -29,7 +30,7 @@ In directories, *.yaml, *.yml and *.json are read, hidden ones left out. Kustomi
 recognised and left out; -v says which and why. An object without a namespace gets that of the kustomization that
 lists its file, or --namespace.
 
-Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or input that could not be read.")]
+Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or no findings but input that can't be read.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -100,45 +101,57 @@ enum Format {
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let policies = args.policies.load()?;
-    let files = args.input.read();
+    let (texts, unreadable) = args.input.read()?;
     let arena = Arena::new();
-    let collection = audit::collect(&arena, &files.texts, &args.input.namespace);
-    args.input.explain(&collection);
-    let report = audit::run(&collection, &policies, &args.input.options());
+    let collection = args.input.collect(&arena, &texts);
+    let mut report = audit::run(&collection, &policies, &args.input.options());
+    report.unreadable.extend(unreadable);
 
     let mut out = Output::open(args.output.as_deref())?;
     args.format.render(&report, &mut out)?;
     out.finish()?;
 
-    let unreadable = files.unreadable + collection.errors.len();
-    if unreadable > 0 {
-        let documents = if unreadable == 1 { "one input was" } else { "some inputs were" };
-        anyhow::bail!("{documents} not judged, because it could not be read");
+    match report.unreadable.as_slice() {
+        _ if args.fail_on.is_reached(&report) => Ok(Outcome::Findings),
+        [] => Ok(Outcome::Clean),
+        // Nobody should take silence for approval.
+        [unreadable, ..] => Err(not_read(unreadable)),
     }
-    Ok(if args.fail_on.is_reached(&report) { Outcome::Findings } else { Outcome::Clean })
 }
 
-/// Texts, and how many more there would be.
-pub struct Files {
-    /// What could be read.
-    pub texts: Vec<TextFile>,
-    /// What could not; each has been reported.
-    pub unreadable: usize,
+/// The failure of a command that could not read all of its input.
+pub fn not_read(Unreadable { source, message }: &Unreadable) -> anyhow::Error {
+    anyhow::anyhow!("{}:{}: {message}", source.file, source.line)
 }
 
 impl Input {
-    /// Reads the paths; what can't be read is reported and counted.
-    pub fn read(&self) -> Files {
-        let (texts, errors) = audit::read(&self.paths, &mut io::stdin().lock());
-        for error in &errors {
-            output::complain(&error.to_string());
+    /// Reads the paths, and says what in them can't be read.
+    ///
+    /// # Errors
+    /// A path that doesn't exist.
+    pub fn read(&self) -> anyhow::Result<(Vec<TextFile>, Vec<Unreadable>)> {
+        for path in &self.paths {
+            if path != Path::new("-") && !path.exists() {
+                anyhow::bail!("{}: no such file or directory", path.display());
+            }
         }
-        Files { texts, unreadable: errors.len() }
+        let (texts, errors) = audit::read(&self.paths, &mut io::stdin().lock());
+        let unreadable = errors.into_iter().map(|error| Unreadable {
+            source: Source { file: error.name, document: 0, line: 1 },
+            message: error.problem,
+        });
+        Ok((texts, unreadable.collect()))
     }
 
-    /// The default namespace.
-    pub fn namespace(&self) -> &str {
-        &self.namespace
+    /// Finds the manifests in the texts; with `-v`, says which documents are none.
+    pub fn collect<'a>(&self, arena: &'a Arena, texts: &'a [TextFile]) -> audit::Collection<'a> {
+        let collection = audit::collect(arena, texts, &self.namespace);
+        if self.verbose {
+            for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
+                output::note(&format!("{} left out: {}", document.source, document.reason));
+            }
+        }
+        collection
     }
 
     /// Who asks.
@@ -146,18 +159,6 @@ impl Input {
         let mut options = audit::Options { user: self.user.clone(), ..audit::Options::default() };
         options.groups.extend(self.groups.iter().cloned());
         options
-    }
-
-    /// Reports what of the texts is no YAML, and with `-v` what is no manifest.
-    pub fn explain(&self, collection: &audit::Collection<'_>) {
-        for error in &collection.errors {
-            output::complain(&error.to_string());
-        }
-        if self.verbose {
-            for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
-                output::note(&format!("{} left out: {}", document.source, document.reason));
-            }
-        }
     }
 }
 

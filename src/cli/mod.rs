@@ -12,6 +12,7 @@ mod output;
 mod policy_files;
 mod serve;
 mod tagged;
+mod test;
 mod webhook_config;
 
 use std::process::ExitCode;
@@ -80,6 +81,7 @@ enum Command {
     Audit(audit::Args),
     Serve(serve::Args),
     WebhookConfig(webhook_config::Args),
+    Test(test::Args),
     Completions(completions::Args),
     Eval(eval::Args),
 }
@@ -90,6 +92,7 @@ impl Command {
             Command::Audit(args) => audit::run(&args),
             Command::Serve(args) => serve::run(args),
             Command::WebhookConfig(args) => webhook_config::run(&args),
+            Command::Test(args) => test::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Eval(args) => eval::run(&args),
         }

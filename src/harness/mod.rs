@@ -1,1 +1,15 @@
-//! (see docs/architecture.md)
+//! The test harness of policies: suites in, results and coverage out.
+//!
+//! Each case goes through the same review as a request to the webhook. Knows nothing of files, clusters and the command
+//! line: what a suite refers to is handed in through [`Files`].
+
+mod coverage;
+pub mod json;
+pub mod junit;
+mod run;
+mod suite;
+pub mod text;
+
+pub use coverage::{Coverage, ExpressionCoverage, PolicyCoverage, percent};
+pub use run::{CaseResult, SuiteResult, run};
+pub use suite::{Case, CaseRequest, Expect, ExpectedVerdict, Files, Suite, load};

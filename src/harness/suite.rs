@@ -147,7 +147,8 @@ impl<'a> Reader<'_, 'a> {
         let spec = fields.require("spec", "write spec: {policies: […], cases: […]}")?.fields(|spec| {
             let policies = spec.require("policies", "write policies: [policy.yaml]");
             let policies = policies.map(|list| list.list(|path| self.file(&path))).unwrap_or_default();
-            let defaults = spec.get("defaults").and_then(|defaults| defaults.fields(|fields| Some(self.defaults(fields))));
+            let defaults =
+                spec.get("defaults").and_then(|defaults| defaults.fields(|fields| Some(self.defaults(fields))));
             let defaults = defaults.unwrap_or_else(|| Defaults {
                 namespace: "default".to_owned(),
                 operation: Operation::Create,
@@ -235,7 +236,10 @@ impl<'a> Reader<'_, 'a> {
 
     fn file(&self, path: &Node<'a, '_>) -> Option<Manifest> {
         let name = path.string()?;
-        self.files.read(name).inspect_err(|problem| path.invalid(name, problem, "write a path relative to this file")).ok()
+        self.files
+            .read(name)
+            .inspect_err(|problem| path.invalid(name, problem, "write a path relative to this file"))
+            .ok()
     }
 
     /// The object at `inline`, or the one that `in_file` refers to.
@@ -268,14 +272,15 @@ fn find_in_file(files: &dyn Files, path: &str, wanted: Option<&str>) -> Result<T
     if let Some(error) = errors.first() {
         return Err((error.to_string(), String::new()));
     }
-    let name = |object: &Document<'_>| {
-        format!("{}/{}", object.text(&["kind"]), object.text(&["metadata", "name"]))
-    };
+    let name = |object: &Document<'_>| format!("{}/{}", object.text(&["kind"]), object.text(&["metadata", "name"]));
     let known: Vec<_> = objects.iter().map(name).collect();
     let found = match (wanted, objects.as_slice()) {
         (None, [only]) => Some(only),
         (None, _) => {
-            return Err((format!("{} objects", objects.len()), format!("write {path}#kind/name: {}", known.join(", "))));
+            return Err((
+                format!("{} objects", objects.len()),
+                format!("write {path}#kind/name: {}", known.join(", ")),
+            ));
         }
         (Some(wanted), all) => all.iter().find(|object| name(object).eq_ignore_ascii_case(wanted)),
     };

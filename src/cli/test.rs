@@ -1,0 +1,217 @@
+//! `portcullis test`: policy test suites in, what passed and what they covered out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use regex::Regex;
+use walkdir::WalkDir;
+
+use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
+use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
+
+use super::Outcome;
+use super::load::{KubernetesVersion, read_manifest, refuse};
+use super::output::{self, Output};
+
+/// Runs policy test suites
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A suite is a tests.yaml beside a policy.yaml:
+
+  apiVersion: portcullis.dev/v1alpha1
+  kind: PolicyTest
+  metadata: {name: require-pinned-images}
+  spec:
+    policies: [policy.yaml]                  # relative to this file
+    defaults: {namespace: media, operation: CREATE}
+    cases:
+    - name: rejects latest
+      object: {…}                            # or objectFile: path#kind/name
+      expect: {verdict: deny, message: 'tag \"latest\"', field: 'spec.containers[0].image'}
+    - name: fills in what is absent
+      object: {…}
+      expect: {patched: {…}}                 # the whole object afterwards, or patchedFile
+
+A case may also have oldObject, userInfo, namespaceObject, namespace, params, dryRun and subresource. Verdicts: allow, deny, warn,
+audit, skip (no policy matched), error.
+
+Examples:
+  portcullis test                            the suites of the embedded policies
+  portcullis test policies/                  every tests.yaml below a directory
+  portcullis test --run 'pinned.*latest' --coverage policies/
+  portcullis test --min-coverage 90 --format junit -o report.xml policies/
+
+Exit codes: 0 all passed, 1 a case failed or coverage is too low, 2 bad usage, or a suite or policy with mistakes.")]
+pub struct Args {
+    /// Suites, or directories to search for tests.yaml; the embedded suites where absent
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Runs the cases whose suite/case name matches
+    #[arg(long, value_name = "REGEX")]
+    run: Option<Regex>,
+
+    /// Says which expressions no case has exercised
+    #[arg(long)]
+    coverage: bool,
+
+    /// Fails below this coverage, in percent; implies --coverage
+    #[arg(long, value_name = "N", value_parser = parse_percent)]
+    min_coverage: Option<f64>,
+
+    /// How the results are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+
+    /// Writes the results to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Adds the suites in a directory or file, as PATH does (repeatable)
+    #[arg(long = "policies", value_name = "DIR")]
+    policies: Vec<PathBuf>,
+
+    /// Leaves the embedded suites out
+    #[arg(long)]
+    no_embedded: bool,
+
+    /// The Kubernetes version whose CEL libraries and rules apply
+    #[arg(long, value_name = "1.N", default_value_t)]
+    kubernetes_version: KubernetesVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: failures, then the counts on the last line
+    Text,
+    /// For programs: schema portcullis.dev/test/v1
+    Json,
+    /// For CI systems
+    Junit,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Suites or policies with mistakes, paths that can't be read, output that can't be written.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let suites = args.suites()?;
+    let mut coverage = Coverage::default();
+    let mut results = Vec::new();
+    let mut mistakes: Vec<LoadError> = Vec::new();
+    for suite in &suites {
+        match harness::run(suite, args.kubernetes_version.minor, args.run.as_ref(), &mut coverage) {
+            Ok(result) => results.push(result),
+            Err(errors) => mistakes.extend(errors),
+        }
+    }
+    refuse(&mistakes)?;
+    if results.iter().all(|suite| suite.cases.is_empty()) {
+        anyhow::bail!("no case matches; portcullis test without --run shows the suites");
+    }
+    let coverage = coverage.report();
+    let wanted = args.coverage || args.min_coverage.is_some();
+
+    let mut out = Output::open(args.output.as_deref())?;
+    args.format.render(&results, wanted.then_some(coverage.as_slice()), &mut out)?;
+    out.finish()?;
+
+    let reached = harness::percent(&coverage);
+    let too_low = args.min_coverage.filter(|minimum| reached < *minimum);
+    if let Some(minimum) = too_low {
+        output::complain(&format!("coverage is {reached:.1} %, and has to be {minimum} %"));
+    }
+    let failed = results.iter().any(|suite| suite.counts().1 > 0);
+    Ok(if failed || too_low.is_some() { Outcome::Findings } else { Outcome::Clean })
+}
+
+impl Args {
+    fn suites(&self) -> anyhow::Result<Vec<Suite>> {
+        let mut suites = Vec::new();
+        let mut mistakes = Vec::new();
+        let mut keep = |loaded: Result<Vec<Suite>, Vec<LoadError>>| match loaded {
+            Ok(loaded) => suites.extend(loaded),
+            Err(errors) => mistakes.extend(errors),
+        };
+        if self.paths.is_empty() && !self.no_embedded {
+            for entry in policy::embedded().into_iter().filter(|entry| !entry.tests.is_empty()) {
+                let name = format!("{EMBEDDED_PREFIX}{}/{}/tests.yaml", entry.category, entry.name);
+                keep(harness::load(&Manifest::new(name, entry.tests), &Bundled(entry)));
+            }
+        }
+        for path in self.paths.iter().chain(&self.policies) {
+            for file in find_suites(path)? {
+                let directory = file.parent().unwrap_or(Path::new("")).to_owned();
+                keep(harness::load(&read_manifest(&file)?, &Beside(directory)));
+            }
+        }
+        refuse(&mistakes)?;
+        if suites.is_empty() {
+            anyhow::bail!("no suites: name a tests.yaml, or a directory that holds one");
+        }
+        Ok(suites)
+    }
+}
+
+/// The suite files that a path names, sorted.
+fn find_suites(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in WalkDir::new(path).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("{}: can't read", path.display()))?;
+        if entry.file_type().is_file() && (entry.file_name() == "tests.yaml" || entry.file_name() == "tests.yml") {
+            found.push(entry.into_path());
+        }
+    }
+    if found.is_empty() {
+        anyhow::bail!("{}: no tests.yaml in this directory", path.display());
+    }
+    Ok(found)
+}
+
+/// The files beside a suite.
+struct Beside(PathBuf);
+
+impl Files for Beside {
+    fn read(&self, path: &str) -> Result<Manifest, String> {
+        read_manifest(&self.0.join(path)).map_err(|error| error.root_cause().to_string())
+    }
+}
+
+/// The files of an embedded policy.
+struct Bundled(Embedded);
+
+impl Files for Bundled {
+    fn read(&self, path: &str) -> Result<Manifest, String> {
+        match path {
+            "policy.yaml" => Ok(self.0.manifest()),
+            _ => Err("the bundle holds only policy.yaml".to_owned()),
+        }
+    }
+}
+
+impl Format {
+    fn render(
+        self,
+        suites: &[SuiteResult],
+        coverage: Option<&[PolicyCoverage]>,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        match self {
+            Format::Text => harness::text::render(suites, coverage, out),
+            Format::Json => harness::json::render(suites, coverage, out),
+            Format::Junit => harness::junit::render(suites, out),
+        }
+    }
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("write a number from 0 to 100".to_owned()),
+    }
+}

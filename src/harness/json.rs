@@ -1,0 +1,143 @@
+//! Results as JSON: schema `portcullis.dev/test/v1`, which only ever gains fields.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::coverage::{PolicyCoverage, percent};
+use super::run::SuiteResult;
+
+/// Writes the results with a newline at the end; `coverage` where it was asked for.
+///
+/// # Errors
+/// `out` can't be written.
+pub fn render(suites: &[SuiteResult], coverage: Option<&[PolicyCoverage]>, out: &mut dyn Write) -> io::Result<()> {
+    let counts = suites.iter().map(SuiteResult::counts);
+    let (passed, failed) = counts.fold((0, 0), |sum, suite| (sum.0 + suite.0, sum.1 + suite.1));
+    let document = Document {
+        schema: "portcullis.dev/test/v1",
+        summary: Summary { passed, failed },
+        suites: suites.iter().map(Suite::new).collect(),
+        coverage: coverage.map(Coverage::new),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Document<'r> {
+    schema: &'static str,
+    summary: Summary,
+    suites: Vec<Suite<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<Coverage<'r>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    passed: usize,
+    failed: usize,
+}
+
+#[derive(Serialize)]
+struct Suite<'r> {
+    name: &'r str,
+    file: &'r str,
+    cases: Vec<Case<'r>>,
+}
+
+#[derive(Serialize)]
+struct Case<'r> {
+    name: &'r str,
+    line: usize,
+    passed: bool,
+    failures: &'r [String],
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Coverage<'r> {
+    percent: f64,
+    policies: Vec<Policy<'r>>,
+}
+
+#[derive(Serialize)]
+struct Policy<'r> {
+    policy: &'r str,
+    percent: f64,
+    expressions: Vec<Expression<'r>>,
+}
+
+#[derive(Serialize)]
+struct Expression<'r> {
+    expression: &'r str,
+    reached: bool,
+    #[serde(rename = "true", skip_serializing_if = "Option::is_none")]
+    was_true: Option<bool>,
+    #[serde(rename = "false", skip_serializing_if = "Option::is_none")]
+    was_false: Option<bool>,
+    error: bool,
+    missing: &'r [&'static str],
+}
+
+impl<'r> Suite<'r> {
+    fn new(suite: &'r SuiteResult) -> Self {
+        let cases = suite.cases.iter().map(|case| Case {
+            name: &case.name,
+            line: case.source.line,
+            passed: case.failures.is_empty(),
+            failures: &case.failures,
+            seconds: case.elapsed.as_secs_f64(),
+        });
+        Self { name: &suite.name, file: &suite.source.file, cases: cases.collect() }
+    }
+}
+
+impl<'r> Coverage<'r> {
+    fn new(policies: &'r [PolicyCoverage]) -> Self {
+        let of = |policy: &'r PolicyCoverage| Policy {
+            policy: &policy.policy,
+            percent: percent(std::slice::from_ref(policy)),
+            expressions: policy
+                .expressions
+                .iter()
+                .map(|expression| Expression {
+                    expression: &expression.label,
+                    reached: expression.reached,
+                    was_true: expression.was_true,
+                    was_false: expression.was_false,
+                    error: expression.was_error,
+                    missing: &expression.missing,
+                })
+                .collect(),
+        };
+        Self { percent: percent(policies), policies: policies.iter().map(of).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::samples;
+    use super::*;
+
+    #[test]
+    fn follows_its_schema() -> Result<(), Box<dyn std::error::Error>> {
+        let mut out = Vec::new();
+        render(&samples::suites(), Some(&samples::coverage()), &mut out)?;
+        let document: serde_json::Value = serde_json::from_slice(&out)?;
+        assert_eq!(document["schema"], "portcullis.dev/test/v1");
+        assert_eq!(document["summary"], serde_json::json!({"passed": 2, "failed": 2}));
+        let case = serde_json::json!({
+            "name": "rejects latest", "line": 29, "passed": false, "failures": ["expected deny, but allow"],
+            "seconds": 0.0015,
+        });
+        assert_eq!(document["suites"][1]["cases"][0], case);
+        assert_eq!(document["coverage"]["percent"], 75.0);
+        let expression = serde_json::json!({
+            "expression": "validations[0]", "reached": true, "true": true, "false": false, "error": false,
+            "missing": ["never false"],
+        });
+        assert_eq!(document["coverage"]["policies"][0]["expressions"][1], expression);
+        Ok(())
+    }
+}

@@ -1,0 +1,293 @@
+//! Runs suites: each case is one review, and what came out of it is compared with what was expected.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+use similar::{ChangeTag, TextDiff};
+
+use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
+use crate::admission::resources::{Resource, Resources, split_api_version};
+use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, offenders};
+use crate::json::{Arena, Object, Value, yaml};
+use crate::policy::model::{Rules, Source};
+use crate::policy::{self, Exemptions, LoadError, Tree};
+
+use super::coverage::Coverage;
+use super::suite::{Case, CaseRequest, Expect, ExpectedVerdict, Suite};
+
+/// What became of a suite.
+#[derive(Clone, Debug)]
+pub struct SuiteResult {
+    /// The suite's name.
+    pub name: String,
+    /// Where it was read from.
+    pub source: Source,
+    /// Its cases, those left out by the filter excepted.
+    pub cases: Vec<CaseResult>,
+}
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub struct CaseResult {
+    /// The case's name.
+    pub name: String,
+    /// Its first line.
+    pub source: Source,
+    /// What was not as expected; empty when it passed.
+    pub failures: Vec<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl SuiteResult {
+    /// How many cases passed, and how many failed.
+    pub fn counts(&self) -> (usize, usize) {
+        let failed = self.cases.iter().filter(|case| !case.failures.is_empty()).count();
+        (self.cases.len() - failed, failed)
+    }
+}
+
+/// Runs the cases of `suite` whose `suite/case` name matches `filter`, with the policies compiled for Kubernetes
+/// 1.`minor`.
+///
+/// # Errors
+/// What is wrong with the suite's policies: then no case can be trusted.
+pub fn run(
+    suite: &Suite,
+    minor: u32,
+    filter: Option<&Regex>,
+    coverage: &mut Coverage,
+) -> Result<SuiteResult, Vec<LoadError>> {
+    let policies = compile(suite, &[], minor)?;
+    for policy in policies.policies() {
+        coverage.declare(policy);
+    }
+    let selected = |case: &&Case| filter.is_none_or(|filter| filter.is_match(&format!("{}/{}", suite.name, case.name)));
+    let mut cases = Vec::new();
+    for case in suite.cases.iter().filter(selected) {
+        let started = Instant::now();
+        let failures = if case.params.is_empty() {
+            run_case(case, &policies, coverage)
+        } else {
+            run_case(case, &compile(suite, &case.params, minor)?, coverage)
+        };
+        cases.push(CaseResult {
+            name: case.name.clone(),
+            source: case.source.clone(),
+            failures,
+            elapsed: started.elapsed(),
+        });
+    }
+    Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases })
+}
+
+/// The suite's policies, with `params` in place of their own.
+fn compile(suite: &Suite, params: &[Tree], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
+    let mut loaded = policy::load(&suite.policies, minor);
+    if !loaded.errors.is_empty() {
+        return Err(loaded.errors);
+    }
+    for param in params {
+        loaded.params.insert(param.view(&Arena::new()));
+    }
+    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()))
+}
+
+fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {
+    let arena = Arena::new();
+    let subject = Subject::new(&arena, &case.request);
+    let mut namespaces = KnownNamespaces::default();
+    if let Some(object) = &case.request.namespace_object {
+        namespaces.insert(subject.namespace, object.view(&arena));
+    }
+    let request = subject.request(&arena, &case.request);
+    let context = Context { namespaces: &namespaces, observer: Some(coverage), ..Context::new(&arena) };
+    let decision = policies.review(&request, &context);
+    let judges = policies.policies().iter().any(|policy| matches!(policy.rules, Rules::Validate { .. }));
+    let mut failures = compare_verdict(&case.expect, &decision, judges);
+    if let Some(expected) = &case.expect.patched {
+        let expected = with_namespace(&arena, expected.view(&arena), subject.namespace);
+        let actual = decision.mutated.as_ref().map_or(request.object, |mutated| mutated.object);
+        if expected != actual {
+            failures
+                .push(format!("the object afterwards is not as expected:\n{}", difference(&arena, expected, actual)));
+        }
+    }
+    failures
+}
+
+/// A case's objects, completed.
+struct Subject<'a> {
+    object: Value<'a>,
+    old_object: Value<'a>,
+    resource: &'a Resource,
+    namespace: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    fn new(arena: &'a Arena, case: &'a CaseRequest) -> Self {
+        let view = |tree: &'a Option<Tree>| tree.as_ref().map_or(Value::Null, |tree| tree.view(arena));
+        let (object, old_object) = (view(&case.object), view(&case.old_object));
+        let subject = if object.is_null() { old_object } else { object };
+        let text = |path: &[&str]| subject.at(path).and_then(|value| value.as_str()).unwrap_or_default();
+        let (group, _) = split_api_version(text(&["apiVersion"]));
+        let resource = arena.alloc(Resources::default().of(group, text(&["kind"])));
+        let namespace = match text(&["metadata", "namespace"]) {
+            _ if !resource.namespaced => "",
+            "" => &case.namespace,
+            written => written,
+        };
+        Self {
+            object: with_namespace(arena, object, namespace),
+            old_object: with_namespace(arena, old_object, namespace),
+            resource,
+            namespace,
+        }
+    }
+
+    fn request(&self, arena: &'a Arena, case: &'a CaseRequest) -> Request<'a> {
+        let user_info = case.user_info.as_ref().map_or_else(|| anybody(arena), |user| user.view(arena));
+        let attributes = Attributes {
+            resource: &self.resource.name,
+            subresource: &case.subresource,
+            namespace: self.namespace,
+            operation: case.operation,
+            user_info,
+            dry_run: case.dry_run,
+        };
+        let object = if case.operation == Operation::Delete { Value::Null } else { self.object };
+        let old_object = match case.operation {
+            // A suite may write the object of a deletion under either name.
+            Operation::Delete if self.old_object.is_null() => self.object,
+            _ => self.old_object,
+        };
+        offline::request(arena, object, old_object, attributes)
+    }
+}
+
+/// The user of cases that name none.
+fn anybody(arena: &Arena) -> Value<'_> {
+    let groups = Value::Array(arena.alloc_slice_copy(&[Value::String("system:authenticated")]));
+    Value::Object(Object::new(arena, &[("username", Value::String("portcullis:test")), ("groups", groups)]))
+}
+
+/// What of the verdict is not as expected. `judges`: whether there is a policy that could have judged the object.
+fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Vec<String> {
+    let of_policy = |finding: &&Finding<'_>| expect.policy.as_ref().is_none_or(|policy| policy == finding.policy);
+    let findings: Vec<_> = decision.findings.iter().filter(of_policy).collect();
+    let is_error = |finding: &Finding<'_>| finding.evaluation == Evaluation::Error;
+    let has_error = findings.iter().any(|finding| is_error(finding));
+    let strongest = findings.iter().map(|finding| finding.verdict).max();
+    let objects_with = |verdict| !has_error && strongest == Some(verdict);
+    let holds = match expect.verdict {
+        None => decision.allowed(),
+        Some(ExpectedVerdict::Allow) => {
+            let objects = strongest.is_some_and(|strongest| strongest > Verdict::Exempt);
+            !objects && (!findings.is_empty() || !judges || decision.mutated.is_some())
+        }
+        Some(ExpectedVerdict::Deny) => findings.iter().any(|f| f.verdict == Verdict::Deny && !is_error(f)),
+        Some(ExpectedVerdict::Warn) => objects_with(Verdict::Warn),
+        Some(ExpectedVerdict::Audit) => objects_with(Verdict::Audit),
+        Some(ExpectedVerdict::Error) => has_error,
+        Some(ExpectedVerdict::Skip) => findings.is_empty() && decision.mutated.is_none(),
+    };
+    if !holds {
+        let expected = expect.verdict.unwrap_or(ExpectedVerdict::Allow).as_str();
+        let policy = expect.policy.as_ref().map(|policy| format!(" by {policy}")).unwrap_or_default();
+        return vec![format!("expected {expected}{policy}, but {}", describe(decision))];
+    }
+    let says = |finding: &&&Finding<'_>| {
+        let message = expect.message.as_ref().is_none_or(|message| message.is_match(&finding.message));
+        let field = expect.field.as_ref().is_none_or(|field| {
+            finding.field == *field || offenders(&finding.message).iter().any(|(named, _)| named == field)
+        });
+        let expected = match expect.verdict {
+            Some(ExpectedVerdict::Error) => is_error(finding),
+            Some(ExpectedVerdict::Deny) => finding.verdict == Verdict::Deny && !is_error(finding),
+            _ => finding.verdict != Verdict::Pass,
+        };
+        message && field && expected
+    };
+    if (expect.message.is_some() || expect.field.is_some()) && !findings.iter().any(|finding| says(&finding)) {
+        let message = expect.message.as_ref().map(|message| format!(" a message like {:?}", message.as_str()));
+        let field = expect.field.as_ref().map(|field| format!(" the field {field}"));
+        let wanted: Vec<_> = message.into_iter().chain(field).collect();
+        return vec![format!("expected{}, but {}", wanted.join(" and"), describe(decision))];
+    }
+    Vec::new()
+}
+
+/// What a decision came to, for the author of a case that expected something else.
+fn describe(decision: &Decision<'_>) -> String {
+    let mut text = String::new();
+    let mutated = decision.mutated.as_ref();
+    match mutated {
+        Some(mutated) => text.push_str(&format!("{} changed the object", mutated.policies.join(", "))),
+        None if decision.findings.is_empty() => text.push_str("no policy matched the object: skip"),
+        None => {}
+    }
+    if mutated.is_some() && !decision.findings.is_empty() {
+        text.push_str(", and ");
+    }
+    if decision.findings.is_empty() {
+        return text;
+    }
+    if decision.findings.iter().all(|finding| finding.verdict == Verdict::Pass) {
+        text.push_str("every policy that matched is satisfied: allow");
+        return text;
+    }
+    text.push_str("found:");
+    for finding in decision.findings.iter().filter(|finding| finding.verdict != Verdict::Pass) {
+        let verdict = match (finding.evaluation, finding.verdict) {
+            (Evaluation::Error, Verdict::Deny) => "error (denies)",
+            (_, Verdict::Deny) => "deny",
+            (_, Verdict::Warn) => "warn",
+            (_, Verdict::Audit) => "audit",
+            (_, Verdict::Exempt) => "exempt",
+            (_, Verdict::Error) => "error",
+            (_, Verdict::Pass) => "allow",
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{verdict} by {}: {}", finding.policy, finding.message);
+    }
+    text
+}
+
+/// The lines that differ, expected ones with `-`, actual ones with `+`, three lines of context around them.
+fn difference(arena: &Arena, expected: Value<'_>, actual: Value<'_>) -> String {
+    let (expected, actual) = (yaml::to_yaml(sorted(arena, expected)), yaml::to_yaml(sorted(arena, actual)));
+    let diff = TextDiff::from_lines(&expected, &actual);
+    let mut text = String::new();
+    for group in diff.grouped_ops(3) {
+        for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            text.push(sign);
+            text.push_str(change.value().trim_end_matches('\n'));
+            text.push('\n');
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// The value with the members of every object sorted, so that only differences show.
+fn sorted<'a>(arena: &'a Arena, value: Value<'a>) -> Value<'a> {
+    match value {
+        Value::Array(elements) => {
+            let elements: Vec<_> = elements.iter().map(|element| sorted(arena, *element)).collect();
+            Value::Array(arena.alloc_slice_copy(&elements))
+        }
+        Value::Object(object) => {
+            let mut members: Vec<_> =
+                object.members().iter().map(|(key, value)| (*key, sorted(arena, *value))).collect();
+            members.sort_by_key(|(key, _)| *key);
+            Value::Object(Object::new(arena, &members))
+        }
+        scalar => scalar,
+    }
+}
