@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use crate::audit::InputNamespaces;
+use crate::admission::offline::KnownNamespaces;
 use crate::json::{Arena, Value, yaml};
 
 /// Reads the Namespace objects in `files`; a `List` of them, as kubectl prints, counts too.
 ///
 /// # Errors
 /// A file can't be read, isn't YAML, or holds something else.
-pub fn read(files: &[PathBuf]) -> anyhow::Result<InputNamespaces> {
-    let mut namespaces = InputNamespaces::default();
+pub fn read(files: &[PathBuf]) -> anyhow::Result<KnownNamespaces> {
+    let mut namespaces = KnownNamespaces::default();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("{}: can't read", file.display()))?;
         learn(&mut namespaces, &text).with_context(|| file.display().to_string())?;
@@ -20,7 +20,7 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<InputNamespaces> {
     Ok(namespaces)
 }
 
-fn learn(namespaces: &mut InputNamespaces, text: &str) -> anyhow::Result<()> {
+fn learn(namespaces: &mut KnownNamespaces, text: &str) -> anyhow::Result<()> {
     let arena = Arena::new();
     for document in yaml::documents(&arena, text) {
         let document = document?;
@@ -67,7 +67,7 @@ items:
 
     #[test]
     fn finds_namespaces_by_name() {
-        let mut namespaces = InputNamespaces::default();
+        let mut namespaces = KnownNamespaces::default();
         learn(&mut namespaces, TEXT).expect("good namespaces");
         let arena = Arena::new();
         let media = namespaces.namespace(&arena, "media").expect("media");
@@ -83,7 +83,7 @@ items:
             ("apiVersion: v1\nkind: Namespace", "line 1: a Namespace without metadata.name"),
             ("a: [", "line"),
         ] {
-            let error = learn(&mut InputNamespaces::default(), text).expect_err(text);
+            let error = learn(&mut KnownNamespaces::default(), text).expect_err(text);
             assert!(error.to_string().contains(says), "{error:#}");
         }
     }

@@ -108,7 +108,7 @@ pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<Lo
     for document in manifest.objects(&arena, &mut errors) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
-        let reader = Reader { manifest, document: &document, files };
+        let reader = Reader { document: &document, files };
         let suite = node.fields(|fields| reader.suite(fields));
         let found = document.report(problems, &mut errors);
         suites.extend(suite.filter(|_| found.is_empty()));
@@ -117,7 +117,6 @@ pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<Lo
 }
 
 struct Reader<'r, 'a> {
-    manifest: &'r Manifest,
     document: &'r Document<'a>,
     files: &'r dyn Files,
 }
@@ -170,7 +169,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn case(&self, node: &Node<'a, '_>, defaults: &Defaults) -> Option<Case> {
-        let line = self.manifest.line(self.document.at.document, node.path()).unwrap_or(self.document.at.line);
+        let line = self.document.line(node.path()).unwrap_or(self.document.at.line);
         let source = Source { line, ..self.document.at.clone() };
         node.fields(|fields| {
             let (name, _) = fields.text("name", "", "write what the case shows, as a sentence")?;
