@@ -110,7 +110,10 @@ pub fn refuse(errors: &[LoadError]) -> anyhow::Result<()> {
 
 /// The manifest in a file, or the `*.yaml`, `*.yml` and `*.json` in a directory, sorted; hidden ones are left out, so
 /// that of a mounted ConfigMap's `..data` and its files only the latter are read.
-fn read_manifests(path: &Path) -> anyhow::Result<Vec<Manifest>> {
+///
+/// # Errors
+/// A file or directory that can't be read, or a directory without a manifest.
+pub fn read_manifests(path: &Path) -> anyhow::Result<Vec<Manifest>> {
     if !path.is_dir() {
         return Ok(vec![read_manifest(path)?]);
     }

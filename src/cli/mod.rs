@@ -9,6 +9,7 @@ mod load;
 mod logging;
 mod namespaces;
 mod output;
+mod policies;
 mod policy_files;
 mod serve;
 mod tagged;
@@ -80,6 +81,7 @@ struct Cli {
 enum Command {
     Audit(audit::Args),
     Serve(serve::Args),
+    Policies(policies::Args),
     WebhookConfig(webhook_config::Args),
     Test(test::Args),
     Completions(completions::Args),
@@ -91,6 +93,7 @@ impl Command {
         match self {
             Command::Audit(args) => audit::run(&args),
             Command::Serve(args) => serve::run(args),
+            Command::Policies(args) => policies::run(&args),
             Command::WebhookConfig(args) => webhook_config::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Completions(args) => completions::run(&args),

@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn rejects_values_of_another_type() {
-        let cases: [(Value<'_>, fn(&Node<'_, '_>), &str); 6] = [
+        type Read = fn(&Node<'_, '_>);
+        let cases: [(Value<'_>, Read, &str); 6] = [
             (
                 Value::Int(5),
                 |n| {

@@ -335,7 +335,7 @@ fn mutation(node: &Node<'_, '_>, compiler: &mut Compiler) -> Option<Mutation> {
         };
         if let Some(other) = other {
             let detail = format!("must not be specified when patchType is {word}");
-            other.invalid(&format!("{{{other_name}}}"), detail, format!("leave it out, or change patchType"));
+            other.invalid(&format!("{{{other_name}}}"), detail, "leave it out, or change patchType");
         }
         let Some(given) = given else {
             let detail = format!("must be specified when patchType is {word}");

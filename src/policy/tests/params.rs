@@ -65,7 +65,8 @@ fn resolve(params: &Params, kind: &str, reference: &ParamRef, namespace: &str) -
 #[test]
 fn finds_params_as_upstream_does() {
     let params = load_good(&[OBJECTS]).params;
-    let cases: [(&str, &str, Option<&str>, &str, Result<&[&str], ParamError>); 13] = [
+    type Found = Result<&'static [&'static str], ParamError>;
+    let cases: [(&str, &str, Option<&str>, &str, Found); 13] = [
         ("v1 ConfigMap", "a", None, "media", Ok(&["media-a"])),
         ("v1 ConfigMap", "a", Some("media"), "other", Ok(&["media-a"])),
         ("v1 ConfigMap", "a", None, "default", Ok(&["default-a"])),

@@ -1,0 +1,361 @@
+//! `portcullis policies`: what is in the bundle and in the given files, and what is wrong with it.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::policy::model::{NamedRule, Policy};
+use crate::policy::{self, Embedded, Lint, LoadedPolicies, Manifest};
+use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
+
+use super::load::{read_manifests, refuse};
+use super::output::Output;
+use super::{Outcome, PolicyFlags};
+
+/// Lists, shows and lints policies
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(List),
+    Show(Show),
+    Lint(LintArgs),
+}
+
+/// Lists the policies by category
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis policies list                                the bundle
+  portcullis policies list --no-embedded --policies mine/ --format json")]
+struct List {
+    /// How the list is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+}
+
+/// Shows one policy: what it matches, how it is bound, and its documentation
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis policies show require-pinned-images
+  portcullis policies show require-pinned-images --yaml | kubectl apply -f -")]
+struct Show {
+    /// The policy's metadata.name
+    name: String,
+
+    /// Prints the manifest instead
+    #[arg(long)]
+    yaml: bool,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+}
+
+/// Checks policies: fields, types of expressions, bindings, unused variables
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis policies lint mine/                          files and directories
+  portcullis policies lint                                the bundle
+  portcullis policies lint --kubernetes-version 1.32 mine/   what an older cluster would refuse
+
+Exit codes: 0 nothing found, 1 findings, 2 input that could not be read.")]
+struct LintArgs {
+    /// Files and directories to check instead of the bundle
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// How the findings are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: schemas portcullis.dev/policies/v1 and portcullis.dev/lint/v1
+    Json,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Files that can't be read, a policy that isn't there, output that can't be written.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    match &args.command {
+        Command::List(args) => list(args),
+        Command::Show(args) => show(args),
+        Command::Lint(args) => lint(args),
+    }
+}
+
+fn list(args: &List) -> anyhow::Result<Outcome> {
+    let policies = load(&args.policies)?.policies;
+    let mut rows: Vec<_> = policies.iter().map(Row::new).collect();
+    rows.sort_by_key(|row| (row.category, row.name));
+    let mut out = Output::open(None)?;
+    match args.format {
+        Format::Text => list_text(&rows, &mut out)?,
+        Format::Json => json(&mut out, &Document { schema: "portcullis.dev/policies/v1", policies: &rows })?,
+    }
+    out.finish()?;
+    Ok(Outcome::Clean)
+}
+
+fn list_text(rows: &[Row<'_>], out: &mut dyn Write) -> anyhow::Result<()> {
+    let width = |text: fn(&Row<'_>) -> usize| rows.iter().map(text).max().unwrap_or_default();
+    let name = width(|row| row.name.len());
+    let actions = width(|row| row.actions().len());
+    let mut category = None;
+    for row in rows {
+        if category != Some(row.category) {
+            let space = if category.is_some() { "\n" } else { "" };
+            writeln!(out, "{space}{STRONG}{}{STRONG:#}", if row.category.is_empty() { "other" } else { row.category })?;
+            category = Some(row.category);
+        }
+        let severity = match row.severity {
+            "critical" | "high" => BAD,
+            "medium" => CAUTION,
+            _ => FAINT,
+        };
+        writeln!(
+            out,
+            "  {:name$}  {severity}{:8}{severity:#}  {:actions$}  {FAINT}{}{FAINT:#}",
+            row.name,
+            row.severity,
+            row.actions(),
+            row.title
+        )?;
+    }
+    let mutating = rows.iter().filter(|row| row.kind == policy::PolicyType::Mutating.kind()).count();
+    let validating = rows.len() - mutating;
+    Ok(writeln!(out, "\n{} policies: {validating} validating, {mutating} mutating", rows.len())?)
+}
+
+fn show(args: &Show) -> anyhow::Result<Outcome> {
+    let manifests = args.policies.read()?.policies;
+    let LoadedPolicies { policies, errors, .. } = policy::load(&manifests, args.policies.kubernetes_version.minor);
+    let named: Vec<_> = policies.iter().filter(|policy| policy.name == args.name).collect();
+    if named.is_empty() {
+        refuse(&errors)?;
+        bail!("there is no policy named {}; see portcullis policies list", args.name);
+    }
+    let mut out = Output::open(None)?;
+    for policy in named {
+        if args.yaml {
+            let manifest = manifests.iter().find(|manifest| manifest.file == policy.source.file);
+            out.write_all(manifest.map(|manifest| manifest.text.as_bytes()).unwrap_or_default())?;
+        } else {
+            describe(policy, &mut out)?;
+        }
+    }
+    out.finish()?;
+    Ok(Outcome::Clean)
+}
+
+fn describe(policy: &Policy, out: &mut dyn Write) -> anyhow::Result<()> {
+    let row = Row::new(policy);
+    writeln!(out, "{STRONG}{}{STRONG:#}  {}", row.name, row.title)?;
+    let mut line = |label: &str, text: &str| match text {
+        "" => Ok(()),
+        _ => writeln!(out, "  {FAINT}{label:9}{FAINT:#}{text}"),
+    };
+    line("kind", row.kind)?;
+    line("severity", row.severity)?;
+    line("category", row.category)?;
+    line("answers", annotation(policy, "answers"))?;
+    line("on error", &format!("{:?}", policy.failure_policy))?;
+    for rule in &policy.match_constraints.resource_rules {
+        line("matches", &matches(rule))?;
+    }
+    if let Some(kind) = &policy.param_kind {
+        line("params", &format!("{} {}", kind.api_version, kind.kind))?;
+    }
+    for binding in &policy.bindings {
+        let actions: Vec<_> = binding.validation_actions.iter().map(|action| format!("{action:?}")).collect();
+        line("binding", &format!("{}  {}", binding.name, actions.join(", ")))?;
+    }
+    line("from", &format!("{}:{}", policy.source.file, policy.source.line))?;
+    if let Some(error) = &policy.compile_error {
+        line("unusable", error)?;
+    }
+    if let Some(readme) = readme(policy) {
+        write!(out, "\n{readme}")?;
+    }
+    Ok(())
+}
+
+fn matches(rule: &NamedRule) -> String {
+    let groups: Vec<_> = rule.api_groups.iter().map(|group| if group.is_empty() { "core" } else { group }).collect();
+    format!(
+        "{} of {} {}",
+        rule.operations.join(", "),
+        rule.resources.join(", "),
+        format_args!("({}/{})", groups.join(", "), rule.api_versions.join(", "))
+    )
+}
+
+fn readme(policy: &Policy) -> Option<&'static str> {
+    let of = |entry: &Embedded| entry.manifest().file == policy.source.file && !entry.readme.is_empty();
+    policy::embedded().into_iter().find(of).map(|entry| entry.readme)
+}
+
+fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
+    let mut manifests: Vec<Manifest> = Vec::new();
+    for path in &args.paths {
+        manifests.extend(read_manifests(path)?);
+    }
+    if args.paths.is_empty() {
+        manifests = args.policies.read()?.policies;
+    }
+    let found = policy::lint(&manifests, args.policies.kubernetes_version.minor);
+    let mut out = Output::open(None)?;
+    match args.format {
+        Format::Text => lint_text(&found, manifests.len(), &mut out)?,
+        Format::Json => {
+            let findings: Vec<_> = found.iter().map(Finding::new).collect();
+            json(&mut out, &LintDocument { schema: "portcullis.dev/lint/v1", findings })?;
+        }
+    }
+    out.finish()?;
+    Ok(if found.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+fn lint_text(found: &[Lint], files: usize, out: &mut dyn Write) -> anyhow::Result<()> {
+    for lint in found {
+        match lint {
+            Lint::Error(_) => writeln!(out, "{BAD}error{BAD:#}    {lint}")?,
+            Lint::Warning { .. } => writeln!(out, "{CAUTION}warning{CAUTION:#}  {lint}")?,
+        }
+    }
+    let errors = found.iter().filter(|lint| matches!(lint, Lint::Error(_))).count();
+    let warnings = found.len() - errors;
+    let style = if errors > 0 { BAD } else { GOOD };
+    let (errors, warnings, files) = (count(errors, "error"), count(warnings, "warning"), count(files, "file"));
+    Ok(writeln!(out, "{style}{errors}, {warnings}{style:#} in {files}")?)
+}
+
+/// A number with its noun.
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Loads what the flags select; mistakes fail the command.
+fn load(flags: &PolicyFlags) -> anyhow::Result<LoadedPolicies> {
+    let loaded = policy::load(&flags.read()?.policies, flags.kubernetes_version.minor);
+    refuse(&loaded.errors)?;
+    Ok(loaded)
+}
+
+fn json(out: &mut dyn Write, document: &impl Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+/// The value of one of our annotations, or nothing.
+fn annotation<'p>(policy: &'p Policy, name: &str) -> &'p str {
+    let key = |key: &str| key.strip_prefix("portcullis.dev/") == Some(name);
+    policy.annotations.iter().find(|(found, _)| key(found)).map_or("", |(_, value)| value)
+}
+
+#[derive(Serialize)]
+struct Document<'p> {
+    schema: &'static str,
+    policies: &'p [Row<'p>],
+}
+
+/// A policy in the list.
+#[derive(Serialize)]
+struct Row<'p> {
+    name: &'p str,
+    kind: &'static str,
+    category: &'p str,
+    severity: &'p str,
+    title: &'p str,
+    answers: &'p str,
+    source: &'p str,
+    bindings: Vec<BindingRow<'p>>,
+}
+
+#[derive(Serialize)]
+struct BindingRow<'p> {
+    name: &'p str,
+    actions: Vec<String>,
+}
+
+impl<'p> Row<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        let binding = |binding: &'p policy::model::Binding| BindingRow {
+            name: &binding.name,
+            actions: binding.validation_actions.iter().map(|action| format!("{action:?}")).collect(),
+        };
+        Self {
+            name: &policy.name,
+            kind: policy.policy_type().kind(),
+            category: annotation(policy, "category"),
+            severity: annotation(policy, "severity"),
+            title: annotation(policy, "title"),
+            answers: annotation(policy, "answers"),
+            source: &policy.source.file,
+            bindings: policy.bindings.iter().map(binding).collect(),
+        }
+    }
+
+    /// What the policy's bindings do, in few words.
+    fn actions(&self) -> String {
+        if self.bindings.is_empty() {
+            return "unbound".to_owned();
+        }
+        if self.kind == policy::PolicyType::Mutating.kind() {
+            return "Mutate".to_owned();
+        }
+        let mut actions: Vec<&str> =
+            self.bindings.iter().flat_map(|binding| &binding.actions).map(String::as_str).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions.join(", ")
+    }
+}
+
+#[derive(Serialize)]
+struct LintDocument {
+    schema: &'static str,
+    findings: Vec<Finding>,
+}
+
+/// A finding of lint.
+#[derive(Serialize)]
+struct Finding {
+    level: &'static str,
+    file: String,
+    document: usize,
+    line: usize,
+    message: String,
+}
+
+impl Finding {
+    fn new(lint: &Lint) -> Self {
+        let at = lint.at();
+        let (level, message) = match lint {
+            Lint::Error(error) => ("error", format!("{}: {}", error.object, error.reason)),
+            Lint::Warning { object, field, message, .. } => ("warning", format!("{object}: {field}: {message}")),
+        };
+        Self { level, file: at.file.clone(), document: at.document, line: at.line, message }
+    }
+}
