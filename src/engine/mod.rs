@@ -2,6 +2,7 @@
 //!
 //! Knows policies and requests; knows nothing of HTTP, files or clusters.
 
+pub mod apply;
 mod context;
 mod convert;
 mod decide;

@@ -1,0 +1,60 @@
+//! `ApplyConfiguration`: merging a partial object into an object by the rules of server-side apply.
+//!
+//! Upstream: `policy/mutating/patch/smd.go` over `sigs.k8s.io/structured-merge-diff/v6/typed`. Ownership of fields is
+//! not tracked there either: nothing is ever removed by a merge.
+
+mod item;
+mod merge;
+mod schema;
+mod validate;
+
+use super::request::GroupVersionKind;
+use crate::json::{Arena, Member, Object, Value};
+
+/// Why an apply configuration cannot be merged. The text is what upstream appends to `error applying patch: `.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The configuration does not fit the kind's schema.
+    #[error("failed to convert patch object to typed object: {0}")]
+    Patch(String),
+    /// The configuration sets part of something that can only be replaced whole.
+    #[error("invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {0}")]
+    Atomic(String),
+    /// The object's own lists do not fit the schema where the configuration touches them.
+    #[error("failed to convert original object to typed object: {0}")]
+    Object(String),
+}
+
+/// Merges `patch` into `object`, both of `kind`, whose `apiVersion` and `kind` the patch gets if it lacks them.
+///
+/// A kind that is not built in merges like a custom resource without schema: maps field by field, and lists, which
+/// could only be replaced whole, are refused.
+///
+/// # Errors
+/// [`ApplyError`]; nothing is merged then.
+pub fn merge<'a>(
+    arena: &'a Arena,
+    kind: GroupVersionKind<'a>,
+    object: Value<'a>,
+    patch: Value<'a>,
+) -> Result<Value<'a>, ApplyError> {
+    let (root, built_in) = schema::kind(kind);
+    let patch = typed(arena, kind, patch);
+    validate::validate(root, patch)?;
+    validate::reject_atomics(root, built_in, patch)?;
+    merge::merge(arena, root, object, patch).map_err(ApplyError::Object)
+}
+
+/// The patch with the object's `apiVersion` and `kind`.
+fn typed<'a>(arena: &'a Arena, kind: GroupVersionKind<'a>, patch: Value<'a>) -> Value<'a> {
+    let Value::Object(fields) = patch else { return patch };
+    let api_version =
+        if kind.group.is_empty() { kind.version } else { arena.alloc_str(&[kind.group, kind.version].join("/")) };
+    let own: [Member<'a>; 2] = [("apiVersion", Value::String(api_version)), ("kind", Value::String(kind.kind))];
+    // Of two members with one key the last wins.
+    let members: Vec<Member<'a>> = fields.members().iter().copied().chain(own).collect();
+    Value::Object(Object::new(arena, &members))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Whether an apply configuration fits its type: upstream's `typed` validation and its search for atomic types.
+
+use std::collections::HashSet;
+
+use super::ApplyError;
+use super::item::{go, identity};
+use super::schema::{Form, List, ListKind, Map, Scalar, TypeId, resolve};
+use crate::json::{DEFAULT_MAX_DEPTH, Value};
+
+/// Checks the patch against its type.
+///
+/// # Errors
+/// All faults in one text, as upstream writes them.
+pub(super) fn validate(root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
+    let mut validation = Validation { path: String::new(), depth: 0, faults: Vec::new() };
+    validation.value(root, patch);
+    match validation.faults.as_slice() {
+        [] => Ok(()),
+        [one] => Err(ApplyError::Patch(one.clone())),
+        many => Err(ApplyError::Patch(format!("errors:\n  {}", many.join("\n  ")))),
+    }
+}
+
+/// Checks that the patch sets nothing inside an atomic list, map or struct, where it would drop what it does not name.
+///
+/// Upstream looks at named fields alone. For a kind whose schema is not known (`built_in` is false) every list counts
+/// as atomic, which is what lists in custom resources are unless their schema says otherwise.
+///
+/// # Errors
+/// The paths of what is atomic.
+pub(super) fn reject_atomics(root: TypeId, built_in: bool, patch: Value<'_>) -> Result<(), ApplyError> {
+    let mut search = Atomics { all_members: !built_in, path: String::new(), found: Vec::new() };
+    search.value(root, patch);
+    if search.found.is_empty() { Ok(()) } else { Err(ApplyError::Atomic(search.found.join(", "))) }
+}
+
+struct Validation {
+    path: String,
+    depth: usize,
+    faults: Vec<String>,
+}
+
+impl Validation {
+    fn value(&mut self, id: TypeId, value: Value<'_>) {
+        if self.depth > DEFAULT_MAX_DEPTH {
+            return self.fault(&format!("more than {DEFAULT_MAX_DEPTH} arrays and objects are nested in each other"));
+        }
+        match resolve(id).form(value) {
+            Some(Form::Map(map)) => self.map(map, value),
+            Some(Form::List(list)) => self.list(list, value),
+            Some(Form::Scalar(scalar)) => self.scalar(scalar, value),
+            None => self.fault("schema error: invalid atom: inlined"),
+        }
+    }
+
+    fn map(&mut self, map: &Map, value: Value<'_>) {
+        let object = match value {
+            Value::Null => return,
+            Value::Object(object) => object,
+            other => return self.fault(&format!("expected map, got &{{{}}}", go(other))),
+        };
+        for (key, member) in object.members() {
+            let name = format!(".{key}");
+            match map.member(key) {
+                Some(id) => self.below(&name, |validation| validation.value(id, *member)),
+                // Upstream stops at the first.
+                None => return self.below(&name, |validation| validation.fault("field not declared in schema")),
+            }
+        }
+    }
+
+    fn list(&mut self, list: &List, value: Value<'_>) {
+        let elements = match value {
+            Value::Null => return,
+            Value::Array(elements) => elements,
+            other => return self.fault(&format!("expected list, got &{{{}}}", go(other))),
+        };
+        let mut seen = HashSet::new();
+        for (i, element) in elements.iter().enumerate() {
+            let mut name = format!("[{i}]");
+            if list.kind != ListKind::Atomic {
+                name = match identity(list, *element) {
+                    Ok(name) => name,
+                    Err(why) => return self.fault(&format!("element {i}: {why}")),
+                };
+                if !seen.insert(name.clone()) {
+                    self.fault(&format!("duplicate entries for key {name}"));
+                }
+            }
+            self.below(&name, |validation| validation.value(list.element, *element));
+        }
+    }
+
+    fn scalar(&mut self, scalar: Scalar, value: Value<'_>) {
+        let fits = match (scalar, value) {
+            (_, Value::Null)
+            | (Scalar::String, Value::String(_))
+            | (Scalar::Numeric, Value::Int(_) | Value::Float(_))
+            | (Scalar::Boolean, Value::Bool(_)) => true,
+            (Scalar::Untyped, value) => !matches!(value, Value::Array(_) | Value::Object(_)),
+            _ => false,
+        };
+        if fits {
+            return;
+        }
+        let message = match scalar {
+            Scalar::Numeric => format!("expected numeric (int or float), got {}", go_type(value)),
+            Scalar::String => match value {
+                Value::Array(_) | Value::Object(_) => format!("expected string, got {}", go_type(value)),
+                scalar => format!("expected string, got &value.valueUnstructured{{Value:{}}}", go(scalar)),
+            },
+            Scalar::Boolean => format!("expected boolean, got &{{{}}}", go(value)),
+            Scalar::Untyped => format!("expected any scalar, got &{{{}}}", go(value)),
+        };
+        self.fault(&message);
+    }
+
+    fn below(&mut self, name: &str, work: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path.push_str(name);
+        self.depth += 1;
+        work(self);
+        self.depth -= 1;
+        self.path.truncate(length);
+    }
+
+    fn fault(&mut self, message: &str) {
+        self.faults.push(if self.path.is_empty() { message.to_owned() } else { format!("{}: {message}", self.path) });
+    }
+}
+
+struct Atomics {
+    all_members: bool,
+    path: String,
+    found: Vec<String>,
+}
+
+impl Atomics {
+    fn value(&mut self, id: TypeId, value: Value<'_>) {
+        match (resolve(id).form(value), value) {
+            (Some(Form::Map(map)), Value::Object(object)) => {
+                if map.atomic {
+                    self.found.push(self.path.clone());
+                }
+                for (key, member) in object.members() {
+                    let field = map.field(key).map(|field| field.type_id);
+                    if let Some(id) = field.or(map.element.filter(|_| self.all_members)) {
+                        self.below(&format!(".{key}"), |search| search.value(id, *member));
+                    }
+                }
+            }
+            (Some(Form::List(list)), Value::Array(elements)) => {
+                if list.kind == ListKind::Atomic {
+                    self.found.push(self.path.clone());
+                    if self.all_members {
+                        return;
+                    }
+                }
+                for (i, element) in elements.iter().enumerate() {
+                    self.below(&format!("[{i}]"), |search| search.value(list.element, *element));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn below(&mut self, name: &str, work: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path.push_str(name);
+        work(self);
+        self.path.truncate(length);
+    }
+}
+
+fn go_type(value: Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Float(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
