@@ -7,6 +7,7 @@ use crate::cel::value::Struct;
 use crate::json::{Operation, Patch, PatchError, PatchLimits, Value};
 use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, ReinvocationPolicy, Rules};
 
+use super::apply;
 use super::convert;
 use super::decide::ConfigurationError;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
@@ -245,5 +246,7 @@ fn apply_configuration<'a>(subject: &Subject<'a>, configuration: &Struct<'a>) ->
     let arena = subject.arena();
     let patch =
         convert::apply_configuration(arena, configuration).map_err(|error| format!("invalid return type: {error}"))?;
-    Err(format!("error applying patch: {} can't be merged yet", patch.as_object().map_or(0, |o| o.len())))
+    apply::merge(arena, subject.request.kind, subject.request.object, patch)
+        .map(Some)
+        .map_err(|error| format!("error applying patch: {error}"))
 }
