@@ -93,6 +93,9 @@ impl Manifests {
     }
 }
 
+/// How many mistakes are shown at once.
+const SHOWN_MISTAKES: usize = 25;
+
 /// Turns mistakes in manifests into the failure of a command.
 ///
 /// # Errors
@@ -102,8 +105,14 @@ pub fn refuse(errors: &[LoadError]) -> anyhow::Result<()> {
         [] => Ok(()),
         [only] => Err(anyhow::anyhow!("{only}")),
         all => {
-            let lines: Vec<_> = all.iter().map(|error| format!("  {error}")).collect();
-            Err(anyhow::anyhow!("{} mistakes:\n{}", all.len(), lines.join("\n")))
+            let mut text = format!("{} mistakes:", all.len());
+            for error in all.iter().take(SHOWN_MISTAKES) {
+                text.push_str(&format!("\n  {error}"));
+            }
+            if all.len() > SHOWN_MISTAKES {
+                text.push_str(&format!("\n  … and {} more", all.len() - SHOWN_MISTAKES));
+            }
+            Err(anyhow::anyhow!(text))
         }
     }
 }

@@ -244,7 +244,7 @@ impl<'a> Reader<'_, 'a> {
     /// The object at `inline`, or the one that `in_file` refers to.
     fn object_or_file(&self, fields: &mut Fields<'a, '_>, inline: &'static str, in_file: &'static str) -> Option<Tree> {
         let written = object(fields, inline);
-        let reference = fields.get(in_file)?;
+        let Some(reference) = fields.get(in_file) else { return written };
         if written.is_some() {
             fields.forbid(in_file, "the object is given twice", "remove one of them");
             return None;
