@@ -6,7 +6,7 @@ use crate::json::Arena;
 
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load};
-use super::manifest::{Document, Manifest};
+use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Policy, Rules, Source};
 use super::problem::FieldPath;
 
@@ -136,7 +136,8 @@ impl Warner<'_> {
     }
 
     fn warn(&mut self, path: FieldPath, message: String) {
-        let line = self.document.line(&path).filter(|_| !path.0.is_empty());
+        let wants_line = !path.0.is_empty() && self.found.len() < HELPED_ERRORS;
+        let line = if wants_line { self.document.line(&path) } else { None };
         let at = Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() };
         let object = format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]));
         self.found.push(Lint::Warning { at, object, field: path.to_string(), message });

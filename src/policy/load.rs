@@ -1,14 +1,14 @@
 //! From manifests to policies with their bindings and params. Nothing that is wrong with one document keeps another
 //! from being loaded, and nothing is dropped without an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json::Arena;
 
 use super::binding::binding;
 use super::decode::Node;
 use super::error::{LoadError, Reason};
-use super::manifest::{Document, Manifest};
+use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Binding, Policy, Rules, Source};
 use super::params::Params;
 use super::problem::{Problems, closest};
@@ -90,7 +90,7 @@ struct Loader {
     minor: u32,
     policies: BTreeMap<Key, Policy>,
     /// Policies that could not be kept: their bindings are no mistake.
-    lost: Vec<Key>,
+    lost: BTreeSet<Key>,
     /// Bindings by their own name, with the name of their policy.
     bindings: BTreeMap<Key, (String, Binding)>,
     params: Params,
@@ -118,7 +118,9 @@ impl Loader {
         let policy = policy.filter(|_| !problems.iter().any(|problem| problem.path.0.starts_with(&matching.0)));
         let key = (document.text(&["metadata", "name"]).to_owned(), policy_type);
         match policy {
-            None => self.lost.push(key),
+            None => {
+                self.lost.insert(key);
+            }
             Some(mut policy) => {
                 if let Some(first) = self.policies.get(&key).map(|earlier| earlier.source.clone()) {
                     self.errors.push(document.error(duplicate(&key.0, first)));
@@ -175,12 +177,14 @@ impl Loader {
             PolicyType::Validating => PolicyType::Mutating,
             PolicyType::Mutating => PolicyType::Validating,
         };
-        let known: Vec<&str> =
-            self.policies.keys().filter(|(_, known)| known == policy_type).map(|(name, _)| name.as_str()).collect();
         let meant = if self.policies.contains_key(&(name.clone(), other)) {
             format!("that is a {}: write kind: {}", other.kind(), other.binding_kind())
-        } else {
+        } else if self.errors.len() < HELPED_ERRORS {
+            let known = self.policies.keys().filter(|(_, known)| known == policy_type);
+            let known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();
             closest(name, &known).map(|meant| format!("write policyName: {meant}")).unwrap_or_default()
+        } else {
+            String::new()
         };
         Reason::NoPolicy { kind: policy_type.kind(), name: name.clone(), meant }
     }

@@ -9,6 +9,10 @@ use super::error::{LoadError, Reason};
 use super::model::Source;
 use super::problem::{Fault, FieldPath, Problem, Problems};
 
+/// How many errors get help that takes a look at everything: the line of their field, the name that was probably meant.
+/// Whoever has more of them begins with the first, and a file full of mistakes must not take minutes to refuse.
+pub(super) const HELPED_ERRORS: usize = 50;
+
 /// A YAML (or JSON) text with one document or more, and the name to report it by.
 #[derive(Clone, Debug)]
 pub struct Manifest {
@@ -82,7 +86,9 @@ impl<'a> Document<'a> {
         let problems = problems.into_inner();
         for problem in &problems {
             let mut error = self.error(Reason::Field(problem.clone()));
-            if let Some(line) = self.line_of(problem) {
+            if errors.len() < HELPED_ERRORS
+                && let Some(line) = self.line_of(problem)
+            {
                 error.at.line = line;
             }
             errors.push(error);
@@ -96,8 +102,9 @@ impl<'a> Document<'a> {
         match self.value.get("items").and_then(|items| items.as_array()) {
             Some(items) if is_list => objects.extend((0..).zip(items).map(|(index, value)| {
                 let path = FieldPath::default().field("items").index(index);
-                let line = self.line(&path).unwrap_or(self.at.line);
-                Document { value: *value, path, at: Source { line, ..self.at.clone() }, manifest: self.manifest }
+                let line = if index < HELPED_ERRORS { self.line(&path) } else { None };
+                let at = Source { line: line.unwrap_or(self.at.line), ..self.at.clone() };
+                Document { value: *value, path, at, manifest: self.manifest }
             })),
             _ => objects.push(self),
         }

@@ -2,6 +2,8 @@
 //!
 //! Upstream: `validateMatchResources`, `validateNamedRuleWithOperations` and `ValidateLabelSelector`.
 
+use std::collections::BTreeSet;
+
 use super::decode::{Fields, Node};
 use super::format;
 use super::model::{LabelSelector, MatchResources, NamedRule, Operator, Requirement, Scope};
@@ -127,10 +129,11 @@ fn named_rule(node: &Node<'_, '_>, operations: Operations) -> Option<NamedRule> 
 
 fn resource_names(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     for element in fields.get("resourceNames").map(|list| list.elements()).unwrap_or_default() {
         let Some(name) = element.string() else { continue };
         check(&element, name, format::path_segment);
-        if names.iter().any(|earlier| earlier == name) {
+        if !seen.insert(name) {
             element.report(Fault::Duplicate(name.to_owned()), "");
         }
         names.push(name.to_owned());
@@ -194,6 +197,7 @@ fn non_empty<'a, 'p>(fields: &mut Fields<'a, 'p>, name: &'static str, advice: &s
 fn resources(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let Some(list) = non_empty(fields, "resources", "write for example resources: [pods]") else { return Vec::new() };
     let mut resources: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut other_resource = false;
     for element in list.elements() {
         let Some(text) = element.string() else { continue };
@@ -204,7 +208,7 @@ fn resources(fields: &mut Fields<'_, '_>) -> Vec<String> {
             None => other_resource = text != "*",
             Some((resource, sub)) => {
                 for covering in [format!("{resource}/*"), format!("*/{sub}")] {
-                    if resources.contains(&covering) {
+                    if seen.contains(&covering) {
                         element.invalid(
                             text,
                             format!("if '{covering}' is present, must not specify {text}"),
@@ -215,8 +219,9 @@ fn resources(fields: &mut Fields<'_, '_>) -> Vec<String> {
             }
         }
         resources.push(text.to_owned());
+        seen.insert(text.to_owned());
     }
-    let has = |text: &str| resources.iter().any(|resource| resource == text);
+    let has = |text: &str| seen.contains(text);
     if resources.len() > 1 && has("*/*") {
         list.invalid(
             &resources.join(", "),

@@ -129,3 +129,15 @@ fn the_bundle_loads_without_an_error() {
         );
     }
 }
+
+#[test]
+fn a_file_full_of_mistakes_is_refused_soon() {
+    let fields: String = (0..5_000).map(|i| format!("  unknown{i}: 1\n")).collect();
+    let text = format!("{VALIDATING}{fields}");
+    let started = std::time::Instant::now();
+    let loaded = load_documents(&[&text]);
+    assert_eq!(loaded.errors.len(), 5_000);
+    assert_ne!(loaded.errors.first().map(|error| error.at.line), Some(1), "the first errors have their line");
+    assert_eq!(loaded.errors.last().map(|error| error.at.line), Some(1), "the last ones have their document's");
+    assert!(started.elapsed().as_secs() < 30);
+}
