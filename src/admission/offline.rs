@@ -82,6 +82,14 @@ pub fn with_namespace<'a>(arena: &'a Arena, object: Value<'a>, namespace: &str) 
     Value::Object(with_member(arena, fields, "metadata", metadata))
 }
 
+/// The object without `metadata.namespace`.
+pub fn without_namespace<'a>(arena: &'a Arena, object: Value<'a>) -> Value<'a> {
+    let metadata = object.get("metadata").and_then(|metadata| metadata.as_object());
+    let (Some(fields), Some(metadata)) = (object.as_object(), metadata) else { return object };
+    let kept: Vec<_> = metadata.members().iter().copied().filter(|(key, _)| *key != "namespace").collect();
+    Value::Object(with_member(arena, fields, "metadata", Value::Object(Object::new(arena, &kept))))
+}
+
 /// The object with the member `key`, in place of one that it has.
 pub fn with_member<'a>(arena: &'a Arena, object: Object<'a>, key: &'a str, value: Value<'a>) -> Object<'a> {
     let members: Vec<_> = object.members().iter().copied().chain([(key, value)]).collect();
@@ -161,6 +169,8 @@ mod tests {
         assert_eq!(namespace(named, "media").as_deref(), Some("home"));
         assert_eq!(namespace(Value::Object(Object::default()), "media").as_deref(), Some("media"));
         assert_eq!(namespace(Value::Null, "media"), None);
+        let filled = with_namespace(&arena, pod(&arena, &[]), "media");
+        assert_eq!(without_namespace(&arena, filled), pod(&arena, &[]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod completions;
 mod eval;
 mod load;
 mod logging;
+mod mutate;
 mod namespaces;
 mod output;
 mod policies;
@@ -83,6 +84,7 @@ enum Command {
     Serve(serve::Args),
     Policies(policies::Args),
     WebhookConfig(webhook_config::Args),
+    Mutate(mutate::Args),
     Test(test::Args),
     Completions(completions::Args),
     Eval(eval::Args),
@@ -95,6 +97,7 @@ impl Command {
             Command::Serve(args) => serve::run(args),
             Command::Policies(args) => policies::run(&args),
             Command::WebhookConfig(args) => webhook_config::run(&args),
+            Command::Mutate(args) => mutate::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Eval(args) => eval::run(&args),

@@ -182,15 +182,22 @@ impl Files for Beside {
     }
 }
 
-/// The files of an embedded policy.
+/// The policies of the bundle, as seen from the folder of one of them.
 struct Bundled(Embedded);
 
 impl Files for Bundled {
     fn read(&self, path: &str) -> Result<Manifest, String> {
-        match path {
-            "policy.yaml" => Ok(self.0.manifest()),
-            _ => Err("the bundle holds only policy.yaml".to_owned()),
+        let mut folders = vec![self.0.category, self.0.name];
+        for component in path.split('/') {
+            match component {
+                "." | "" => {}
+                ".." => drop(folders.pop()),
+                name => folders.push(name),
+            }
         }
+        let wanted = |entry: &Embedded| folders == [entry.category, entry.name, "policy.yaml"];
+        let found = policy::embedded().into_iter().find(wanted);
+        found.map(|entry| entry.manifest()).ok_or_else(|| "not in the bundle, which holds policy.yaml files".to_owned())
     }
 }
 

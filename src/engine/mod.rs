@@ -24,7 +24,7 @@ mod validate;
 
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
 pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
-pub use expand::workload_resources;
+pub use expand::{EffectivePod, Origin, expand, workload_resources};
 pub use field::offenders;
 pub use observe::{Observer, Outcome, Place};
 pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};

@@ -1,0 +1,182 @@
+//! `portcullis mutate`: manifests in, what admission would store out.
+
+use std::io::Write;
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::admission::offline::without_namespace;
+use crate::audit::{self, Collection, Manifest, ObjectId};
+use crate::engine::{Context, Decision, PolicySet, expand};
+use crate::json::{self, Arena, Value, yaml};
+use crate::style::{BAD, FAINT, GOOD, STRONG};
+
+use super::audit::{Input, not_read};
+use super::output::{self, Output};
+use super::{Outcome, PolicyFlags};
+
+/// Prints what admission would store
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Mutations concern pods when they are created, never the workloads that Git declares: a Deployment is printed as it is.
+--effective-pods prints the pods that workloads will create, after mutation.
+
+Examples:
+  portcullis mutate pod.yaml                             the objects as they would be stored
+  portcullis mutate --effective-pods --diff manifests/   what would happen to the pods of every workload
+  kubectl kustomize . | portcullis mutate --effective-pods --patch -
+
+Exit codes: 0 done, 2 bad usage, or input that can't be read.")]
+pub struct Args {
+    #[command(flatten)]
+    input: Input,
+
+    /// Prints the pods that workloads will create, in place of the workloads
+    #[arg(long)]
+    effective_pods: bool,
+
+    /// Prints what changes, as a unified diff
+    #[arg(long, conflicts_with = "patch")]
+    diff: bool,
+
+    /// Prints what changes, as one line of JSON per changed object with an RFC 6902 patch
+    #[arg(long)]
+    patch: bool,
+
+    #[command(flatten)]
+    policies: PolicyFlags,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad policies, input that can't be read, output that can't be written.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let policies = args.policies.load()?;
+    let (texts, mut unreadable) = args.input.read()?;
+    let arena = Arena::new();
+    let collection = args.input.collect(&arena, &texts);
+    unreadable.extend(collection.unreadable.iter().cloned());
+
+    let mut out = Output::open(None)?;
+    for manifest in &collection.manifests {
+        let arena = Arena::new();
+        let review = Review { arena: &arena, manifest, collection: &collection, policies: &policies };
+        let stored = review.stored(args);
+        if let Some(denied) = &stored.denied {
+            output::note(&format!("{} would be refused: {denied}", stored.title()));
+        }
+        args.write(&stored, &manifest.source.file, &mut out)?;
+    }
+    out.finish()?;
+    match unreadable.first() {
+        None => Ok(Outcome::Clean),
+        Some(unreadable) => Err(not_read(unreadable)),
+    }
+}
+
+/// One manifest in review.
+#[derive(Clone, Copy)]
+struct Review<'a> {
+    arena: &'a Arena,
+    manifest: &'a Manifest<'a>,
+    collection: &'a Collection<'a>,
+    policies: &'a PolicySet,
+}
+
+/// An object before and after admission.
+struct Stored<'a> {
+    /// The object that the input declares.
+    id: &'a ObjectId,
+    /// Whether it is the pod that the declared object will create, instead of that object.
+    is_effective_pod: bool,
+    before: Value<'a>,
+    after: Value<'a>,
+    denied: Option<String>,
+}
+
+impl<'a> Review<'a> {
+    fn stored(self, args: &Args) -> Stored<'a> {
+        let options = args.input.options();
+        let request = audit::create_request(self.arena, self.manifest, &options);
+        let context = Context { namespaces: &self.collection.namespaces, now: options.now, ..Context::new(self.arena) };
+        let pod = expand(self.arena, &request);
+        if let Some(pod) = pod.as_ref().filter(|_| args.effective_pods) {
+            let decision = self.policies.review(&pod.request, &context);
+            return self.compare(true, pod.request.object, &decision);
+        }
+        let decision = self.policies.review(&request, &context);
+        if pod.is_some() && decision.mutated.is_none() && !args.effective_pods {
+            output::note(&format!(
+                "{} is printed as it is: mutations concern its pods, which --effective-pods prints",
+                self.manifest.id
+            ));
+        }
+        self.compare(false, request.object, &decision)
+    }
+
+    /// The namespace that the input left out is left out again.
+    fn compare(self, is_effective_pod: bool, before: Value<'a>, decision: &Decision<'a>) -> Stored<'a> {
+        let after = decision.mutated.as_ref().map_or(before, |mutated| mutated.object);
+        let written = self.manifest.written.at(&["metadata", "namespace"]).is_some();
+        let shown = |object| if written { object } else { without_namespace(self.arena, object) };
+        let denied = decision.denied.as_ref().map(|denied| denied.message.clone());
+        Stored { id: &self.manifest.id, is_effective_pod, before: shown(before), after: shown(after), denied }
+    }
+}
+
+impl Stored<'_> {
+    fn title(&self) -> String {
+        if self.is_effective_pod { format!("the pods of {}", self.id) } else { self.id.to_string() }
+    }
+}
+
+impl Args {
+    fn write(&self, stored: &Stored<'_>, file: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+        if self.patch {
+            return write_patch(stored, out);
+        }
+        if self.diff {
+            return write_diff(stored, file, out);
+        }
+        writeln!(out, "---")?;
+        if stored.is_effective_pod {
+            writeln!(out, "# {}", stored.title())?;
+        }
+        out.write_all(yaml::to_yaml(stored.after).as_bytes())?;
+        Ok(())
+    }
+}
+
+fn write_patch(stored: &Stored<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+    let patch = json::diff(stored.before, stored.after);
+    if patch.is_empty() {
+        return Ok(());
+    }
+    let ObjectId { api_version, kind, namespace, name } = stored.id;
+    let object = serde_json::json!({"apiVersion": api_version, "kind": kind, "namespace": namespace, "name": name});
+    let is_pod = stored.is_effective_pod;
+    writeln!(out, "{{\"object\":{object},\"effectivePod\":{is_pod},\"patch\":{patch}}}")?;
+    Ok(())
+}
+
+fn write_diff(stored: &Stored<'_>, file: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+    let (before, after) = (yaml::to_yaml(stored.before), yaml::to_yaml(stored.after));
+    if before == after {
+        return Ok(());
+    }
+    writeln!(out, "{STRONG}--- {file}  {}{STRONG:#}", stored.title())?;
+    writeln!(out, "{STRONG}+++ after admission{STRONG:#}")?;
+    let diff = TextDiff::from_lines(&before, &after);
+    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+        writeln!(out, "{FAINT}{}{FAINT:#}", hunk.header().to_string().trim_end())?;
+        for change in hunk.iter_changes() {
+            let line = change.value().trim_end_matches('\n');
+            match change.tag() {
+                ChangeTag::Delete => writeln!(out, "{BAD}-{line}{BAD:#}")?,
+                ChangeTag::Insert => writeln!(out, "{GOOD}+{line}{GOOD:#}")?,
+                ChangeTag::Equal => writeln!(out, " {line}")?,
+            }
+        }
+    }
+    Ok(())
+}
