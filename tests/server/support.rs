@@ -95,7 +95,7 @@ impl Server {
         let prepared = prepare(directory.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["serve", "--offline", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--log-format", "json", "--reload-interval", "50ms", "--drain-delay", "300ms", "--no-embedded"])
+            .args(["--log-format", "json", "--reload-interval", "50ms", "--no-embedded"])
             .arg("--policies")
             .arg(directory.path().join("policies"))
             .args(prepared)
