@@ -6,7 +6,6 @@
 mod annotations;
 mod error;
 pub mod offline;
-mod patch;
 mod request;
 pub mod resources;
 mod response;

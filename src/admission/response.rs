@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::engine::{Decision, Request};
+use crate::json;
 
 use super::request::{API_VERSION, KIND};
-use super::{annotations, patch, warnings};
+use super::{annotations, warnings};
 
 /// Writes the AdmissionReview that answers `request` with `decision`.
 ///
@@ -18,9 +19,10 @@ use super::{annotations, patch, warnings};
 /// empty one from a mutating webhook.
 pub fn write(request: &Request<'_>, decision: &Decision<'_>) -> Vec<u8> {
     let patch = match &decision.mutated {
-        Some(mutated) if decision.allowed() => patch::between(request.object, mutated.object),
+        Some(mutated) if decision.allowed() => Some(json::diff(request.object, mutated.object)),
         _ => None,
-    };
+    }
+    .filter(|patch| !patch.is_empty());
     let status = decision.denied.as_ref().map(|denial| Status {
         status: "Failure",
         message: &denial.message,
@@ -42,7 +44,7 @@ pub fn write(request: &Request<'_>, decision: &Decision<'_>) -> Vec<u8> {
             allowed: decision.allowed(),
             status,
             patch_type: patch.is_some().then_some("JSONPatch"),
-            patch: patch.map(|operations| STANDARD.encode(operations)),
+            patch: patch.map(|operations| STANDARD.encode(operations.to_string())),
             audit_annotations: annotations::prepare(&decision.audit_annotations),
             warnings: warnings::prepare(&decision.warnings),
         },
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
     use crate::admission::parse;
     use crate::engine::{Denial, Mutated};
-    use crate::json::{self as document, Arena};
+    use crate::json::Arena;
 
     const REVIEW: &[u8] = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{
         "uid":"u-1","operation":"CREATE","name":"web","namespace":"shop",
@@ -122,7 +124,7 @@ mod tests {
 
     fn answer(decide: impl for<'a> Fn(&'a Arena, &Request<'a>) -> Decision<'a>) -> Value {
         let arena = Arena::new();
-        let request = parse(&arena, REVIEW, &document::Limits::default()).expect("a good review");
+        let request = parse(&arena, REVIEW, &crate::json::Limits::default()).expect("a good review");
         let decision = decide(&arena, &request);
         serde_json::from_slice(&write(&request, &decision)).expect("an answer in JSON")
     }
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn a_mutated_object_is_answered_with_the_patch_that_makes_it() {
         let answer = answer(|arena, _| {
-            let after = document::parse(arena, br#"{"spec":{"replicas":2}}"#, &document::Limits::default());
+            let after = crate::json::parse(arena, br#"{"spec":{"replicas":2}}"#, &crate::json::Limits::default());
             let mutated = Mutated { object: after.expect("good JSON"), policies: vec!["scale"] };
             Decision { mutated: Some(mutated), ..Decision::default() }
         });
