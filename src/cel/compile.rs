@@ -187,6 +187,11 @@ impl Compiler<'_> {
                 None => plan_error(expr, "matches without text"),
             };
         }
+        if matches!(function.name, "find" | "findAll")
+            && let [_, Node::Constant(Constant::String(pattern)), ..] = args.as_slice()
+        {
+            re2::compile(pattern).map_err(|message| PlanError { message, offset: expr.offset })?;
+        }
         Ok(Node::Call(Box::new(Call { eval: function.eval, cost, args: args.into() })))
     }
 

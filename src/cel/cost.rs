@@ -51,15 +51,23 @@ pub(super) enum CallCost {
     ContainsCidr(bool),
     /// Parsing a field or label selector (argument 1).
     Selector,
+    /// Every element of one list with each of the other, as many times.
+    Pairs(u64),
+    /// Creating the list that is the result.
+    Built,
+    /// Creating the list that flattening the argument to a depth (argument 1, or one) gives.
+    Flattened,
+    /// Every element of the list at this position with each of its own, twice.
+    SelfCompare(u8),
 }
 
 impl CallCost {
     /// The cost of calls to `function`; `overload` is its id where the checker found just one.
     pub fn of(function: &str, overload: Option<&str>) -> Self {
-        if let Some(cost) = Self::of_library(function, overload.unwrap_or("")) {
+        let overload = overload.unwrap_or("");
+        if let Some(cost) = Self::of_list_overload(overload).or_else(|| Self::of_library(function, overload)) {
             return cost;
         }
-        let overload = overload.unwrap_or("");
         match overload {
             "starts_with_string" | "ends_with_string" | "string_to_bytes" | "bytes_to_string" => Self::Traverse(0),
             "strings_quote" | "string_format" => Self::Traverse(0),
@@ -74,6 +82,20 @@ impl CallCost {
                 if ordered.into_iter().any(of_text) { Self::Shorter } else { Self::Fixed(1) }
             }
         }
+    }
+
+    /// The overloads of cel-go's sets and lists, for which its own trackers come before Kubernetes' estimator.
+    fn of_list_overload(overload: &str) -> Option<Self> {
+        Some(match overload {
+            "list_sets_contains_list" | "list_sets_intersects_list" => Self::Pairs(1),
+            "list_sets_equivalent_list" => Self::Pairs(2),
+            "list_slice" | "lists_range" | "list_reverse" => Self::Built,
+            "list_flatten" | "list_flatten_int" => Self::Flattened,
+            "list_distinct" => Self::SelfCompare(0),
+            _ if overload.ends_with("_sort") => Self::SelfCompare(0),
+            _ if overload.ends_with("_sortByAssociatedKeys") => Self::SelfCompare(1),
+            _ => return None,
+        })
     }
 
     fn of_library(function: &str, overload: &str) -> Option<Self> {
@@ -119,12 +141,30 @@ impl CallCost {
             Self::ContainsCidr(parse) => {
                 traverse(2 * arg(0)) + traverse(arg(0)) + 1 + if parse { traverse(arg(1)) } else { 0 }
             }
+            Self::Pairs(times) => arg(0).saturating_mul(arg(1)).saturating_mul(times).saturating_add(1),
+            Self::Built => result.map_or(1, size).saturating_add(1 + LIST),
+            Self::Flattened => {
+                let depth = match args.get(1) {
+                    Some(Value::Int(depth)) => *depth as f64,
+                    _ => 1.0,
+                };
+                ((arg(0) as f64 * depth) as u64).saturating_add(1 + LIST)
+            }
+            Self::SelfCompare(at) => self_compare(args.get(usize::from(at))),
             Self::Selector => {
                 let length = arg(1);
                 LIST + traverse(length) + scaled(scaled(length, 0.5), (LIST + STRUCT) as f64)
             }
         }
     }
+}
+
+/// What comparing all elements of a list with one another costs; text a little more.
+fn self_compare(list: Option<&Value<'_>>) -> u64 {
+    let Some(Value::List(list)) = list else { return 1 + LIST };
+    let factor = if matches!(list.get(0), Some(Value::String(_) | Value::Bytes(_))) { 2.1 } else { 2.0 };
+    let len = list.len() as f64;
+    ((len * len * factor) as u64).saturating_add(1 + LIST)
 }
 
 /// A regular expression of `pattern` characters applied to a text of `text` characters.

@@ -91,7 +91,7 @@ fn too_long(limit: usize, unit: &str) -> String {
 
 fn mismatch(message: &str, regex: &str, examples: &[&str]) -> String {
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
-    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join("or "))
+    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join(" or "))
 }
 
 fn label(text: &[u8]) -> Vec<String> {

@@ -163,7 +163,7 @@ fn sum<'a>(_arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
             }
             (Value::Double(a), Value::Double(b)) => Value::Double(a + b),
             (Value::Duration(a), Value::Duration(b)) => {
-                Value::Duration(a.checked_add(b).ok_or_else(|| Error::new("duration overflow"))?)
+                Value::Duration(a.checked_add(b).ok_or_else(|| Error::new("integer overflow"))?)
             }
             _ => return Err(Error::no_such_overload()),
         };

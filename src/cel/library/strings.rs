@@ -59,15 +59,15 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "upperAscii", overloads: &[overload("string_upper_ascii", "string.() -> string")], eval: upper },
 ];
 
-/// `indexOf` of a string: the first position at or after `offset`.
+/// `indexOf` of a string: the first position at or after `offset`. An empty part is found at any offset, even outside.
 pub fn index_of(text: &str, part: &str, offset: i64) -> Result<i64, Error> {
-    let Ok(offset) = usize::try_from(offset) else { return Err(out_of_range(offset)) };
-    let Some(start) = byte_at(text, offset) else {
-        return Ok(if part.is_empty() { characters(text) } else { -1 });
-    };
+    if part.is_empty() {
+        return Ok(offset);
+    }
+    let Ok(start) = usize::try_from(offset) else { return Err(out_of_range(offset)) };
+    let Some(start) = byte_at(text, start) else { return Ok(-1) };
     let (before, rest) = text.split_at(start);
     Ok(match memmem::find(rest.as_bytes(), part.as_bytes()) {
-        // An empty part is found at the end too; for all others the offset must be before the end.
         Some(at) => characters(before) + characters(rest.get(..at).unwrap_or_default()),
         None => -1,
     })
@@ -80,10 +80,10 @@ pub fn last_index_of(text: &str, part: &str) -> i64 {
 
 /// `lastIndexOf` of a string: the last position at or before `offset`; -1 if the offset is at the end or beyond.
 pub fn last_index_of_before(text: &str, part: &str, offset: i64) -> Result<i64, Error> {
-    let Ok(before) = usize::try_from(offset) else { return Err(out_of_range(offset)) };
     if part.is_empty() {
-        return Ok(offset.min(characters(text)));
+        return Ok(offset);
     }
+    let Ok(before) = usize::try_from(offset) else { return Err(out_of_range(offset)) };
     let Some(start) = byte_at(text, before).filter(|start| *start < text.len()) else { return Ok(-1) };
     let end = start.saturating_add(part.len()).min(text.len());
     // Matches of valid UTF-8 in valid UTF-8 begin at character boundaries, wherever the searched bytes end.
