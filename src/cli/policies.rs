@@ -359,3 +359,60 @@ impl Finding {
         Self { level, file: at.file.clone(), document: at.document, line: at.line, message }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINOR: u32 = 36;
+
+    fn text(render: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        render(&mut out).expect("a vector takes everything");
+        String::from_utf8(out.into_inner()).expect("UTF-8")
+    }
+
+    fn load_bundle() -> LoadedPolicies {
+        let manifests: Vec<_> = policy::embedded().iter().map(Embedded::manifest).collect();
+        policy::load(&manifests, MINOR)
+    }
+
+    #[test]
+    fn the_list_names_each_policy_below_its_category_and_counts_them() {
+        let loaded = load_bundle();
+        let mut rows: Vec<_> = loaded.policies.iter().map(Row::new).collect();
+        rows.sort_by_key(|row| (row.category, row.name));
+        let list = text(|out| list_text(&rows, out));
+        let line = |name: &str| list.lines().position(|line| line.trim_start().starts_with(name));
+        let (category, policy) = (line("images"), line("require-pinned-images"));
+        assert!(category.is_some() && category < policy, "{list}");
+        assert!(list.contains(&format!("\n{} policies: ", loaded.policies.len())), "{list}");
+        assert!(rows.iter().all(|row| !row.title.is_empty() && !row.severity.is_empty()), "{list}");
+    }
+
+    #[test]
+    fn showing_a_policy_of_the_bundle_ends_with_its_readme() {
+        let loaded = load_bundle();
+        let named =
+            loaded.policies.iter().find(|policy| policy.name == "require-pinned-images").expect("in the bundle");
+        let shown = text(|out| describe(named, out));
+        assert!(shown.starts_with("require-pinned-images  "), "{shown}");
+        assert!(shown.contains("  matches  CREATE, UPDATE of pods, pods/ephemeralcontainers (core/v1)\n"), "{shown}");
+        assert!(shown.contains("\n# require-pinned-images\n"), "{shown}");
+    }
+
+    #[test]
+    fn lint_marks_errors_and_warnings_and_counts_them() {
+        let wrong = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: a}\n\
+                     spec:\n  matchConstraints:\n    resourceRules: [{apiGroups: [''], apiVersions: [v1], resources: \
+                     [pods], operations: [CREATE]}]\n  validations:\n  - expresion: 'true'\n    expression: 'true'\n";
+        let found = policy::lint(&[Manifest::new("a.yaml", wrong)], MINOR);
+        let shown = text(|out| lint_text(&found, 1, out));
+        assert!(shown.contains("error    a.yaml:8: (document 1) ValidatingAdmissionPolicy/a: spec.validations[0].expresion: unknown field; write expression\n"), "{shown}");
+        assert!(
+            shown.contains("warning  a.yaml:1: (document 1) ValidatingAdmissionPolicy/a: no binding names"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("1 error, 1 warning in 1 file\n"), "{shown}");
+    }
+}
