@@ -248,7 +248,7 @@ items:
         for _ in 0..=MAX_LIST_DEPTH {
             list = format!("{{apiVersion: v1, kind: List, metadata: {{}}, items: [{list}]}}");
         }
-        assert_eq!(objects(&list), ["List"]);
+        assert_eq!(objects(&list), ["List default/?"]);
     }
 
     #[test]

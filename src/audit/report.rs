@@ -146,12 +146,13 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 impl std::fmt::Display for ObjectId {
-    /// `Deployment media/jellyfin`, `Namespace media`.
+    /// `Deployment media/jellyfin`, `Namespace media`; `Pod media/?` for one without a name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.kind)?;
         match (self.namespace.as_str(), self.name.as_str()) {
             ("", "") => Ok(()),
             ("", name) => write!(f, " {name}"),
+            (namespace, "") => write!(f, " {namespace}/?"),
             (namespace, name) => write!(f, " {namespace}/{name}"),
         }
     }

@@ -148,7 +148,8 @@ pub fn read_manifests(path: &Path) -> anyhow::Result<Vec<Manifest>> {
 /// The file can't be read.
 pub fn read_manifest(path: &Path) -> anyhow::Result<Manifest> {
     let text = fs::read_to_string(path).with_context(|| format!("{}: can't read", path.display()))?;
-    Ok(Manifest::new(path.to_string_lossy(), text))
+    let name = path.strip_prefix(".").unwrap_or(path);
+    Ok(Manifest::new(name.to_string_lossy(), text))
 }
 
 /// Kubernetes 1.`minor`.

@@ -1,0 +1,137 @@
+//! `portcullis audit`.
+
+use std::path::Path;
+
+use super::{LABELS, checkout, pod, portcullis, portcullis_with};
+
+const SAMPLE: &str = "examples/media-server";
+
+#[test]
+fn reports_the_sample_for_people() {
+    let run = portcullis(&["audit", SAMPLE]);
+    insta::assert_snapshot!(run.stdout);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn reports_the_sample_for_programs() {
+    let run = portcullis(&["audit", "--format", "json", SAMPLE]);
+    assert_eq!(run.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(report["schema"], "portcullis.dev/audit/v1");
+    assert_eq!(report["summary"]["objects"], 7);
+    assert_eq!(report["summary"]["deny"], 3);
+    let privileged = report["findings"].as_array().expect("a list").iter().find(|finding| finding["verdict"] == "warn");
+    let privileged = privileged.expect("the finding that will be repaired");
+    assert_eq!(privileged["policy"], "pss-baseline-privileged");
+    assert_eq!(privileged["field"], "spec.template.spec.containers[0].securityContext.privileged");
+    let object = serde_json::json!(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "media", "name": "jellyfin"});
+    assert_eq!(privileged["object"], object);
+    let source =
+        serde_json::json!({"file": "examples/media-server/jellyfin/deployment.yaml", "document": 0, "line": 26});
+    assert_eq!(privileged["source"], source);
+}
+
+#[test]
+fn says_what_it_leaves_out_when_asked() {
+    let run = portcullis(&["audit", "-v", SAMPLE]);
+    insta::assert_snapshot!(run.stderr);
+}
+
+#[test]
+fn a_pinned_and_unprivileged_copy_of_the_sample_passes() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE).join(name));
+    let jellyfin = read("jellyfin/deployment.yaml").expect("the sample");
+    let dir = checkout(&[("jellyfin.yaml", &jellyfin.replace("jellyfin:latest", "jellyfin:10.10.7"))]);
+    let run = portcullis_with(&["audit", "-n", "media", "--fail-on", "deny", "."], "", dir.path());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let run = portcullis_with(&["audit", "-n", "media", "--fail-on", "warn", "."], "", dir.path());
+    assert_eq!(run.code, 1, "the privilege that will be repaired is a warning");
+    let run = portcullis_with(&["audit", "-n", "elsewhere", "."], "", dir.path());
+    assert_eq!(run.code, 1, "elsewhere nobody repairs it");
+}
+
+#[test]
+fn fails_on_the_verdict_that_is_asked_for() {
+    for (act, deny, warn, audit) in [("deny", 1, 1, 1), ("warn", 0, 1, 1), ("audit", 0, 0, 1), ("none", 0, 0, 0)] {
+        let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &pod(act))]);
+        for (fail_on, code) in [("deny", deny), ("warn", warn), ("audit", audit), ("never", 0)] {
+            let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--fail-on", fail_on, "pod.yaml"];
+            let run = portcullis_with(&args, "", dir.path());
+            assert_eq!(run.code, code, "{act} --fail-on {fail_on}: {}{}", run.stdout, run.stderr);
+        }
+    }
+}
+
+#[test]
+fn reads_standard_input_and_writes_a_file() {
+    let dir = checkout(&[("policy.yaml", LABELS)]);
+    let input = format!("{}---\n{}", pod("deny"), pod("warn"));
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "-o", "report.txt", "-"];
+    let run = portcullis_with(&args, &input, dir.path());
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    let report = std::fs::read_to_string(dir.path().join("report.txt")).expect("the report");
+    assert!(report.contains("  -:7  deny  low  labels (deny)\n    metadata.labels.bad: yes is bad\n"), "{report}");
+    assert!(report.contains("  -:15  warn  low  labels (warn)\n"), "{report}");
+    assert!(report.ends_with("1 deny, 1 warn in 2 of 2 objects; 0 checks passed\n"), "{report}");
+}
+
+#[test]
+fn exempts_what_an_exemption_covers_until_it_expires() {
+    let exemption = |expires: &str| {
+        format!(
+            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {{name: legacy}}\nspec:\n  \
+             policies: [labels]\n  reason: moves next month\n  expires: {expires}\n  match:\n    kinds: [Pod]\n    names: [deny]\n"
+        )
+    };
+    for (expires, code, verdict) in [("2999-01-01", 0, "exempt"), ("2020-01-01", 1, "deny")] {
+        let text = exemption(expires);
+        let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &pod("deny")), ("exemptions.yaml", &text)]);
+        let args =
+            ["audit", "--no-embedded", "--policies", "policy.yaml", "--exemptions", "exemptions.yaml", "pod.yaml"];
+        let run = portcullis_with(&args, "", dir.path());
+        assert!(run.code == code && run.stdout.contains(verdict), "{}{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
+fn a_document_that_is_not_yaml_is_reported_and_the_others_are_judged() {
+    let dir = checkout(&[("policy.yaml", LABELS), ("m/a.yaml", "a: [1\n"), ("m/b.yaml", &pod("deny"))]);
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "m"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("not judged\n  m/a.yaml:"), "{}", run.stdout);
+    assert!(run.stdout.contains("Pod default/deny"), "{}", run.stdout);
+
+    std::fs::remove_file(dir.path().join("m/b.yaml")).expect("gone");
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!(run.code, 2, "nothing was found, but not everything was read");
+    assert!(run.stderr.contains("error: m/a.yaml:"), "{}", run.stderr);
+}
+
+#[test]
+fn names_the_mistake_in_a_policy() {
+    let dir = checkout(&[("policy.yaml", &LABELS.replace("validations:", "validation:")), ("pod.yaml", &pod("deny"))]);
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("policy.yaml:13: (document 1)"), "{}", run.stderr);
+    assert!(run.stderr.contains("spec.validation: unknown field; write validations"), "{}", run.stderr);
+}
+
+#[test]
+fn does_not_follow_a_pipe_that_nobody_reads() {
+    let input = pod("deny");
+    let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &input)]);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["audit", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the binary ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,43 @@
+//! `portcullis eval`.
+
+use super::{checkout, portcullis, portcullis_with};
+
+const POD: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: 'nginx:1'}]}\n";
+
+#[test]
+fn evaluates_an_expression_on_an_object() {
+    let dir = checkout(&[("pod.yaml", POD)]);
+    let args = ["eval", "object.spec.containers.map(c, c.image)", "-f", "pod.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("nginx:1"), "{}", run.stdout);
+}
+
+#[test]
+fn an_expression_that_does_not_compile_is_bad_input() {
+    let run = portcullis(&["eval", "1 + 'a'"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("no matching overload"), "{}", run.stderr);
+}
+
+#[test]
+fn evaluates_a_batch_line_by_line() {
+    let batch = r#"{"expr":"1 + 2"}
+{"expr":"1 +"}
+{"expr":"1 / 0"}
+{"expr":"object.spec.containers[0].image.endsWith(':1')","object":{"spec":{"containers":[{"image":"nginx:1"}]}}}
+{"expr":"x + 1","bindings":{"x":{"t":"int","v":"41"}}}
+"#;
+    let dir = checkout(&[("batch.jsonl", batch)]);
+    let run = portcullis_with(&["eval", "--batch", "batch.jsonl"], "", dir.path());
+    let lines: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines.len(), 5, "{}{}", run.stdout, run.stderr);
+    assert_eq!(lines[0]["value"], serde_json::json!({"t": "int", "v": "3"}));
+    assert_eq!(lines[0]["type"], "int");
+    assert_eq!(lines[1]["stage"], "compile");
+    assert_eq!(lines[2]["stage"], "runtime");
+    assert_eq!(lines[3]["value"], serde_json::json!({"t": "bool", "v": true}));
+    assert_eq!(lines[4]["value"], serde_json::json!({"t": "int", "v": "42"}));
+}

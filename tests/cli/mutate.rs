@@ -1,0 +1,52 @@
+//! `portcullis mutate`.
+
+use super::{checkout, portcullis, portcullis_with};
+
+const JELLYFIN: &str = "examples/media-server/jellyfin/deployment.yaml";
+
+#[test]
+fn shows_what_will_happen_to_the_pods_of_a_workload() {
+    let run = portcullis(&["mutate", "-n", "media", "--effective-pods", "--diff", JELLYFIN]);
+    insta::assert_snapshot!(run.stdout);
+    assert_eq!(run.code, 0);
+    assert!(run.stderr.contains("note: the pods of Deployment media/jellyfin would be refused"), "{}", run.stderr);
+}
+
+#[test]
+fn leaves_a_workload_as_git_declares_it() {
+    let run = portcullis(&["mutate", "-n", "media", JELLYFIN]);
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.starts_with("---\napiVersion: apps/v1\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("privileged: true"), "{}", run.stdout);
+    assert!(!run.stdout.contains("namespace:"), "the namespace was not written: {}", run.stdout);
+    assert!(run.stderr.contains("--effective-pods"), "{}", run.stderr);
+}
+
+#[test]
+fn prints_a_patch_for_each_changed_object() {
+    let run = portcullis(&["mutate", "-n", "media", "--effective-pods", "--patch", "examples/media-server"]);
+    assert_eq!(run.code, 0);
+    let lines: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let names: Vec<_> = lines.iter().map(|line| line["object"]["name"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, ["jellyfin", "qbittorrent", "backup", "sonarr"]);
+    let removed = serde_json::json!({"op": "remove", "path": "/spec/containers/0/securityContext/privileged"});
+    assert!(lines[0]["patch"].as_array().expect("a list").contains(&removed), "{}", lines[0]);
+    assert_eq!(lines[0]["effectivePod"], true);
+}
+
+#[test]
+fn the_stored_pod_is_not_changed_again() {
+    let first = portcullis(&["mutate", "-n", "media", "--effective-pods", "examples/media-server"]);
+    assert!(first.stdout.contains("allowPrivilegeEscalation: false"), "{}", first.stdout);
+    let dir = checkout(&[("pods.yaml", &first.stdout)]);
+    let second = portcullis_with(&["mutate", "-n", "media", "--patch", "pods.yaml"], "", dir.path());
+    assert_eq!((second.code, second.stdout.as_str()), (0, ""), "{}", second.stderr);
+}
+
+#[test]
+fn a_diff_and_a_patch_exclude_each_other() {
+    let run = portcullis(&["mutate", "--diff", "--patch", JELLYFIN]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--diff"), "{}", run.stderr);
+}

@@ -1,0 +1,135 @@
+//! `portcullis test`.
+
+use super::{LABELS, checkout, portcullis, portcullis_with};
+
+const SUITE: &str = r#"apiVersion: portcullis.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: labels}
+spec:
+  policies: [policy.yaml]
+  defaults: {namespace: media}
+  cases:
+  - name: rejects a bad label
+    objectFile: pods.yaml#Pod/deny
+    expect: {verdict: deny, policy: labels, field: metadata.labels.bad, message: ^metadata.*is bad$}
+  - name: accepts other labels
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {act: deny}}}
+    expect: {verdict: allow}
+  - name: leaves pods without labels alone
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a}}
+    expect: {verdict: skip}
+  - name: warns
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {act: warn, bad: x}}}
+    expect: {verdict: warn, message: x is bad}
+  - name: records
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {act: audit, bad: x}}}
+    expect: {verdict: audit}
+  - name: needs a text
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {act: deny, bad: x}}}
+    expect: {patched: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {act: deny, bad: x}}}, verdict: deny}
+"#;
+
+const PODS: &str = "{apiVersion: v1, kind: Pod, metadata: {name: deny, labels: {act: deny, bad: 'yes'}}}\n---\n\
+                    {apiVersion: v1, kind: Pod, metadata: {name: other}}\n";
+
+fn suite(text: &str) -> tempfile::TempDir {
+    checkout(&[("p/policy.yaml", LABELS), ("p/tests.yaml", text), ("p/pods.yaml", PODS)])
+}
+
+#[test]
+fn the_embedded_suites_pass() {
+    let run = portcullis(&["test"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let last = run.stdout.lines().last().unwrap_or_default();
+    assert!(last.ends_with(" passed, 0 failed"), "{last}");
+}
+
+#[test]
+fn the_embedded_policies_are_exercised_throughout() {
+    let run = portcullis(&["test", "--min-coverage", "100"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn runs_every_kind_of_expectation() {
+    let dir = suite(SUITE);
+    let run = portcullis_with(&["test", "--coverage", "."], "", dir.path());
+    insta::assert_snapshot!(run.stdout);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn shows_what_came_out_instead() {
+    let wrong = SUITE
+        .replace("{verdict: allow}", "{verdict: deny}")
+        .replace("{verdict: skip}", "{verdict: allow}")
+        .replace("{verdict: audit}", "{verdict: audit, message: nothing of the kind}")
+        .replace("{act: deny, bad: x}}}, verdict", "{act: deny, bad: z}}}, verdict");
+    let dir = suite(&wrong);
+    let run = portcullis_with(&["test", "p/tests.yaml"], "", dir.path());
+    insta::assert_snapshot!(run.stdout);
+    assert_eq!((run.code, run.stdout.lines().last()), (1, Some("2 passed, 4 failed")));
+}
+
+#[test]
+fn runs_only_the_cases_that_are_asked_for() {
+    let dir = suite(SUITE);
+    let run = portcullis_with(&["test", "--run", "labels/(warns|records)", "p"], "", dir.path());
+    assert_eq!((run.code, run.stdout.lines().last()), (0, Some("2 passed, 0 failed")));
+    let run = portcullis_with(&["test", "--run", "no such case", "p"], "", dir.path());
+    assert_eq!(run.code, 2, "a filter that matches nothing is a mistake");
+}
+
+#[test]
+fn names_what_no_case_has_exercised() {
+    let dir = suite(SUITE);
+    let args = ["test", "--run", "accepts", "--min-coverage", "80", "p"];
+    let run = portcullis_with(&args, "", dir.path());
+    insta::assert_snapshot!(run.stdout);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("coverage is 50.0 %, and has to be 80 %"), "{}", run.stderr);
+}
+
+#[test]
+fn a_typo_in_a_key_is_an_error_with_its_line() {
+    for (written, typo, says) in [
+        (
+            "    objectFile:",
+            "    objectfile:",
+            "tests.yaml:9: (document 1) PolicyTest/labels: spec.cases[0].objectfile: unknown field; write objectFile",
+        ),
+        ("{verdict: allow}", "{verdikt: allow}", "spec.cases[1].expect.verdikt: unknown field; write verdict"),
+        ("{verdict: skip}", "{verdict: skipped}", "spec.cases[2].expect.verdict: Unsupported value: \"skipped\""),
+        ("message: x is bad", "message: 'x ('", "spec.cases[3].expect.message: Invalid value: \"x (\": unclosed group"),
+        ("policies: [policy.yaml]", "policies: [other.yaml]", "spec.policies[0]: Invalid value: \"other.yaml\""),
+        ("#Pod/deny", "#Pod/none", "no such object; it holds Pod/deny, Pod/other"),
+        ("#Pod/deny", "", "2 objects; write pods.yaml#kind/name: Pod/deny, Pod/other"),
+        ("{verdict: audit}", "{verdict: allow, message: a}", "spec.cases[4].expect.verdict: Forbidden"),
+        ("  - name: warns\n", "  - nmae: warns\n", "spec.cases[3].nmae: unknown field; write name"),
+        ("kind: PolicyTest", "kind: PolicyTests", "kind: Unsupported value: \"PolicyTests\""),
+    ] {
+        let dir = suite(&SUITE.replacen(written, typo, 1));
+        let run = portcullis_with(&["test", "p"], "", dir.path());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{typo}");
+        assert!(run.stderr.contains(says), "{typo}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_policy_that_does_not_compile_fails_the_run() {
+    let broken = LABELS.replace("has(object.metadata.labels)", "has(object.metadata.labels) + 1");
+    let dir = checkout(&[("policy.yaml", &broken), ("tests.yaml", SUITE), ("pods.yaml", PODS)]);
+    let run = portcullis_with(&["test", "."], "", dir.path());
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(run.stderr.contains("spec.matchConditions[0].expression"), "{}", run.stderr);
+}
+
+#[test]
+fn writes_junit_and_json() {
+    let dir = suite(SUITE);
+    let run = portcullis_with(&["test", "--format", "junit", "."], "", dir.path());
+    assert!(run.stdout.contains("<testsuite name=\"labels\" tests=\"6\" failures=\"0\""), "{}", run.stdout);
+    let run = portcullis_with(&["test", "--format", "json", "."], "", dir.path());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(report["summary"], serde_json::json!({"passed": 6, "failed": 0}));
+}
