@@ -106,6 +106,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let collection = args.input.collect(&arena, &texts);
     let mut report = audit::run(&collection, &policies, &args.input.options());
     report.unreadable.extend(unreadable);
+    let is_empty = report.left_out.iter().all(|document| document.reason == Reason::Empty);
+    if report.objects.is_empty() && report.unreadable.is_empty() && is_empty {
+        // A failed `kubectl kustomize` at the other end of a pipe would otherwise look like a clean bill.
+        anyhow::bail!("nothing to judge: the input holds no document");
+    }
 
     let mut out = Output::open(args.output.as_deref())?;
     args.format.render(&report, &mut out)?;

@@ -78,6 +78,16 @@ fn reads_standard_input_and_writes_a_file() {
 }
 
 #[test]
+fn an_empty_input_is_no_clean_bill() {
+    let dir = checkout(&[("empty/notes.txt", "nothing")]);
+    for (path, stdin) in [("-", ""), ("-", "# nothing\n---\n"), ("empty", "")] {
+        let run = portcullis_with(&["audit", path], stdin, dir.path());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{path} {stdin:?}");
+        assert!(run.stderr.contains("nothing to judge"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn exempts_what_an_exemption_covers_until_it_expires() {
     let exemption = |expires: &str| {
         format!(
