@@ -150,8 +150,9 @@ mod tests {
 
     #[test]
     fn leaves_out_the_other_documents_of_a_checkout() {
+        type Case<'c> = (&'c str, &'c [(&'c str, Value<'c>)], Reason);
         let text = Value::String;
-        let cases: &[(&str, &[(&str, Value<'_>)], Reason)] = &[
+        let cases: &[Case<'_>] = &[
             ("kustomization.yaml", &[("resources", OBJECT)], Reason::Kustomization),
             (
                 "a.yaml",

@@ -81,7 +81,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(audit::Args),
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Policies(policies::Args),
     WebhookConfig(webhook_config::Args),
     Mutate(mutate::Args),
@@ -94,7 +94,7 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Command::Audit(args) => audit::run(&args),
-            Command::Serve(args) => serve::run(args),
+            Command::Serve(args) => serve::run(*args),
             Command::Policies(args) => policies::run(&args),
             Command::WebhookConfig(args) => webhook_config::run(&args),
             Command::Mutate(args) => mutate::run(&args),
