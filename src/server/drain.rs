@@ -16,14 +16,14 @@ pub enum Stage {
     /// No longer ready, but still accepting. HTTP/2 clients are told to take their next requests elsewhere, HTTP/1.1
     /// clients to close after the response.
     Leaving,
-    /// The listener is closed; connections made at the last moment may still send their first request.
+    /// The listener is closed. Requests in progress are finished, and so is one more on each HTTP/1.1 connection whose
+    /// client sent it before it could know; see [`LAST_REQUEST`].
     Closed,
-    /// Idle connections are closed; requests in progress are finished.
-    Finishing,
 }
 
-/// How long after closing the listener a connection that was just made may take to send its request.
-const LAST_REQUEST: Duration = Duration::from_millis(500);
+/// How long an idle HTTP/1.1 connection is kept after the listener was closed, or after its handshake if that ended
+/// later: HTTP/1.1 can't tell a client to stop sending, so what is under way gets time to arrive.
+pub const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The side that moves from stage to stage.
 #[derive(Debug)]
@@ -44,13 +44,11 @@ impl Drain {
         (Self { stage: sender }, Watch { stage: receiver })
     }
 
-    /// Walks through the stages; returns when idle connections have been told to close.
+    /// Walks through the stages; returns when the listener has been told to close.
     pub async fn run(&self, delay: Duration) {
         self.stage.send_replace(Stage::Leaving);
         tokio::time::sleep(delay).await;
         self.stage.send_replace(Stage::Closed);
-        tokio::time::sleep(LAST_REQUEST).await;
-        self.stage.send_replace(Stage::Finishing);
     }
 }
 

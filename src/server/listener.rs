@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::drain::{Slots, Stage, Watch};
+use super::drain::{LAST_REQUEST, Slots, Stage, Watch};
 use super::metrics::Metrics;
 
 /// What a connection may cost.
@@ -166,25 +166,32 @@ impl Connection {
         gauge.dec();
     }
 
-    async fn http<S>(mut self, stream: S, protocol: Protocol)
+    async fn http<S>(self, stream: S, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let leave_at = match (protocol, self.watch.stage()) {
+        let (leave_at, patience) = match (protocol, self.watch.stage()) {
             // HTTP/2 can say "no new requests" without losing any.
-            (Protocol::Http2, Stage::Serving) => Stage::Leaving,
+            (Protocol::Http2, Stage::Serving) => (Stage::Leaving, Duration::ZERO),
             // A connection made while leaving has nowhere better to go yet.
-            (Protocol::Http2, _) => Stage::Closed,
+            (Protocol::Http2, _) => (Stage::Closed, Duration::ZERO),
             // HTTP/1.1 connections end by themselves after their next response; see `handlers`.
-            (Protocol::Http1, _) => Stage::Finishing,
+            (Protocol::Http1, _) => (Stage::Closed, LAST_REQUEST),
         };
         let builder = self.builder(protocol);
         let service = TowerToHyperService::new(self.router);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
+        let mut watch = self.watch;
+        let leave = async {
+            watch.reached(leave_at).await;
+            tokio::time::sleep(patience).await;
+        };
         let ended = tokio::select! {
+            // First, so that a request that has arrived counts as one in progress.
+            biased;
             ended = connection.as_mut() => ended,
-            () = self.watch.reached(leave_at) => {
+            () = leave => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -109,7 +109,7 @@ async fn finishes_a_request_whose_body_is_still_arriving() {
     stream.write_all(&body.as_bytes()[..10]).await.unwrap();
     server.until("the request's start", async || server.metric("portcullis_admission_in_flight").await == 1.0).await;
     server.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let answer = crate::connections::exchange(&mut stream, &body.as_bytes()[10..]).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(server.wait(), Some(0));
