@@ -62,11 +62,9 @@ fn locate_in_part(text: &str, document: usize, path: &[Step<'_>]) -> Result<Opti
                     _ => {}
                 }
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                // What the path leads through has ended: nothing nearer can follow.
-                if open.pop().is_some_and(|level| level.depth.is_some()) {
-                    return Ok(best);
-                }
+            // What the path leads through has ended: nothing nearer can follow.
+            Event::SequenceEnd | Event::MappingEnd if open.pop().is_some_and(|level| level.depth.is_some()) => {
+                return Ok(best);
             }
             _ => {}
         }

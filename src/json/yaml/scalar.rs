@@ -88,11 +88,10 @@ fn mismatch(tag: &str, text: &str) -> Fault {
     Fault::Tag { tag: tag.to_owned(), text: text.to_owned() }
 }
 
-/// The integer that Go's JSON encoder would write for a float: without exponent below 1e21, so it must fit `i64`.
+/// The integer that a float becomes on its way through JSON: Go writes the shortest digits that tell it from other
+/// floats, then zeros, and reads what fits `i64` as an integer.
 fn integral(value: f64) -> Option<i64> {
-    // Both bounds are exact as floats; the upper one is the first that does not fit.
-    let fits = value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0;
-    (fits && value.fract() == 0.0).then_some(value as i64)
+    if value.fract() == 0.0 { value.to_string().parse().ok() } else { None }
 }
 
 /// The type of a plain scalar without a tag.

@@ -36,13 +36,14 @@ pub(super) fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
 
 fn end_of_part(text: &str) -> usize {
     let mut at = 0;
-    let mut directives = text.starts_with('%');
+    // Before its `---`, a document has nothing but directives and comments.
+    let (mut prelude, mut directives) = (true, false);
     for line in text.split_inclusive('\n') {
-        let prelude = line.starts_with(['%', '#']) || line.trim().is_empty();
-        if at > 0 && is_separator(line) && !directives {
+        if at > 0 && is_separator(line) && !(prelude && directives) {
             return at;
         }
-        directives = if prelude { directives || line.starts_with('%') } else { false };
+        directives |= line.starts_with('%');
+        prelude &= line.starts_with(['%', '#']) || line.trim().is_empty();
         at += line.len();
     }
     text.len()
@@ -66,6 +67,7 @@ mod tests {
             ("# c\n--- # d\nb", vec![("# c\n", 1), ("--- # d\nb", 2)]),
             ("a: |\n  x\n ---\n----\n", vec![("a: |\n  x\n ---\n----\n", 1)]),
             ("%YAML 1.1\n# c\n---\na\n---\n", vec![("%YAML 1.1\n# c\n---\na\n", 1), ("---\n", 5)]),
+            ("---\n%a\n---\nb", vec![("---\n%a\n", 1), ("---\nb", 3)]),
             ("\u{feff}---\na", vec![("---\na", 1)]),
         ] {
             let found: Vec<_> = split(text).map(|part| (part.text, part.line)).collect();
