@@ -12,9 +12,6 @@ use walkdir::{DirEntry, WalkDir};
 /// The largest file that is read, in bytes. The API server takes objects of up to 3 MiB; a file may hold many.
 pub const MAX_FILE_SIZE: u64 = 32 << 20;
 
-/// How deep directories may be nested.
-const MAX_DEPTH: usize = 64;
-
 /// A text that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFile {
@@ -62,7 +59,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<Read
             keep(read_file(path));
             continue;
         }
-        let walk = WalkDir::new(path).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name();
+        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
             match entry {
                 Ok(entry) if entry.file_type().is_file() && is_manifest_name(entry.path()) => {

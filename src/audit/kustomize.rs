@@ -10,8 +10,6 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::json::{Arena, Value, yaml};
 
-/// How many directories above a file are searched.
-const MAX_ANCESTORS: usize = 16;
 /// The largest kustomization that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
@@ -76,7 +74,7 @@ impl Kustomizations {
 /// The directories that can hold a kustomization for `file`, nearest first, up to the root of the checkout.
 fn ancestors(file: &Path) -> Vec<PathBuf> {
     let mut directories = Vec::new();
-    for directory in file.ancestors().skip(1).take(MAX_ANCESTORS) {
+    for directory in file.ancestors().skip(1) {
         directories.push(directory.to_owned());
         if directory.join(".git").exists() {
             break;
@@ -105,7 +103,10 @@ fn read(directory: &Path) -> Option<Kustomization> {
     let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
     let path = names.iter().map(|name| directory.join(name)).find(|path| path.is_file())?;
     let mut text = String::new();
-    File::open(path).ok()?.take(MAX_SIZE).read_to_string(&mut text).ok()?;
+    let size = File::open(path).ok()?.take(MAX_SIZE + 1).read_to_string(&mut text).ok()?;
+    if size as u64 > MAX_SIZE {
+        return None;
+    }
     let arena = Arena::new();
     let document = yaml::documents(&arena, &text).into_iter().next()?.ok()?;
     Some(Kustomization::of(document.value, directory))
@@ -204,6 +205,19 @@ mod tests {
             ("a/file.yaml", ""),
         ])?;
         assert_eq!(Kustomizations::default().namespace_of(&dir.path().join("a/file.yaml")), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_kustomization_beyond_the_size_limit_says_nothing() -> io::Result<()> {
+        let text = "namespace: media\nresources: [a.yaml]\n#";
+        let limit = usize::try_from(MAX_SIZE).unwrap_or(usize::MAX);
+        let padding = "x".repeat(limit - text.len());
+        for (text, namespace) in [(format!("{text}{padding}"), Some("media")), (format!("{text}{padding}x"), None)] {
+            let dir = checkout(&[("kustomization.yaml", &text), ("a.yaml", "")])?;
+            let found = Kustomizations::default().namespace_of(&dir.path().join("a.yaml"));
+            assert_eq!(found.as_deref(), namespace);
+        }
         Ok(())
     }
 
