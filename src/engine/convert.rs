@@ -19,15 +19,20 @@ pub enum ConvertError {
     /// A value of a type that JSON can't express.
     #[error("type conversion error from '{0}' to '*structpb.Value'")]
     Unsupported(String),
+    /// A type.
+    #[error("type conversion not supported for 'type'")]
+    Type,
     /// A map with a key that is no string.
-    #[error("map key is of type {0}, not string")]
+    #[error("unsupported type conversion from '{0}' to string")]
     Key(String),
     /// `optional.none()`.
     #[error("optional.none() dereference")]
     None,
     /// NaN or an infinity.
-    #[error("JSON has no number {0}")]
-    NotANumber(String),
+    #[error(
+        "json: error calling MarshalJSON for type *structpb.Value: proto: google.protobuf.Value.number_value: invalid {0} value"
+    )]
+    NotANumber(&'static str),
 }
 
 /// How numbers are written.
@@ -129,7 +134,8 @@ fn to_json<'a>(arena: &'a Arena, value: Cel<'a>, numbers: Numbers) -> Result<Val
         Cel::Struct(message) => fields(arena, message, numbers)?,
         Cel::Optional(Some(inner)) => to_json(arena, *inner, numbers)?,
         Cel::Optional(None) => return Err(ConvertError::None),
-        Cel::Type(_) | Cel::Opaque(_) => return Err(unsupported(&value)),
+        Cel::Type(_) => return Err(ConvertError::Type),
+        Cel::Opaque(_) => return Err(unsupported(&value)),
     })
 }
 
@@ -142,7 +148,9 @@ fn fields<'a>(arena: &'a Arena, message: &Struct<'a>, numbers: Numbers) -> Resul
 }
 
 fn unsupported(value: &Cel<'_>) -> ConvertError {
-    ConvertError::Unsupported(value.type_name().to_owned())
+    // Upstream names its own types without their package.
+    let name = value.type_name();
+    ConvertError::Unsupported(name.rsplit('.').next().unwrap_or(name).to_owned())
 }
 
 fn integer<'a>(i: i64, numbers: Numbers) -> Option<Value<'a>> {
@@ -151,8 +159,11 @@ fn integer<'a>(i: i64, numbers: Numbers) -> Option<Value<'a>> {
 
 /// Integral doubles are written without fraction, so they are read back as integers.
 fn double<'a>(d: f64) -> Result<Value<'a>, ConvertError> {
-    if !d.is_finite() {
-        return Err(ConvertError::NotANumber(d.to_string()));
+    match d {
+        d if d.is_nan() => return Err(ConvertError::NotANumber("NaN")),
+        f64::INFINITY => return Err(ConvertError::NotANumber("+Inf")),
+        f64::NEG_INFINITY => return Err(ConvertError::NotANumber("-Inf")),
+        _ => {}
     }
     // The cast is exact: the bound keeps it within the integers that a double carries.
     let integral = d.fract() == 0.0 && d.abs() <= JSON_SAFE as f64;
@@ -200,9 +211,10 @@ mod tests {
         let entries = [(Cel::Int(1), Cel::Int(2))];
         let by_number = crate::cel::value::Entries::new(&arena, &entries).expect("one key");
         for (value, expected) in [
-            (Cel::Double(f64::NAN), ConvertError::NotANumber("NaN".to_owned())),
+            (Cel::Double(f64::NAN), ConvertError::NotANumber("NaN")),
+            (Cel::Double(f64::NEG_INFINITY), ConvertError::NotANumber("-Inf")),
             (Cel::Optional(None), ConvertError::None),
-            (Cel::Type("int"), ConvertError::Unsupported("type".to_owned())),
+            (Cel::Type("int"), ConvertError::Type),
             (Cel::Map(Map::Entries(by_number)), ConvertError::Key("int".to_owned())),
         ] {
             assert_eq!(patch_value(&arena, value), Err(expected));
