@@ -9,7 +9,7 @@ use crate::cel::function::{Error, Function, overload_since};
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
-use super::{build, lists};
+use super::{build, go_sort, lists};
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[
@@ -103,15 +103,9 @@ fn sort<'a>(arena: &'a Arena, list: List<'a>, keys: List<'a>) -> Result<Value<'a
         return Err(Error::new("list elements must have the same type"));
     }
     let mut pairs: Vec<(Value<'a>, Value<'a>)> = keys.iter().zip(list.iter()).collect();
-    pairs.sort_by(|(a, _), (b, _)| order(a, b));
+    go_sort::sort(&mut pairs, |(a, _), (b, _)| compare(a, b) == Some(Ordering::Less));
     let sorted: Vec<Value<'a>> = pairs.into_iter().map(|(_, element)| element).collect();
     build::list(arena, &sorted)
-}
-
-/// The order of keys of one type. NaN has none in CEL; a sort needs one, so it stands last.
-fn order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
-    let is_nan = |value: &Value<'_>| matches!(value, Value::Double(d) if d.is_nan());
-    compare(a, b).unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
 }
 
 fn distinct<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {

@@ -9,6 +9,7 @@ mod build;
 mod cidr;
 mod format;
 pub mod format_rules;
+mod go_sort;
 mod go_url;
 mod ip;
 mod jsonpatch;
