@@ -173,6 +173,8 @@ impl Checker<'_> {
         };
         if let Some(prefix) = dotted_name(target)
             && let Some(declared) = functions.get(&format!("{prefix}.{name}"))
+            // Only mutations know `JSONPatch` and the library that goes with it.
+            && (self.env.patch_types || prefix != "jsonpatch")
         {
             return self.overload(expr, declared, false, &types, true);
         }

@@ -140,7 +140,11 @@ impl<'a> Machine<'a, '_> {
             _ => 1,
         };
         self.charge(cost)?;
-        let equal = compare::equals(&a?, &b?);
+        let (a, b) = (a?, b?);
+        if !negated && is_foreign(&a, &b) {
+            return no_such_overload();
+        }
+        let equal = compare::equals(&a, &b);
         Ok(Value::Bool(equal != negated))
     }
 
@@ -418,6 +422,12 @@ impl<'a> Machine<'a, '_> {
 }
 
 /// The cost of `==` and `!=` on two values.
+/// Whether `a == b` asks one of Kubernetes' own types about a value of another type, which upstream takes for an
+/// error; `!=` just holds.
+fn is_foreign(a: &Value<'_>, b: &Value<'_>) -> bool {
+    matches!(a, Value::Opaque(_)) && !matches!(b, Value::Null) && a.type_name() != b.type_name()
+}
+
 fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
     match (a, b) {
         (Value::String(a), Value::String(b)) => cost::characters(a).min(cost::characters(b)).div_ceil(10),

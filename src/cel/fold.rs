@@ -1,5 +1,6 @@
 //! The loops that macros compile to, each with the cost of the generic fold that cel-go would run.
 
+use super::cost::LIST;
 use super::eval::{Local, Machine, evaluation, key_error, no_such_overload};
 use super::function::Error;
 use super::node::{Body, Fold, Insert, Node};
@@ -111,12 +112,14 @@ impl<'a> Machine<'a, '_> {
     fn collect(&mut self, fold: &'a Fold, range: &Range<'a>, filter: Option<&'a Node>, value: &'a Node) -> Outcome<'a> {
         let mut values = Vec::with_capacity(range.len().min(1024));
         let mut failed = None;
+        // Upstream makes the list of a constant element ahead.
+        let append = if matches!(value, Node::Constant(_)) { APPEND - LIST } else { APPEND };
         for at in 0..range.len() {
             self.enter(fold, range, at);
             let kept = match filter.map(|filter| self.predicate(filter)) {
                 None | Some(Ok(true)) => {
                     let value = self.eval(value);
-                    self.charge_after(&value, APPEND)?;
+                    self.charge_after(&value, append)?;
                     value
                 }
                 Some(Ok(false)) => continue,

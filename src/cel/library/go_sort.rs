@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn sorts_slices_of_every_shape() {
-        for len in [0, 1, 2, 11, 12, 13, 49, 50, 51, 100, 707] {
+        for len in [0usize, 1, 2, 11, 12, 13, 49, 50, 51, 100, 707] {
             for step in [1, 3, 7, 31, len.saturating_sub(1)] {
                 for modulus in [1, 2, 5, usize::MAX] {
                     let mut items: Vec<usize> = scattered(len, step).into_iter().map(|i| i % modulus).collect();

@@ -58,20 +58,4 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn no_name_and_no_overload_id_occurs_twice() {
-        let mut names = BTreeSet::new();
-        let mut ids = BTreeSet::new();
-        for function in all() {
-            assert!(names.insert(function.name), "{} is declared twice", function.name);
-            for overload in function.overloads {
-                assert!(ids.insert(overload.id), "overload {} is declared twice", overload.id);
-            }
-        }
-    }
-}
+mod tests;

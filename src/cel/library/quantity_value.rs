@@ -206,7 +206,7 @@ impl Decimal<'_> {
     fn unscaled(&self) -> f64 {
         let digits: String = self.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         let magnitude: f64 = digits.parse().unwrap_or(0.0);
-        if self.negative { -magnitude } else { magnitude }
+        if self.sign() < 0 { -magnitude } else { magnitude }
     }
 
     fn cmp(&self, other: &Self) -> Ordering {
