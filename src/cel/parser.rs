@@ -409,8 +409,7 @@ impl Parser {
     fn struct_type_name(&mut self) -> Option<String> {
         let start = self.at;
         let mut name = String::new();
-        loop {
-            let TokenKind::Ident(word) = self.peek().clone() else { break };
+        while let TokenKind::Ident(word) = self.peek().clone() {
             name.push_str(&word);
             self.advance();
             if self.takes("{") {

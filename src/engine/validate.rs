@@ -24,7 +24,7 @@ pub enum Judgement<'a> {
         /// Everything but admission, in the order of the validations; empty when the object satisfies them all.
         decisions: Vec<PolicyDecision<'a>>,
         /// What the audit annotations say: key and value, or the error.
-        annotations: Vec<Result<(&'a str, String), String>>,
+        annotations: Vec<Annotation<'a>>,
     },
 }
 
@@ -172,11 +172,14 @@ fn failure_message(validation: &Validation, given: Option<&str>) -> String {
     }
 }
 
+/// An audit annotation's key and value, or why it has none.
+type Annotation<'a> = Result<(&'a str, String), String>;
+
 fn evaluate_annotations<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
     audit_annotations: &'a [AuditAnnotation],
-) -> Result<Vec<Result<(&'a str, String), String>>, String> {
+) -> Result<Vec<Annotation<'a>>, String> {
     let mut annotations = Vec::new();
     if audit_annotations.is_empty() {
         return Ok(annotations);

@@ -114,7 +114,7 @@ fn get_query<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Erro
     }
     // Two values for an entry, as many entries as keys.
     build::reserve_list(arena, entries.len().saturating_mul(2))?;
-    match Entries::new(arena, &mut entries) {
+    match Entries::new(arena, &entries) {
         Ok(entries) => Ok(Value::Map(Map::Entries(entries))),
         Err(_) => Err(Error::new("a query has a key twice")),
     }

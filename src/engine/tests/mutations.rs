@@ -9,7 +9,7 @@ fn json_patch(expression: &str) -> String {
     )
 }
 
-fn object_after<'s>(seen: &'s Seen) -> &'s str {
+fn object_after(seen: &Seen) -> &str {
     seen.mutated.as_ref().map(|(object, _)| object.as_str()).unwrap_or_default()
 }
 
