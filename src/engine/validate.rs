@@ -28,6 +28,9 @@ pub enum Judgement<'a> {
     },
 }
 
+/// An audit annotation's key and value, or why it has none.
+pub type Annotation<'a> = Result<(&'a str, String), String>;
+
 /// One validation that the object doesn't satisfy, or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDecision<'a> {
