@@ -9,3 +9,4 @@ mod drain;
 mod modes;
 mod reload;
 mod requests;
+mod shipped;

@@ -88,16 +88,32 @@ impl Server {
         })
     }
 
-    /// Starts a server after `prepare` has filled its directory and said which further flags to give.
+    /// Starts a server with the policies that the binary ships.
+    pub fn shipped(flags: &[&str]) -> Self {
+        Self::spawn(flags, |directory| {
+            let ca = directory.join("ca.crt").display().to_string();
+            vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
+        })
+    }
+
+    /// Starts a server with the policies in its directory after `prepare` has filled that and said which further flags
+    /// to give.
     pub fn start_with(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::spawn(flags, |directory| {
+            let policies = directory.join("policies");
+            std::fs::create_dir(&policies).unwrap();
+            let mut flags = prepare(directory);
+            flags.extend(["--no-embedded".to_owned(), "--policies".to_owned(), policies.display().to_string()]);
+            flags
+        })
+    }
+
+    fn spawn(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("policies")).unwrap();
         let prepared = prepare(directory.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["serve", "--offline", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--log-format", "json", "--reload-interval", "50ms", "--no-embedded"])
-            .arg("--policies")
-            .arg(directory.path().join("policies"))
+            .args(["--log-format", "json", "--reload-interval", "50ms"])
             .args(prepared)
             .args(flags)
             .stdin(Stdio::null())
@@ -374,11 +390,17 @@ pub fn unlabelled() -> Value {
 }
 
 fn review(object: Value) -> Value {
+    review_of("configmaps", object)
+}
+
+/// A review of a new object of the core group.
+pub fn review_of(resource: &str, object: Value) -> Value {
+    let metadata = |field: &str| object["metadata"].get(field).cloned().unwrap_or_default();
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": "", "version": "v1", "kind": "ConfigMap"},
-        "resource": {"group": "", "version": "v1", "resource": "configmaps"},
-        "name": "settings", "namespace": "shop", "operation": "CREATE",
+        "kind": {"group": "", "version": "v1", "kind": object["kind"]},
+        "resource": {"group": "", "version": "v1", "resource": resource},
+        "name": metadata("name"), "namespace": metadata("namespace"), "operation": "CREATE",
         "userInfo": {"username": "ann", "groups": ["system:authenticated"]},
         "object": object, "oldObject": null, "dryRun": false, "options": null}})
 }
