@@ -175,9 +175,6 @@ fn failure_message(validation: &Validation, given: Option<&str>) -> String {
     }
 }
 
-/// An audit annotation's key and value, or why it has none.
-type Annotation<'a> = Result<(&'a str, String), String>;
-
 fn evaluate_annotations<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
