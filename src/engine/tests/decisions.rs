@@ -152,6 +152,35 @@ fn failures_are_audited_as_upstreams_json() {
 }
 
 #[test]
+fn the_audit_annotation_lists_at_most_fifty_failures() {
+    for (failing, listed) in [(50, 50), (51, 50)] {
+        let validations = "{expression: 'false', message: m}, ".repeat(failing);
+        let set = validating_bound(&format!("  validations: [{validations}]"), "  validationActions: [Audit]\n");
+        let seen = review(&set, &Ask::default());
+        let counts: Vec<_> = seen.annotations.iter().map(|(_, json)| json.matches("expressionIndex").count()).collect();
+        assert_eq!(counts, [listed], "{failing}");
+    }
+}
+
+#[test]
+fn a_policy_that_does_not_compile_fails_by_its_failure_policy() {
+    for (policy, denied) in [("Fail", true), ("Ignore", false)] {
+        let manifest = format!(
+            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: p}}\nspec:\n\
+             {EVERYTHING}  failurePolicy: {policy}\n  validations: [{{expression: 'object.'}}]\n---\n\
+             apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\n\
+             metadata: {{name: b}}\nspec: {{policyName: p, validationActions: [Deny]}}\n"
+        );
+        let loaded = load(&[Manifest::new("test.yaml", manifest)], 36);
+        assert_eq!(loaded.errors.len(), 1);
+        let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
+        let seen = review(&set, &Ask::default());
+        assert_eq!(seen.denied.is_some(), denied, "{policy}");
+        assert_eq!(seen.findings.len(), 1, "{policy}");
+    }
+}
+
+#[test]
 fn audit_annotations_are_published_joined_and_cut() {
     let spec = "  validations: [{expression: 'true'}]\n  auditAnnotations: [{key: name, valueExpression: 'string(object.metadata.name)'}, \
                 {key: none, valueExpression: 'null'}, {key: blank, valueExpression: \"' '\"}, \

@@ -145,6 +145,17 @@ fn misnamed_object_types_are_errors() {
 }
 
 #[test]
+fn a_deadline_leaves_the_object_alone_and_fails_by_the_failure_policy() {
+    let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#)));
+    let seen = review(&set, &Ask { deadline: Some(Instant::now()), phase: Phase::Mutate, ..Ask::default() });
+    assert_eq!(
+        seen.message(),
+        "policy 'p' with binding 'p' denied request: operation interrupted: the request's timeout has passed"
+    );
+    assert_eq!(seen.mutated, None);
+}
+
+#[test]
 fn only_enforcing_mutates() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#)));
     for mode in [Mode::Audit, Mode::Warn] {
