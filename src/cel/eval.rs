@@ -95,7 +95,8 @@ impl<'a> Machine<'a, '_> {
                 Value::Optional(Some(value)) if *unwrap => Ok(*value),
                 present @ Value::Optional(Some(_)) => Ok(present),
                 Value::Optional(None) => self.eval(&operands.1),
-                _ => no_such_overload(),
+                // What is no optional passes through, as up to Kubernetes 1.36; 1.37 takes it for an error.
+                other => Ok(other),
             },
             Node::Call(call) => self.call(call),
             Node::List(items) => self.list(items),

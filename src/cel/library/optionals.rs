@@ -1,5 +1,5 @@
-//! cel-go's optional values, version 2. The evaluator takes `or` and `orValue` itself where it wants to leave the
-//! right side unevaluated; their functions here are for values that are known already.
+//! cel-go's optional values, version 2. The evaluator takes `or` and `orValue` itself, to leave the right side
+//! unevaluated; here they are declared.
 
 use crate::cel::function::{Error, Function, overload_since};
 use crate::cel::text::display;
@@ -67,20 +67,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "or",
         overloads: &[overload_since(28, "optional_or_optional", "optional<V>.(optional<V>) -> optional<V>")],
-        eval: |_, args| match args {
-            [Value::Optional(None), other] => Ok(*other),
-            [Value::Optional(Some(value)), _] => Ok(Value::Optional(Some(value))),
-            _ => Err(Error::no_such_overload()),
-        },
+        eval: |_, _| Err(Error::no_such_overload()),
     },
     Function {
         name: "orValue",
         overloads: &[overload_since(28, "optional_orValue_value", "optional<V>.(V) -> V")],
-        eval: |_, args| match args {
-            [Value::Optional(Some(value)), _] => Ok(**value),
-            [Value::Optional(None), other] => Ok(*other),
-            _ => Err(Error::no_such_overload()),
-        },
+        eval: |_, _| Err(Error::no_such_overload()),
     },
     Function {
         name: "unwrapOpt",

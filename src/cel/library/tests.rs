@@ -148,7 +148,7 @@ fn optionals_hold_a_value_or_none() {
         "[dyn(0), dyn(''), dyn(false), dyn(null), dyn([]), dyn({}), dyn(0.0)].all(zero, !optional.ofNonZeroValue(zero).hasValue())",
         "optional.ofNonZeroValue(timestamp(0)).hasValue() && optional.ofNonZeroValue(quantity('0')).hasValue()",
         "optional.of(1).or(optional.of(1 / 0)).value() == 1 && optional.none().orValue(2) == 2",
-        "[optional.of(1), optional.none()].unwrapOpt() == [1]",
+        "[optional.of(1), optional.none()].unwrapOpt() == [1] && dyn(1).orValue(2) == 1",
     ]);
     assert_fails(&[("optional.none().value()", "optional.none() dereference")]);
 }
