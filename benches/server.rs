@@ -54,7 +54,7 @@ struct Round {
 
 fn compare(arguments: &[String]) -> Result<()> {
     let number = |at: usize, default: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (rounds, seconds, connections) = (number(0, 7), number(1, 3), number(2, 8));
+    let (rounds, seconds, connections) = (number(0, 7), number(1, 3), number(2, 16));
     let body = review();
     println!(
         "AdmissionReview of {} bytes, {connections} TLS keep-alive connections, {rounds} rounds of {seconds} s",

@@ -135,3 +135,102 @@ fn object_name<'a>(request: &Request<'a>) -> &'a str {
     let metadata = |field| request.object.at(&["metadata", field]).and_then(|name| name.as_str());
     metadata("name").or_else(|| metadata("generateName")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::PolicySet;
+    use crate::json::Value;
+    use crate::policy::{Exemptions, Manifest, load};
+    use crate::server::{Compiled, InputFile, PolicySource};
+
+    /// Asks for the request's namespace.
+    const POLICY: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: p}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {a: b}}
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}
+  validations: [{expression: 'true'}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: b}
+spec: {policyName: p, validationActions: [Deny]}
+";
+
+    #[derive(Debug)]
+    struct OnePolicy;
+
+    impl PolicySource for OnePolicy {
+        fn read(&self) -> Vec<InputFile> {
+            Vec::new()
+        }
+
+        fn compile(&self, _: &[InputFile]) -> Compiled {
+            let loaded = load(&[Manifest::new("p.yaml", POLICY)], 36);
+            assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+            Compiled { set: PolicySet::new(loaded.policies, loaded.params, Exemptions::default()), errors: Vec::new() }
+        }
+    }
+
+    /// A defect in what the engine asks.
+    #[derive(Debug)]
+    struct Defect;
+
+    impl Namespaces for Defect {
+        fn namespace<'a>(&'a self, _: &'a Arena, name: &str) -> Option<Value<'a>> {
+            assert_ne!(name, "defect", "the panic that is wanted");
+            None
+        }
+    }
+
+    fn evaluator() -> Evaluator {
+        let metrics = Arc::new(Metrics::new().expect("metrics"));
+        Evaluator {
+            policies: Arc::new(Policies::load(Box::new(OnePolicy), &metrics)),
+            mode: Mode::Enforce,
+            namespaces: Arc::new(Defect),
+            document: json::Limits::default(),
+            metrics,
+        }
+    }
+
+    fn answer(evaluator: &Evaluator, namespace: &str, padding: usize) -> Result<Vec<u8>, Refusal> {
+        let body = format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","operation":"CREATE",
+            "kind":{{"version":"v1","kind":"ConfigMap"}},"resource":{{"version":"v1","resource":"configmaps"}},
+            "namespace":"{namespace}","object":{{"metadata":{{}},"padding":[{}0]}}}}}}"#,
+            "0,".repeat(padding)
+        );
+        evaluator.answer(Phase::Validate, body.as_bytes(), Instant::now() + Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_panic_stays_within_its_request() {
+        let evaluator = evaluator();
+        assert!(answer(&evaluator, "shop", 0).is_ok());
+        assert!(matches!(answer(&evaluator, "defect", 0), Err(Refusal::Panicked)));
+        assert!(answer(&evaluator, "shop", 0).is_ok());
+    }
+
+    #[test]
+    fn a_large_request_leaves_no_large_arena_behind() {
+        let evaluator = evaluator();
+        assert!(answer(&evaluator, "shop", 0).is_ok());
+        assert!(answer(&evaluator, "shop", 500_000).is_ok());
+        let kept = ARENA.take().map_or(0, |arena| arena.allocated_bytes());
+        assert!(kept <= KEEP_ARENA_BYTES, "{kept}");
+    }
+
+    #[test]
+    fn nothing_is_evaluated_once_the_deadline_has_passed() {
+        let refused = evaluator().answer(Phase::Validate, b"", Instant::now());
+        assert!(matches!(refused, Err(Refusal::DeadlinePassed)), "{refused:?}");
+    }
+}

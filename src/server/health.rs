@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::State;
@@ -83,7 +84,9 @@ impl Health {
         for error in errors.iter() {
             line('!', format_args!("policies: {error}"));
         }
-        line('+', format_args!("certificate: expires {}", timestamp(self.tls.expires())));
+        let expires = self.tls.expires();
+        let mark = if expires > SystemTime::now() { '+' } else { '!' };
+        line(mark, format_args!("certificate: expires {}", timestamp(expires)));
         if let Some(error) = self.tls.error() {
             line('!', format_args!("certificate: the previous one stays in use: {error}"));
         }
