@@ -5,7 +5,7 @@ use portcullis::engine::{Context, GroupVersionKind, GroupVersionResource, Operat
 use portcullis::json::{self, Arena, Limits, Value};
 use portcullis::policy::{Exemptions, embedded, load};
 
-const POD: &str = include_str!("pod.json");
+const POD: &str = include_str!("data/pod-6k.json");
 
 fn review(c: &mut Criterion) {
     let manifests: Vec<_> = embedded().iter().map(|entry| entry.manifest()).collect();

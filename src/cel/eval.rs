@@ -17,7 +17,7 @@ type Outcome<'a> = Result<Value<'a>, Error>;
 /// The memory that one evaluator's arena may hold, in bytes; the request's document counts too.
 pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
 /// How many steps go by between two looks at the clock.
-const CLOCK_INTERVAL: u32 = 1024;
+pub(super) const CLOCK_INTERVAL: u32 = 1024;
 
 /// The state of evaluating one expression.
 pub(super) struct Machine<'a, 'v> {

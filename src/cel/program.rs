@@ -8,7 +8,7 @@ use crate::json::{self, Arena};
 use super::check::check;
 use super::compile::compile;
 use super::cost::EXPRESSION_LIMIT;
-use super::eval::{Local, Machine};
+use super::eval::{CLOCK_INTERVAL, Local, Machine};
 use super::function::{Error, Limit};
 use super::node::Node;
 use super::parser::parse;
@@ -199,8 +199,7 @@ impl<'a> Evaluator<'a> {
         budget: u64,
         deadline: Option<Instant>,
     ) -> Self {
-        let values = vec![None; variables.len()];
-        Self { store: Store { arena, inputs, variables, values, deadline, cost: 0, height: 0 }, budget }
+        Self { store: Store::new(arena, inputs, variables, deadline), budget }
     }
 
     /// Evaluates `program`.
@@ -242,29 +241,49 @@ pub(super) struct Store<'a> {
     deadline: Option<Instant>,
     cost: u64,
     height: u32,
+    /// Steps since the clock was last looked at, over all evaluations.
+    steps: u32,
+    /// The names of the previous evaluation's folds, kept for their memory.
+    locals: Vec<Local<'a>>,
 }
 
 impl<'a> Store<'a> {
+    fn new(arena: &'a Arena, inputs: Inputs<'a>, variables: &'a [Variable], deadline: Option<Instant>) -> Self {
+        let values = vec![None; variables.len()];
+        // The first step looks at the clock: the deadline may have passed before.
+        let steps = CLOCK_INTERVAL;
+        Self { arena, inputs, variables, values, deadline, cost: 0, height: 0, steps, locals: Vec::new() }
+    }
+
     fn run(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
         let height = u32::from(program.height);
         if self.height + height > MAX_NESTED_HEIGHT {
             return Err(Error::new(format!("variables are nested too deep: limit {MAX_NESTED_HEIGHT}")));
         }
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::Cancelled(Limit::Deadline));
+        if self.steps >= CLOCK_INTERVAL {
+            self.steps = 0;
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Error::Cancelled(Limit::Deadline));
+            }
         }
         self.height += height;
+        let mut locals = std::mem::take(&mut self.locals);
+        locals.clear();
+        locals.resize(program.slots, Local::Unset);
         let mut machine = Machine {
             arena: self.arena,
             inputs: self.inputs,
             deadline: self.deadline,
-            locals: vec![Local::Unset; program.slots],
+            locals,
             cost: 0,
-            steps: 0,
+            steps: self.steps,
             variables: self,
         };
         let value = machine.eval(&program.node);
-        let cost = machine.cost.min(EXPRESSION_LIMIT + 1);
+        let Machine { cost, steps, locals, .. } = machine;
+        self.steps = steps;
+        self.locals = locals;
+        let cost = cost.min(EXPRESSION_LIMIT + 1);
         self.cost = self.cost.saturating_add(cost);
         self.height -= height;
         value
