@@ -32,7 +32,7 @@ pub mod value;
 pub use env::SUPPORTED_MINORS;
 pub use eval::MEMORY_LIMIT;
 pub use function::{Error, Limit};
-pub use parser::{MAX_NODES, MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS, MAX_TREE_HEIGHT};
+pub use parser::{MAX_NODES, MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS, MAX_TREE_HEIGHT, is_identifier};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
 pub use types::Type;
 pub use value::Value;

@@ -99,6 +99,7 @@ struct Parser {
     builder: Builder,
 }
 
+/// Words that can't be names of variables, besides those that are tokens of their own.
 const RESERVED: &[&str] = &[
     "as",
     "break",
@@ -118,6 +119,13 @@ const RESERVED: &[&str] = &[
     "void",
     "while",
 ];
+
+/// Whether a text can be the name of a variable.
+pub fn is_identifier(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic());
+    let continues = text.chars().all(|rest| rest == '_' || rest.is_ascii_alphanumeric());
+    begins && continues && !RESERVED.contains(&text) && !matches!(text, "true" | "false" | "null" | "in")
+}
 
 impl Parser {
     fn peek(&self) -> &TokenKind {

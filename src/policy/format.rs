@@ -2,6 +2,8 @@
 //!
 //! Upstream: `k8s.io/apimachinery/pkg/api/validate/content` and `isCELIdentifier` of admissionregistration's validation.
 
+use crate::cel::is_identifier;
+
 /// An object's name: a DNS subdomain of at most 253 characters.
 pub fn dns_subdomain(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
@@ -77,32 +79,7 @@ pub fn path_segment(text: &str) -> Option<&'static str> {
 
 /// The name of a variable: an identifier that CEL doesn't reserve.
 pub fn cel_identifier(text: &str) -> Option<&'static str> {
-    const RESERVED: [&str; 21] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    let begins = text.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic());
-    let continues = text.chars().all(|rest| rest == '_' || rest.is_ascii_alphanumeric());
-    (!begins || !continues || RESERVED.contains(&text)).then_some("must be a valid CEL identifier")
+    (!is_identifier(text)).then_some("must be a valid CEL identifier")
 }
 
 fn is_dns_label(text: &str) -> bool {

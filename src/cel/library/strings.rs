@@ -7,6 +7,7 @@ use crate::cel::text::display;
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
+use super::text::escape;
 use super::{build, strings_format};
 
 /// The functions of this library. `indexOf` and `lastIndexOf` are in `shared`.
@@ -225,17 +226,9 @@ fn quote<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
-        match c {
-            '\x07' => quoted.push_str("\\a"),
-            '\x08' => quoted.push_str("\\b"),
-            '\x0c' => quoted.push_str("\\f"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\x0b' => quoted.push_str("\\v"),
-            '\\' => quoted.push_str("\\\\"),
-            '"' => quoted.push_str("\\\""),
-            other => quoted.push(other),
+        match escape(c) {
+            Some(escape) => quoted.push_str(escape),
+            None => quoted.push(c),
         }
     }
     quoted.push('"');
