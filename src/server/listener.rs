@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -122,12 +122,6 @@ impl Listener {
     }
 }
 
-/// The TLS library asks for 4 KiB at a time; reading whole records (16 KiB at most) saves a request of the usual size
-/// two system calls.
-fn buffered(stream: TcpStream) -> BufReader<TcpStream> {
-    BufReader::with_capacity(18 * 1024, stream)
-}
-
 /// What the task of one connection needs.
 struct Connection {
     router: Router,
@@ -151,25 +145,23 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         match tls {
             None => self.http(stream, Protocol::Http1).await,
-            Some(acceptor) => {
-                match tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream))).await {
-                    Ok(Ok(stream)) => {
-                        let protocol = match stream.get_ref().1.alpn_protocol() {
-                            Some(b"h2") => Protocol::Http2,
-                            _ => Protocol::Http1,
-                        };
-                        self.http(stream, protocol).await;
-                    }
-                    Ok(Err(error)) => {
-                        self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
-                        tracing::debug!(%error, "TLS handshake failed");
-                    }
-                    Err(_) => {
-                        self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
-                        tracing::debug!("TLS handshake not finished in time");
-                    }
+            Some(acceptor) => match tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let protocol = match stream.get_ref().1.alpn_protocol() {
+                        Some(b"h2") => Protocol::Http2,
+                        _ => Protocol::Http1,
+                    };
+                    self.http(stream, protocol).await;
                 }
-            }
+                Ok(Err(error)) => {
+                    self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
+                    tracing::debug!(%error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
+                    tracing::debug!("TLS handshake not finished in time");
+                }
+            },
         }
         gauge.dec();
     }

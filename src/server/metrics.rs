@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::engine::{Decision, Operation, Phase, PolicySet, Verdict};
@@ -74,7 +74,8 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     refused: IntCounterVec,
-    duration: HistogramVec,
+    /// By phase: mutate, validate.
+    duration: [Histogram; 2],
     evaluations: IntCounterVec,
     mutations: IntCounterVec,
     /// The counters of the loaded policies, resolved once so that a request looks up no labels.
@@ -129,7 +130,7 @@ impl Metrics {
                 .buckets(LATENCY_BUCKETS.to_vec());
                 let histogram = HistogramVec::new(opts, &["phase"])?;
                 registry.register(Box::new(histogram.clone()))?;
-                histogram
+                [Phase::Mutate, Phase::Validate].map(|phase| histogram.with_label_values(&[phase_label(phase)]))
             },
             evaluations: counters(
                 &registry,
@@ -208,9 +209,6 @@ impl Metrics {
             self.policy_reloads.with_label_values(&[result]);
             self.certificate_reloads.with_label_values(&[result]);
         }
-        for phase in [Phase::Mutate, Phase::Validate] {
-            self.duration.with_label_values(&[phase_label(phase)]);
-        }
         let opts = Opts::new("portcullis_build_info", "The version that runs.")
             .const_label("version", env!("CARGO_PKG_VERSION"));
         let build_info = IntGauge::with_opts(opts)?;
@@ -231,6 +229,9 @@ impl Metrics {
             decision.findings.iter().map(verdict).max().unwrap_or(Verdict::Pass)
         };
         let (verdict, effective) = (strongest(|f| f.verdict), strongest(|f| f.effective));
+        let [mutate, validate] = &self.duration;
+        let duration = if phase == Phase::Mutate { mutate } else { validate };
+        duration.observe(elapsed.as_secs_f64());
         let phase = phase_label(phase);
         self.requests
             .with_label_values(&[
@@ -241,7 +242,6 @@ impl Metrics {
                 verdict_label(effective),
             ])
             .inc();
-        self.duration.with_label_values(&[phase]).observe(elapsed.as_secs_f64());
         let counters = self.by_policy.load();
         for finding in &decision.findings {
             if let Some(counter) =
