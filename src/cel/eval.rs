@@ -223,7 +223,8 @@ impl<'a> Machine<'a, '_> {
         let base = match &attribute.base {
             Base::Global(global) => Ok(self.global(*global)?),
             Base::Local(slot) => self.local(*slot),
-            Base::Variable(at) => self.variable(*at, attribute.test),
+            // With qualifiers the test is for the last of them, not for the variable.
+            Base::Variable(at) => self.variable(*at, attribute.test && attribute.qualifiers.is_empty()),
             Base::Conditional(parts) => self.conditional(parts),
             Base::Node(node) => self.eval(node),
         };
@@ -308,6 +309,7 @@ impl<'a> Machine<'a, '_> {
             return Ok(base);
         }
         let (mut value, mut optional) = match base {
+            Value::Optional(None) if attribute.test => return Ok(Value::Bool(false)),
             Value::Optional(None) => return Ok(base),
             Value::Optional(Some(inner)) => (*inner, true),
             other => (other, false),

@@ -60,6 +60,42 @@ fn evaluates_to_the_value_and_cost_of_upstream() {
 }
 
 #[test]
+fn tests_presence_behind_variables_and_optionals() {
+    let mut env = env();
+    let variable = Program::compile("object.containers[0]", &env, Expect::Any).unwrap();
+    env.variables.push(("first".to_owned(), Ok(variable.into())));
+    let table = [
+        ("has(variables.first)", true),
+        ("has(variables.first.name)", true),
+        ("has(variables.first.image)", false),
+        ("has(variables.first.securityContext.privileged)", true),
+        ("has(variables.first.securityContext.procMount)", false),
+        ("has(variables.first.?resources.limits)", false),
+        ("has(optional.none().x)", false),
+        ("has(optional.of({'x': 1}).x)", true),
+        ("has(object.?missing.x)", false),
+    ];
+    let arena = Arena::new();
+    let privileged = json::Object::new(&arena, &[("privileged", json::Value::Bool(false))]);
+    let container = json::Object::new(
+        &arena,
+        &[("name", json::Value::String("a")), ("securityContext", json::Value::Object(privileged))],
+    );
+    let containers = json::Value::Array(arena.alloc_slice_copy(&[json::Value::Object(container)]));
+    let object = json::Value::Object(json::Object::new(&arena, &[("containers", containers)]));
+    let null = json::Value::Null;
+    let inputs =
+        Inputs { object, old_object: null, request: null, params: null, namespace_object: null, bindings: &[] };
+    for (source, expected) in table {
+        let Ok(program) = Program::compile(source, &env, Expect::Bool) else { panic!("{source} compiles") };
+        let value = Evaluator::new(&arena, inputs, &env.variables, cost::BINDING_BUDGET, None)
+            .evaluate(&program)
+            .map(|value| matches!(value, Value::Bool(true)));
+        assert_eq!(value, Ok(expected), "{source}");
+    }
+}
+
+#[test]
 fn rejects_what_is_not_an_expression_of_the_environment() {
     let table = [
         ("1 +", "Syntax error"),
