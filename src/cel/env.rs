@@ -9,7 +9,7 @@ use super::signature::Signature;
 use super::types::Type;
 use super::{library, schema, standard};
 
-/// The oldest and newest Kubernetes 1.x whose environments are known.
+/// The Kubernetes 1.x whose environments are known: from the first with ValidatingAdmissionPolicy v1 to the newest.
 pub const SUPPORTED_MINORS: std::ops::RangeInclusive<u32> = 30..=37;
 
 /// A function with the overloads that one version has.

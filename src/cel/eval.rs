@@ -107,12 +107,10 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// Charges a call whose argument may have failed: upstream charges it all the same.
-    pub fn charge_after(&mut self, value: &Outcome<'a>, cost: u64) -> Result<(), Error> {
-        match value {
-            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
-            _ => self.charge(cost),
-        }
+    /// Charges what may have failed on the way: upstream charges it all the same, unless the evaluation was stopped.
+    pub fn charge_after<T>(&mut self, outcome: &Result<T, Error>, cost: u64) -> Result<(), Error> {
+        stop_if_cancelled(outcome)?;
+        self.charge(cost)
     }
 
     /// `&&` (deciding on false) or `||` (deciding on true): a deciding term absorbs the errors of the others.
@@ -132,9 +130,9 @@ impl<'a> Machine<'a, '_> {
 
     fn equal(&mut self, a: &'a Node, b: &'a Node, negated: bool) -> Outcome<'a> {
         let a = self.eval(a);
-        self.stop_if_cancelled(&a)?;
+        stop_if_cancelled(&a)?;
         let b = self.eval(b);
-        self.stop_if_cancelled(&b)?;
+        stop_if_cancelled(&b)?;
         let cost = match (&a, &b) {
             (Ok(Value::Opaque(_)), _) if !negated => 1,
             (Ok(a), Ok(b)) => equality_cost(a, b),
@@ -147,13 +145,6 @@ impl<'a> Machine<'a, '_> {
         }
         let equal = compare::equals(&a, &b);
         Ok(Value::Bool(equal != negated))
-    }
-
-    pub fn stop_if_cancelled(&self, value: &Outcome<'a>) -> Result<(), Error> {
-        match value {
-            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
-            _ => Ok(()),
-        }
     }
 
     fn matches(&mut self, matches: &'a Matches) -> Outcome<'a> {
@@ -182,7 +173,7 @@ impl<'a> Machine<'a, '_> {
             }
             [first, second] => {
                 let first = self.eval(first);
-                self.stop_if_cancelled(&first)?;
+                stop_if_cancelled(&first)?;
                 let second = self.eval(second);
                 match (first, second) {
                     (Ok(first), Ok(second)) => self.apply(call, &[first, second]),
@@ -228,7 +219,7 @@ impl<'a> Machine<'a, '_> {
             Base::Conditional(parts) => self.conditional(parts),
             Base::Node(node) => self.eval(node),
         };
-        self.stop_if_cancelled(&base)?;
+        stop_if_cancelled(&base)?;
         let value = base.and_then(|base| self.qualify_all(base, attribute));
         let charged = own && !attribute.test && !matches!(attribute.base, Base::Conditional(_));
         if charged {
@@ -269,7 +260,7 @@ impl<'a> Machine<'a, '_> {
             Some(Local::Lazy(node)) => {
                 let node = *node;
                 let value = self.eval(node);
-                self.stop_if_cancelled(&value)?;
+                stop_if_cancelled(&value)?;
                 let local = match &value {
                     Ok(value) => Local::Value(*value),
                     Err(error) => Local::Failed(error.clone()),
@@ -321,7 +312,7 @@ impl<'a> Machine<'a, '_> {
             let found = self.qualify(value, qualifier, optional || test);
             // An optional look-up that finds nothing is free; every other is charged, also when it fails.
             if !optional || matches!(found, Ok(Some(_))) {
-                self.charge_after_all(&found, 1)?;
+                self.charge_after(&found, 1)?;
             }
             match found? {
                 found if test => return Ok(Value::Bool(found.is_some())),
@@ -344,15 +335,8 @@ impl<'a> Machine<'a, '_> {
 
     fn list(&mut self, items: &'a [Item]) -> Outcome<'a> {
         let values = self.items(items);
-        self.charge_after_all(&values, cost::LIST)?;
+        self.charge_after(&values, cost::LIST)?;
         Ok(Value::List(List::Values(self.arena.alloc_slice_copy(&values?))))
-    }
-
-    fn charge_after_all<T>(&mut self, values: &Result<T, Error>, cost: u64) -> Result<(), Error> {
-        match values {
-            Err(error @ Error::Cancelled(_)) => Err(error.clone()),
-            _ => self.charge(cost),
-        }
     }
 
     fn items(&mut self, items: &'a [Item]) -> Result<Vec<Value<'a>>, Error> {
@@ -374,7 +358,7 @@ impl<'a> Machine<'a, '_> {
 
     fn map(&mut self, items: &'a [MapItem]) -> Outcome<'a> {
         let entries = self.entries(items);
-        self.charge_after_all(&entries, cost::MAP)?;
+        self.charge_after(&entries, cost::MAP)?;
         let entries = Entries::new(self.arena, &entries?).map_err(|error| key_error(&error))?;
         Ok(Value::Map(Map::Entries(entries)))
     }
@@ -395,7 +379,7 @@ impl<'a> Machine<'a, '_> {
 
     fn message(&mut self, items: &'a StructItems) -> Outcome<'a> {
         let fields = self.fields(items);
-        self.charge_after_all(&fields, cost::STRUCT)?;
+        self.charge_after(&fields, cost::STRUCT)?;
         let fields = self.arena.alloc_slice_copy(&fields?);
         Ok(Value::Struct(self.arena.alloc(Struct { type_name: &items.type_name, fields })))
     }
@@ -424,13 +408,21 @@ impl<'a> Machine<'a, '_> {
     }
 }
 
-/// The cost of `==` and `!=` on two values.
+/// Passes on what ends the whole evaluation; other errors may still be absorbed.
+fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
+    match outcome {
+        Err(error @ Error::Cancelled(_)) => Err(error.clone()),
+        _ => Ok(()),
+    }
+}
+
 /// Whether `a == b` asks one of Kubernetes' own types about a value of another type, which upstream takes for an
 /// error; `!=` just holds.
 fn is_foreign(a: &Value<'_>, b: &Value<'_>) -> bool {
     matches!(a, Value::Opaque(_)) && !matches!(b, Value::Null) && a.type_name() != b.type_name()
 }
 
+/// The cost of `==` and `!=` on two values.
 fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
     match (a, b) {
         (Value::String(a), Value::String(b)) => cost::characters(a).min(cost::characters(b)).div_ceil(10),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use anyhow::Context;
 use walkdir::WalkDir;
 
+use crate::cel::SUPPORTED_MINORS;
 use crate::engine::PolicySet;
 use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest};
 
@@ -159,13 +160,6 @@ pub struct KubernetesVersion {
     pub minor: u32,
 }
 
-impl KubernetesVersion {
-    /// The first version with ValidatingAdmissionPolicy v1.
-    const OLDEST: u32 = 30;
-    /// The newest version whose libraries are known.
-    const NEWEST: u32 = 37;
-}
-
 impl Default for KubernetesVersion {
     fn default() -> Self {
         Self { minor: 36 }
@@ -190,8 +184,8 @@ impl FromStr for KubernetesVersion {
             .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
             .and_then(|minor| minor.parse().ok());
         match minor {
-            Some(minor) if (Self::OLDEST..=Self::NEWEST).contains(&minor) => Ok(Self { minor }),
-            Some(_) => Err(format!("portcullis knows 1.{} to 1.{}", Self::OLDEST, Self::NEWEST)),
+            Some(minor) if SUPPORTED_MINORS.contains(&minor) => Ok(Self { minor }),
+            Some(_) => Err(format!("portcullis knows 1.{} to 1.{}", SUPPORTED_MINORS.start(), SUPPORTED_MINORS.end())),
             None => Err("write a version like 1.34".to_owned()),
         }
     }
