@@ -300,6 +300,8 @@ impl<'a> Machine<'a, '_> {
             return Ok(base);
         }
         let (mut value, mut optional) = match base {
+            // Upstream unwraps what the chain begins with: for a variable that is the map of variables, not its value.
+            base if matches!(attribute.base, Base::Variable(_)) => (base, false),
             Value::Optional(None) if attribute.test => return Ok(Value::Bool(false)),
             Value::Optional(None) => return Ok(base),
             Value::Optional(Some(inner)) => (*inner, true),

@@ -64,6 +64,9 @@ fn tests_presence_behind_variables_and_optionals() {
     let mut env = env();
     let variable = Program::compile("object.containers[0]", &env, Expect::Any).unwrap();
     env.variables.push(("first".to_owned(), Ok(variable.into())));
+    // An optional kept in a variable is not looked into: upstream finds no key in it.
+    let variable = Program::compile("optional.of(object.containers[0])", &env, Expect::Any).unwrap();
+    env.variables.push(("held".to_owned(), Ok(variable.into())));
     let table = [
         ("has(variables.first)", true),
         ("has(variables.first.name)", true),
@@ -71,6 +74,9 @@ fn tests_presence_behind_variables_and_optionals() {
         ("has(variables.first.securityContext.privileged)", true),
         ("has(variables.first.securityContext.procMount)", false),
         ("has(variables.first.?resources.limits)", false),
+        ("has(variables.held.name)", false),
+        ("variables.held.?name.hasValue()", false),
+        ("variables.held.value().?name.hasValue()", true),
         ("has(optional.none().x)", false),
         ("has(optional.of({'x': 1}).x)", true),
         ("has(object.?missing.x)", false),
