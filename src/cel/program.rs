@@ -222,6 +222,11 @@ impl<'a> Evaluator<'a> {
         self.store.cost
     }
 
+    /// The cost of the last evaluation, without that of the variables which it was the first to read.
+    pub fn own_cost(&self) -> u64 {
+        self.store.own_cost
+    }
+
     /// The positions of the variables that have been evaluated, with whether their evaluation succeeded.
     pub fn evaluated_variables(&self) -> impl Iterator<Item = (usize, bool)> {
         self.store.values.iter().enumerate().filter_map(|(at, value)| Some((at, value.as_ref()?.is_ok())))
@@ -240,6 +245,8 @@ pub(super) struct Store<'a> {
     values: Vec<Option<Result<Value<'a>, Error>>>,
     deadline: Option<Instant>,
     cost: u64,
+    /// Of the expression whose evaluation ended last: of a variable first, then of the one that read it.
+    own_cost: u64,
     height: u32,
     /// Steps since the clock was last looked at, over all evaluations.
     steps: u32,
@@ -252,7 +259,7 @@ impl<'a> Store<'a> {
         let values = vec![None; variables.len()];
         // The first step looks at the clock: the deadline may have passed before.
         let steps = CLOCK_INTERVAL;
-        Self { arena, inputs, variables, values, deadline, cost: 0, height: 0, steps, locals: Vec::new() }
+        Self { arena, inputs, variables, values, deadline, cost: 0, height: 0, steps, own_cost: 0, locals: Vec::new() }
     }
 
     fn run(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
@@ -285,6 +292,7 @@ impl<'a> Store<'a> {
         self.locals = locals;
         let cost = cost.min(EXPRESSION_LIMIT + 1);
         self.cost = self.cost.saturating_add(cost);
+        self.own_cost = cost;
         self.height -= height;
         value
     }

@@ -23,7 +23,8 @@ Examples:
 
 A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
 \"variables\":{name: expression}, \"bindings\":{name: tagged value}}; all but expr may be left out.
-Its result: {\"value\":TAGGED,\"type\":\"int\",\"cost\":7} or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\"}.")]
+Its result: {\"value\":TAGGED,\"type\":\"int\",\"cost\":7} or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
+The variables that an expression has read cost extra: \"variablesCost\", left out where it is 0.")]
 pub struct Args {
     /// The expression
     #[arg(value_name = "EXPR", required_unless_present = "batch", conflicts_with = "batch")]
@@ -75,9 +76,13 @@ pub fn run(args: &Args) -> Result<Outcome> {
     Ok(outcome)
 }
 
-struct Environment {
-    minor: u32,
-    patch_types: bool,
+/// What the expressions of a batch may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
+    /// Kubernetes 1.`minor`, whose CEL libraries apply.
+    pub minor: u32,
+    /// Whether `Object{…}` and `JSONPatch{…}` are declared, as in mutating policies.
+    pub patch_types: bool,
 }
 
 /// What a line of a batch asks for, or the flags of a single evaluation.
@@ -97,6 +102,15 @@ struct Question<'a> {
 struct Failure {
     stage: &'static str,
     message: String,
+    /// What the evaluation had cost until then.
+    cost: Option<Cost>,
+}
+
+/// What an expression cost, and what the variables that it read cost on top.
+#[derive(Clone, Copy)]
+struct Cost {
+    own: u64,
+    variables: u64,
 }
 
 impl Environment {
@@ -133,26 +147,32 @@ impl Environment {
                 break;
             }
             arena.reset();
-            let parsed = json::parse(&arena, &line, &Limits::default())
-                .with_context(|| format!("{}:{number}", path.display()))?;
-            let question = Question::from_line(parsed).with_context(|| format!("{}:{number}", path.display()))?;
-            let answer = match self.answer(&arena, question) {
-                Ok(answer) => answer,
-                Err(failure) => {
-                    outcome = Outcome::Findings;
-                    failure.write(&arena)
-                }
-            };
+            let answer = self.answer_line(&arena, &line).with_context(|| format!("{}:{number}", path.display()))?;
+            if answer.get("stage").is_some() {
+                outcome = Outcome::Findings;
+            }
             writeln!(output, "{}", json::to_json(answer))?;
         }
         Ok(outcome)
     }
 
+    /// Answers a line of a batch as `--batch` does: with a value, or with an error and its stage.
+    ///
+    /// # Errors
+    /// A line that asks nothing: no JSON object, an unknown member, no expression.
+    pub fn answer_line<'a>(&self, arena: &'a Arena, line: &'a [u8]) -> Result<json::Value<'a>> {
+        let question = Question::from_line(json::parse(arena, line, &Limits::default())?)?;
+        Ok(self.answer(arena, question).unwrap_or_else(|failure| failure.write(arena)))
+    }
+
     fn answer<'a>(&self, arena: &'a Arena, question: Question<'a>) -> std::result::Result<json::Value<'a>, Failure> {
-        let input = |error: anyhow::Error| Failure { stage: "input", message: format!("{error:#}") };
-        let (env, bindings) = self.declare(arena, question).map_err(input)?;
-        let program = Program::compile(question.expr, &env, Expect::Any)
-            .map_err(|error| Failure { stage: "compile", message: error.to_string() })?;
+        let failed = |stage, message| Failure { stage, message, cost: None };
+        let (env, bindings) = self.declare(arena, question).map_err(|error| failed("input", format!("{error:#}")))?;
+        if let Some((name, Err(error))) = env.variables.iter().find(|(_, program)| program.is_err()) {
+            return Err(failed("compile", format!("variable {name:?}: {error}")));
+        }
+        let program =
+            Program::compile(question.expr, &env, Expect::Any).map_err(|error| failed("compile", error.to_string()))?;
         let inputs = Inputs {
             object: question.object,
             old_object: question.old_object,
@@ -163,15 +183,18 @@ impl Environment {
         };
         let evaluate = |arena| {
             let mut evaluator = Evaluator::new(arena, inputs, &env.variables, cost::BINDING_BUDGET, None);
-            let value =
-                evaluator.evaluate(&program).map_err(|e| Failure { stage: "runtime", message: e.to_string() })?;
-            // The answer outlives the program, whose constants the value may still borrow: print it now.
-            let answer = json::to_json(write_answer(arena, &value, evaluator.cost()));
-            Ok(answer)
+            let value = evaluator.evaluate(&program);
+            let own = evaluator.own_cost();
+            let cost = Cost { own, variables: evaluator.cost().saturating_sub(own) };
+            match value {
+                // The answer outlives the program, whose constants the value may still borrow: print it now.
+                Ok(value) => Ok(json::to_json(write_answer(arena, &value, cost))),
+                Err(error) => Err(Failure { stage: "runtime", message: error.to_string(), cost: Some(cost) }),
+            }
         };
         let text = evaluate(&Arena::new())?;
         json::parse(arena, arena.alloc_slice_copy(text.as_bytes()), &Limits { max_depth: 4 * json::DEFAULT_MAX_DEPTH })
-            .map_err(|error| Failure { stage: "runtime", message: error.to_string() })
+            .map_err(|error| failed("runtime", error.to_string()))
     }
 
     fn declare<'a>(&self, arena: &'a Arena, question: Question<'a>) -> Result<(Env, Vec<Value<'a>>)> {
@@ -217,17 +240,27 @@ impl<'a> Question<'a> {
 impl Failure {
     fn write<'a>(&self, arena: &'a Arena) -> json::Value<'a> {
         let message = json::Value::String(arena.alloc_str(&self.message));
-        let members = [("error", message), ("stage", json::Value::String(self.stage))];
+        let mut members = vec![("error", message), ("stage", json::Value::String(self.stage))];
+        if let Some(cost) = self.cost {
+            cost.write(&mut members);
+        }
         json::Value::Object(json::Object::new(arena, &members))
     }
 }
 
-fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, cost: u64) -> json::Value<'a> {
-    let members = [
-        ("value", tagged::write(arena, value)),
-        ("type", json::Value::String(value.type_name())),
-        ("cost", json::Value::Int(i64::try_from(cost).unwrap_or(i64::MAX))),
-    ];
+impl Cost {
+    fn write(self, members: &mut Vec<json::Member<'_>>) {
+        let number = |cost| json::Value::Int(i64::try_from(cost).unwrap_or(i64::MAX));
+        members.push(("cost", number(self.own)));
+        if self.variables > 0 {
+            members.push(("variablesCost", number(self.variables)));
+        }
+    }
+}
+
+fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, cost: Cost) -> json::Value<'a> {
+    let mut members = vec![("value", tagged::write(arena, value)), ("type", json::Value::String(value.type_name()))];
+    cost.write(&mut members);
     json::Value::Object(json::Object::new(arena, &members))
 }
 

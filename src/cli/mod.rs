@@ -4,7 +4,7 @@
 
 mod audit;
 mod completions;
-mod eval;
+pub mod eval;
 mod load;
 mod logging;
 mod mutate;
