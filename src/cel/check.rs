@@ -120,9 +120,9 @@ impl Checker<'_> {
     }
 
     fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, test: bool) -> Checks {
+        // A dotted name of the environment comes before a macro's variable that it begins with, as upstream.
         if !test
             && let Some(name) = dotted_name(expr)
-            && self.local(name.split('.').next().unwrap_or("")).is_none()
             && let Some((of, reference)) = env::resolve(self.env, &name)
         {
             self.refer(expr, Meaning::Name(reference));

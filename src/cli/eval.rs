@@ -22,8 +22,9 @@ Examples:
   portcullis eval --batch expressions.jsonl        one JSON object a line in, one a line out
 
 A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
-\"variables\":{name: expression}, \"bindings\":{name: tagged value}}; all but expr may be left out.
-Its result: {\"value\":TAGGED,\"type\":\"int\",\"cost\":7} or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
+\"variables\":{name: expression} or [{\"name\":…,\"expression\":…}], \"bindings\":{name: tagged value}}; all but expr may
+be left out. Its result: {\"value\":TAGGED,\"type\":\"int\",\"checked\":\"dyn\",\"cost\":7} with the type of the value and what
+type checking derived, or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
 The variables that an expression has read cost extra: \"variablesCost\", left out where it is 0.")]
 pub struct Args {
     /// The expression
@@ -181,6 +182,7 @@ impl Environment {
             namespace_object: question.namespace_object,
             bindings: arena.alloc_slice_copy(&bindings),
         };
+        let checked = program.output_type().to_string();
         let evaluate = |arena| {
             let mut evaluator = Evaluator::new(arena, inputs, &env.variables, cost::BINDING_BUDGET, None);
             let value = evaluator.evaluate(&program);
@@ -188,7 +190,7 @@ impl Environment {
             let cost = Cost { own, variables: evaluator.cost().saturating_sub(own) };
             match value {
                 // The answer outlives the program, whose constants the value may still borrow: print it now.
-                Ok(value) => Ok(json::to_json(write_answer(arena, &value, cost))),
+                Ok(value) => Ok(json::to_json(write_answer(arena, &value, &checked, cost))),
                 Err(error) => Err(Failure { stage: "runtime", message: error.to_string(), cost: Some(cost) }),
             }
         };
@@ -206,10 +208,10 @@ impl Environment {
             env.bindings.push(((*name).to_owned(), of));
             values.push(value);
         }
-        for (name, expression) in members(question.variables) {
+        for (name, expression) in variables(question.variables)? {
             let source = expression.as_str().with_context(|| format!("variable {name:?} must be a string"))?;
             let program = Program::compile(source, &env, Expect::Any).map(Arc::new).map_err(|e| e.to_string());
-            let variable: Variable = ((*name).to_owned(), program);
+            let variable: Variable = (name.to_owned(), program);
             env.variables.push(variable);
         }
         Ok((env, values))
@@ -258,14 +260,25 @@ impl Cost {
     }
 }
 
-fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, cost: Cost) -> json::Value<'a> {
-    let mut members = vec![("value", tagged::write(arena, value)), ("type", json::Value::String(value.type_name()))];
+fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, checked: &'a str, cost: Cost) -> json::Value<'a> {
+    let mut members = vec![
+        ("value", tagged::write(arena, value)),
+        ("type", json::Value::String(value.type_name())),
+        ("checked", json::Value::String(checked)),
+    ];
     cost.write(&mut members);
     json::Value::Object(json::Object::new(arena, &members))
 }
 
 fn members(value: json::Value<'_>) -> &[json::Member<'_>] {
     value.as_object().map_or(&[], |object| object.members())
+}
+
+/// Variables by name, or as a policy lists them.
+fn variables<'a>(given: json::Value<'a>) -> Result<Vec<json::Member<'a>>> {
+    let Some(list) = given.as_array() else { return Ok(members(given).to_vec()) };
+    let member = |variable: &json::Value<'a>| Some((variable.get("name")?.as_str()?, variable.get("expression")?));
+    list.iter().map(|variable| member(variable).context("a variable needs a \"name\" and an \"expression\"")).collect()
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>> {
