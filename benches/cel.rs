@@ -37,6 +37,7 @@ fn evaluate(c: &mut Criterion) {
                     request: Value::Null,
                     params: Value::Null,
                     namespace_object: Value::Null,
+                    authorizer: None,
                     bindings: &[],
                 };
                 let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);

@@ -16,7 +16,7 @@ fuzz_target!(|source: &str| {
     let object = json::parse(&arena, OBJECT, &Limits::default()).expect("the object is JSON");
     let null = Value::Null;
     let inputs =
-        Inputs { object, old_object: null, request: null, params: object, namespace_object: null, bindings: &[] };
+        Inputs { object, old_object: null, request: null, params: object, namespace_object: null, authorizer: None, bindings: &[] };
     let deadline = Some(Instant::now() + Duration::from_secs(5));
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, deadline);
     let succeeded = evaluator.evaluate(&program).is_ok();

@@ -4,6 +4,7 @@
 //! Knows `admission.k8s.io/v1` and what the API server accepts in an answer; knows nothing of HTTP, files or clusters.
 
 mod annotations;
+mod answers;
 mod error;
 pub mod offline;
 mod request;
@@ -11,6 +12,7 @@ pub mod resources;
 mod response;
 mod warnings;
 
+pub use answers::GivenAnswers;
 pub use error::Error;
 pub use request::parse;
 pub use response::write;

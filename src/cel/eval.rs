@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use super::authorization::{Asker, Authorization, RequestAuthorizer, Resource};
 use super::compare;
 use super::cost;
 use super::env::Global;
 use super::function::{Error, Limit};
 use super::lookup::{check_field, element_of, field_of};
 use super::node::{Attribute, Base, Bind, Call, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
+use super::opaque::Opaque;
 use super::program::{Inputs, Store};
 use super::value::{Entries, KeyError, List, Map, Struct, Value};
 use crate::json::Arena;
@@ -39,6 +41,10 @@ pub(super) enum Local<'a> {
     Lazy(&'a Node),
     Failed(Error),
 }
+
+/// The error of expressions that use `authorizer` where nothing can answer it.
+const NO_AUTHORIZER: &str =
+    "no authorizer is available offline: authorization checks need a cluster, or answers given in their place";
 
 pub(super) fn evaluation<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::new(message))
@@ -239,11 +245,18 @@ impl<'a> Machine<'a, '_> {
                 Some(value) => *value,
                 None => return evaluation("no such attribute(s)"),
             },
-            Global::Authorizer | Global::RequestResourceAuthorizer => {
-                return evaluation("no authorizer is available offline: authorization checks need a cluster");
-            }
+            Global::Authorizer => self.authorizer(|asker, _| Authorization::Authorizer(asker))?,
+            Global::RequestResourceAuthorizer => self.authorizer(Authorization::ResourceCheck)?,
             Global::Variables => return evaluation("variables can only be used one by one, as variables.<name>"),
         })
+    }
+
+    fn authorizer(&self, value: fn(Asker<'a>, Resource<'a>) -> Authorization<'a>) -> Outcome<'a> {
+        let Some(RequestAuthorizer { authorizer, user, resource }) = self.inputs.authorizer else {
+            return evaluation(NO_AUTHORIZER);
+        };
+        let value = value(Asker { authorizer, user }, resource);
+        Ok(Value::Opaque(self.arena.alloc(Opaque::Authorization(value))))
     }
 
     fn variable(&mut self, at: usize, test: bool) -> Outcome<'a> {
@@ -419,9 +432,11 @@ fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
 }
 
 /// Whether `a == b` asks one of Kubernetes' own types about a value of another type, which upstream takes for an
-/// error; `!=` just holds.
+/// error; `!=` just holds. The types of authorization can't be compared even among themselves.
 fn is_foreign(a: &Value<'_>, b: &Value<'_>) -> bool {
-    matches!(a, Value::Opaque(_)) && !matches!(b, Value::Null) && a.type_name() != b.type_name()
+    let Value::Opaque(opaque) = a else { return false };
+    let is_comparable = !matches!(opaque, Opaque::Authorization(_)) && a.type_name() == b.type_name();
+    !is_comparable && !matches!(b, Value::Null)
 }
 
 /// The cost of `==` and `!=` on two values.

@@ -3,6 +3,7 @@
 //! Knows nothing of policies, only of expressions, types, values and cost.
 
 mod ast;
+pub mod authorization;
 mod check;
 pub mod compare;
 mod compile;

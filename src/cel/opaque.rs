@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::authorization::Authorization;
 use super::library::format_rules::NamedFormat;
 use super::library::netip::Prefix;
 use super::library::quantity_value::Quantity;
@@ -24,6 +25,8 @@ pub enum Opaque<'a> {
     Url(Url<'a>),
     /// `kubernetes.NamedFormat`
     Format(&'static NamedFormat),
+    /// The types of `kubernetes.authorization`
+    Authorization(Authorization<'a>),
 }
 
 impl<'a> Opaque<'a> {
@@ -36,6 +39,7 @@ impl<'a> Opaque<'a> {
             Opaque::Semver(_) => "kubernetes.Semver",
             Opaque::Url(_) => "kubernetes.URL",
             Opaque::Format(_) => "kubernetes.NamedFormat",
+            Opaque::Authorization(authorization) => authorization.type_name(),
         }
     }
 
@@ -73,6 +77,7 @@ impl fmt::Display for Opaque<'_> {
             Opaque::Semver(version) => version.fmt(f),
             Opaque::Url(url) => f.write_str(url.text()),
             Opaque::Format(format) => f.write_str(format.name),
+            Opaque::Authorization(authorization) => f.write_str(authorization.type_name()),
         }
     }
 }

@@ -25,8 +25,15 @@ fn evaluate(source: &str) -> Result<(String, u64), String> {
     let containers = json::Value::Array(arena.alloc_slice_copy(&[container("a", false), container("b", true)]));
     let object =
         json::Value::Object(json::Object::new(&arena, &[("containers", containers), ("n", json::Value::Int(3))]));
-    let inputs =
-        Inputs { object, old_object: null, request: null, params: null, namespace_object: null, bindings: &[] };
+    let inputs = Inputs {
+        object,
+        old_object: null,
+        request: null,
+        params: null,
+        namespace_object: null,
+        authorizer: None,
+        bindings: &[],
+    };
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);
     match evaluator.evaluate(&program) {
         Ok(value) => Ok((display(&value), evaluator.cost())),
@@ -90,8 +97,15 @@ fn tests_presence_behind_variables_and_optionals() {
     let containers = json::Value::Array(arena.alloc_slice_copy(&[json::Value::Object(container)]));
     let object = json::Value::Object(json::Object::new(&arena, &[("containers", containers)]));
     let null = json::Value::Null;
-    let inputs =
-        Inputs { object, old_object: null, request: null, params: null, namespace_object: null, bindings: &[] };
+    let inputs = Inputs {
+        object,
+        old_object: null,
+        request: null,
+        params: null,
+        namespace_object: null,
+        authorizer: None,
+        bindings: &[],
+    };
     for (source, expected) in table {
         let Ok(program) = Program::compile(source, &env, Expect::Bool) else { panic!("{source} compiles") };
         let value = Evaluator::new(&arena, inputs, &env.variables, cost::BINDING_BUDGET, None)
@@ -195,8 +209,15 @@ fn stops_at_the_deadline() {
     let program = Program::compile(&source.replace("'x'", "-1"), &env(), Expect::Bool).unwrap();
     let arena = Arena::new();
     let null = json::Value::Null;
-    let inputs =
-        Inputs { object: null, old_object: null, request: null, params: null, namespace_object: null, bindings: &[] };
+    let inputs = Inputs {
+        object: null,
+        old_object: null,
+        request: null,
+        params: null,
+        namespace_object: null,
+        authorizer: None,
+        bindings: &[],
+    };
     let deadline = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, Some(deadline));
     assert_eq!(evaluator.evaluate(&program).unwrap_err(), Error::Cancelled(Limit::Deadline));

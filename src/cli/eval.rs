@@ -10,8 +10,11 @@ use super::Outcome;
 use super::load::KubernetesVersion;
 use super::output::Output;
 use super::tagged;
+use crate::admission::GivenAnswers;
+use crate::cel::authorization::{RequestAuthorizer, Resource};
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program, Value, Variable, cost};
 use crate::json::{self, Arena, Limits};
+use crate::policy::{FieldPath, Node, Problems};
 
 /// Evaluates a CEL expression as an admission policy would
 #[derive(Debug, clap::Args)]
@@ -22,9 +25,11 @@ Examples:
   portcullis eval --batch expressions.jsonl        one JSON object a line in, one a line out
 
 A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
-\"variables\":{name: expression} or [{\"name\":…,\"expression\":…}], \"bindings\":{name: tagged value}}; all but expr may
-be left out. Its result: {\"value\":TAGGED,\"type\":\"int\",\"checked\":\"dyn\",\"cost\":7} with the type of the value and what
-type checking derived, or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
+\"variables\":{name: expression} or [{\"name\":…,\"expression\":…}], \"bindings\":{name: tagged value},
+\"authorizer\":[rule]}; all but expr may be left out. Its result: {\"value\":TAGGED,\"type\":\"int\",\"checked\":\"dyn\",\"cost\":7}
+with the type of the value and what type checking derived, or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
+A rule answers authorization checks: {\"user\":…,\"verb\":…,\"path\":…,\"group\":…,\"resource\":…,\"subresource\":…,\"namespace\":…,
+\"name\":…,\"decision\":\"allow\"|\"deny\",\"reason\":…,\"error\":…}; the first counts whose fields all equal what is asked.
 The variables that an expression has read cost extra: \"variablesCost\", left out where it is 0.")]
 pub struct Args {
     /// The expression
@@ -51,8 +56,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
 
+    /// What authorization checks are answered: a YAML list of rules, see below; without it they are errors
+    #[arg(long, value_name = "FILE")]
+    authorizer: Option<PathBuf>,
+
     /// Reads expressions with their variables from a file of JSON lines; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "old_object", "params", "namespace_object", "request"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "old_object", "params", "namespace_object", "request", "authorizer"])]
     batch: Option<PathBuf>,
 
     /// Declares Object{…} and JSONPatch{…}, as in mutating policies
@@ -97,6 +106,7 @@ struct Question<'a> {
     namespace_object: json::Value<'a>,
     variables: json::Value<'a>,
     bindings: json::Value<'a>,
+    authorizer: json::Value<'a>,
 }
 
 /// Why there is no value.
@@ -127,6 +137,7 @@ impl Environment {
             namespace_object: document(&arena, args.namespace_object.as_deref())?,
             variables: null,
             bindings: null,
+            authorizer: document(&arena, args.authorizer.as_deref())?,
         };
         match self.answer(&arena, question) {
             Ok(answer) => {
@@ -174,12 +185,15 @@ impl Environment {
         }
         let program =
             Program::compile(question.expr, &env, Expect::Any).map_err(|error| failed("compile", error.to_string()))?;
+        let answers = question.answers().map_err(|error| failed("input", format!("{error:#}")))?;
+        let authorizer = answers.as_ref().map(|answers| question.authorizer(answers));
         let inputs = Inputs {
             object: question.object,
             old_object: question.old_object,
             request: question.request,
             params: question.params,
             namespace_object: question.namespace_object,
+            authorizer,
             bindings: arena.alloc_slice_copy(&bindings),
         };
         let checked = program.output_type().to_string();
@@ -220,8 +234,17 @@ impl Environment {
 
 impl<'a> Question<'a> {
     fn from_line(line: json::Value<'a>) -> Result<Self> {
-        const MEMBERS: [&str; 8] =
-            ["expr", "object", "oldObject", "params", "request", "namespaceObject", "variables", "bindings"];
+        const MEMBERS: [&str; 9] = [
+            "expr",
+            "object",
+            "oldObject",
+            "params",
+            "request",
+            "namespaceObject",
+            "variables",
+            "bindings",
+            "authorizer",
+        ];
         if let Some((unknown, _)) = members(line).iter().find(|(name, _)| !MEMBERS.contains(name)) {
             bail!("unknown member {unknown:?}; a line has {}", MEMBERS.join(", "));
         }
@@ -235,7 +258,44 @@ impl<'a> Question<'a> {
             namespace_object: member("namespaceObject"),
             variables: member("variables"),
             bindings: member("bindings"),
+            authorizer: member("authorizer"),
         })
+    }
+}
+
+impl<'a> Question<'a> {
+    /// What authorization checks are answered, if that is given.
+    fn answers(&self) -> Result<Option<GivenAnswers>> {
+        if self.authorizer.is_null() {
+            return Ok(None);
+        }
+        let problems = Problems::default();
+        let answers = GivenAnswers::read(&Node::new(self.authorizer, FieldPath::default(), &problems));
+        match problems.into_inner().first() {
+            Some(problem) => bail!("authorizer: {problem}"),
+            None => Ok(Some(answers)),
+        }
+    }
+
+    /// What `authorizer` is. The resource is the one of the request, or of its original where it names one.
+    fn authorizer(&self, answers: &'a GivenAnswers) -> RequestAuthorizer<'a> {
+        let text = |path: &[&str]| self.request.at(path).and_then(|value| value.as_str()).unwrap_or_default();
+        let original = if self.request.get("requestResource").is_some() { "requestResource" } else { "resource" };
+        let subject = if self.object.is_null() { self.old_object } else { self.object };
+        let named = |field| match text(&[field]) {
+            "" => subject.at(&["metadata", field]).and_then(|value| value.as_str()).unwrap_or_default(),
+            written => written,
+        };
+        let resource = Resource {
+            group: text(&[original, "group"]),
+            resource: text(&[original, "resource"]),
+            subresource: text(&["subResource"]),
+            namespace: named("namespace"),
+            name: named("name"),
+            ..Resource::default()
+        };
+        let user = self.request.get("userInfo").unwrap_or(json::Value::Null);
+        RequestAuthorizer { authorizer: answers, user, resource }
     }
 }
 

@@ -37,6 +37,12 @@ A suite is a tests.yaml beside a policy.yaml:
 A case may also have oldObject, userInfo, namespaceObject, namespace, params, dryRun and subresource. Verdicts: allow, deny, warn,
 audit, skip (no policy matched), error.
 
+What `authorizer` answers is given in a case, or for all of them in defaults. The first rule decides whose fields all
+equal what is asked; user, verb, path, group, resource, subresource, namespace and name may be left out. Without a match
+nothing is allowed; without rules, asking is an error.
+
+      authorizer: [{user: ann, verb: create, resource: pods, decision: allow, reason: 'may, or deny', error: ''}]
+
 Examples:
   portcullis test                            the suites of the embedded policies
   portcullis test policies/                  every tests.yaml below a directory

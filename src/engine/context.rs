@@ -1,8 +1,9 @@
-//! What a review needs besides the request: the arena, the phase, the mode, the namespaces, the clock.
+//! What a review needs besides the request: the arena, the phase, the mode, the namespaces, the authorizer, the clock.
 
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
+use crate::cel::authorization::Authorizer;
 use crate::json::{self, Arena};
 
 use super::decision::Mode;
@@ -52,6 +53,8 @@ pub struct Context<'a> {
     pub mode: Mode,
     /// Namespace objects by name.
     pub namespaces: &'a dyn Namespaces,
+    /// Answers `authorizer` in expressions; see [`super::CachingAuthorizer`]. Without one, they fail.
+    pub authorizer: Option<&'a dyn Authorizer>,
     /// When nobody waits for the answer any longer; policies not evaluated by then fail by their failure policy.
     pub deadline: Option<Instant>,
     /// The time that exemptions expire by.
@@ -61,13 +64,14 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// A context that enforces, runs both phases, and knows no namespaces and no deadline.
+    /// A context that enforces, runs both phases, and knows no namespaces, no authorizer and no deadline.
     pub fn new(arena: &'a Arena) -> Self {
         Self {
             arena,
             phase: Phase::Both,
             mode: Mode::Enforce,
             namespaces: &NoNamespaces,
+            authorizer: None,
             deadline: None,
             now: SystemTime::now(),
             observer: None,

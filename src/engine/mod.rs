@@ -3,6 +3,7 @@
 //! Knows policies and requests; knows nothing of HTTP, files or clusters.
 
 pub mod apply;
+mod authorize;
 mod context;
 mod convert;
 mod decide;
@@ -22,6 +23,7 @@ mod subject;
 mod tests;
 mod validate;
 
+pub use authorize::CachingAuthorizer;
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
 pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
 pub use expand::{EffectivePod, Origin, expand, workload_resources};

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::cel::Inputs;
+use crate::cel::authorization::{RequestAuthorizer, Resource};
 use crate::json::{Arena, Member, Object, Value};
 
 use super::context::Context;
@@ -107,6 +108,7 @@ impl<'a> Subject<'a> {
             request: self.request_value(matched.kind, matched.resource),
             params,
             namespace_object: self.namespace_object(),
+            authorizer: self.authorizer(),
             bindings: &[],
         }
     }
@@ -123,8 +125,23 @@ impl<'a> Subject<'a> {
             request: self.request_value(matched.kind, resource),
             params,
             namespace_object: Value::Null,
+            authorizer: self.authorizer(),
             bindings: &[],
         }
+    }
+
+    /// What `authorizer` is; `authorizer.requestResource` is the resource as it was requested.
+    fn authorizer(&self) -> Option<RequestAuthorizer<'a>> {
+        let request = &self.request;
+        let resource = Resource {
+            group: request.request_resource.group,
+            resource: request.request_resource.resource,
+            subresource: request.request_sub_resource,
+            namespace: request.namespace,
+            name: request.name,
+            ..Resource::default()
+        };
+        Some(RequestAuthorizer { authorizer: self.context.authorizer?, user: request.user_info, resource })
     }
 
     /// The Namespace that the request is in; for a Namespace being deleted, itself.

@@ -8,6 +8,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
+use crate::cel::authorization::Authorizer;
 use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, offenders};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
@@ -102,7 +103,8 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
         namespaces.insert(subject.namespace, object.view(&arena));
     }
     let request = subject.request(&arena, &case.request);
-    let context = Context { namespaces: &namespaces, observer: Some(coverage), ..Context::new(&arena) };
+    let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
+    let context = Context { namespaces: &namespaces, authorizer, observer: Some(coverage), ..Context::new(&arena) };
     let decision = policies.review(&request, &context);
     let judges = policies.policies().iter().any(|policy| matches!(policy.rules, Rules::Validate { .. }));
     let mut failures = compare_verdict(&case.expect, &decision, judges);

@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use crate::admission::GivenAnswers;
 use crate::engine::Operation;
 use crate::json::{Arena, Value};
 use crate::policy::model::Source;
@@ -54,6 +55,8 @@ pub struct CaseRequest {
     pub namespace_object: Option<Tree>,
     /// `request.dryRun`.
     pub dry_run: bool,
+    /// What `authorizer` answers; `None` leaves it unanswered, an error of the expressions that ask.
+    pub authorizer: Option<GivenAnswers>,
 }
 
 /// What has to come out of a request; all that is given has to hold.
@@ -126,6 +129,7 @@ struct Defaults {
     namespace: String,
     operation: Operation,
     user_info: Option<Tree>,
+    authorizer: Option<GivenAnswers>,
 }
 
 const OPERATIONS: [(&str, Operation); 4] = [
@@ -152,6 +156,7 @@ impl<'a> Reader<'_, 'a> {
                 namespace: "default".to_owned(),
                 operation: Operation::Create,
                 user_info: None,
+                authorizer: None,
             });
             let cases = spec.require("cases", "write cases: [{name: …, object: …, expect: …}]")?;
             Some((policies, cases.list(|case| self.case(&case, &defaults))))
@@ -165,6 +170,7 @@ impl<'a> Reader<'_, 'a> {
             namespace: string(fields, "namespace").unwrap_or_else(|| "default".to_owned()),
             operation: fields.get("operation").and_then(|word| word.word(&OPERATIONS)).unwrap_or(Operation::Create),
             user_info: object(fields, "userInfo"),
+            authorizer: answers(fields),
         }
     }
 
@@ -185,6 +191,7 @@ impl<'a> Reader<'_, 'a> {
                 user_info: object(fields, "userInfo").or_else(|| defaults.user_info.clone()),
                 namespace_object: object(fields, "namespaceObject"),
                 dry_run: boolean(fields, "dryRun").unwrap_or(false),
+                authorizer: answers(fields).or_else(|| defaults.authorizer.clone()),
             };
             if request.object.is_none() && request.old_object.is_none() {
                 fields.missing("object", "", "write the object, or objectFile: path#kind/name");
@@ -298,6 +305,10 @@ fn regex_problem(error: &regex::Error) -> String {
 
 fn string(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<String> {
     fields.get(name).and_then(|node| node.string()).map(str::to_owned)
+}
+
+fn answers(fields: &mut Fields<'_, '_>) -> Option<GivenAnswers> {
+    fields.get("authorizer").map(|rules| GivenAnswers::read(&rules))
 }
 
 fn boolean(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<bool> {

@@ -65,6 +65,7 @@ impl Evaluator {
             phase,
             mode: self.mode,
             namespaces: &*self.namespaces,
+            authorizer: None,
             deadline: Some(deadline),
             now: SystemTime::now(),
             observer: None,

@@ -209,12 +209,14 @@ fn without_trailing_dash(text: &str) -> Vec<u8> {
     }
 }
 
-fn is_label(text: &[u8]) -> bool {
+/// Whether a text has the form of a DNS label, whatever its length.
+pub fn is_label(text: &[u8]) -> bool {
     let is_inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
     text.iter().all(is_inner) && !matches!(text, [] | [b'-', ..] | [.., b'-'])
 }
 
-fn is_subdomain(text: &[u8]) -> bool {
+/// Whether a text has the form of a DNS subdomain, whatever its length.
+pub fn is_subdomain(text: &[u8]) -> bool {
     text.split(|b| *b == b'.').all(is_label)
 }
 

@@ -12,8 +12,15 @@ fn evaluate(source: &str) -> Result<String, String> {
     let program = Program::compile(source, &env, Expect::Any).map_err(|error| error.message)?;
     let arena = Arena::new();
     let null = Json::Null;
-    let inputs =
-        Inputs { object: null, old_object: null, request: null, params: null, namespace_object: null, bindings: &[] };
+    let inputs = Inputs {
+        object: null,
+        old_object: null,
+        request: null,
+        params: null,
+        namespace_object: null,
+        authorizer: None,
+        bindings: &[],
+    };
     match Evaluator::new(&arena, inputs, &[], u64::MAX, None).evaluate(&program) {
         Ok(value) => Ok(display(&value)),
         Err(error) => Err(error.to_string()),
