@@ -1,7 +1,7 @@
 //! Kubernetes admission control from native policies.
 //!
 //! The rooms of the house, lowest last; a room may use the rooms below it, never above:
-//! `cli`, `server`, `audit`, `harness`, `admission`, `engine`, `policy`, `cel`, `json`.
+//! `cli`, `server`, `audit`, `harness`, `admission`, `engine`, `policy`, `schema`, `cel`, `json`.
 //! See `docs/architecture.md` for the way that a request takes through them.
 
 pub mod admission;
@@ -12,5 +12,6 @@ pub mod engine;
 pub mod harness;
 pub mod json;
 pub mod policy;
+pub mod schema;
 pub mod server;
 pub mod style;

@@ -7,15 +7,9 @@ use std::sync::Arc;
 use super::ast::{Comprehension, Element, Entry, Expr, Field, Kind, Literal};
 use super::env::{self, Declared, Functions, Reference};
 use super::function::Function;
+use super::issues::{Fault, Faults};
 use super::program::Env;
 use super::types::{Substitution, Type, most_general};
-
-/// Why a tree is not well typed.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct TypeError {
-    pub message: String,
-    pub offset: u32,
-}
 
 /// What the checker found out, by node id.
 #[derive(Debug)]
@@ -47,8 +41,8 @@ impl Checked {
 /// Checks a tree whose ids are below `next_id`.
 ///
 /// # Errors
-/// The first error in the order of evaluation.
-pub(super) fn check(env: &Env, expr: &Expr, next_id: u32) -> Result<Checked, TypeError> {
+/// Why the tree is not well typed.
+pub(super) fn check(env: &Env, expr: &Expr, next_id: u32) -> Result<Checked, Faults> {
     let mut checker = Checker {
         env,
         functions: Functions::of(env.minor),
@@ -56,8 +50,12 @@ pub(super) fn check(env: &Env, expr: &Expr, next_id: u32) -> Result<Checked, Typ
         scopes: Vec::new(),
         types: vec![Type::Error; next_id as usize],
         references: vec![None; next_id as usize],
+        faults: Faults::default(),
     };
-    checker.check(expr)?;
+    checker.check(expr);
+    if checker.faults.count() > 0 {
+        return Err(checker.faults);
+    }
     let Checker { types, references, substitution, .. } = checker;
     Ok(Checked { types: types.iter().map(|of| substitution.apply(of, true)).collect(), references })
 }
@@ -70,34 +68,36 @@ struct Checker<'e> {
     scopes: Vec<(String, Type)>,
     types: Vec<Type>,
     references: Vec<Option<Meaning>>,
-}
-
-type Checks = Result<Type, TypeError>;
-
-fn error<T>(expr: &Expr, message: String) -> Result<T, TypeError> {
-    Err(TypeError { message, offset: expr.offset })
-}
-
-fn undeclared<T>(expr: &Expr, name: &str) -> Result<T, TypeError> {
-    error(expr, format!("undeclared reference to '{name}' (in container '')"))
+    faults: Faults,
 }
 
 impl Checker<'_> {
-    fn check(&mut self, expr: &Expr) -> Checks {
+    fn check(&mut self, expr: &Expr) -> Type {
         let of = match &expr.kind {
             Kind::Literal(literal) => literal_type(literal),
-            Kind::Ident(name) => self.ident(expr, name)?,
-            Kind::Select { operand, field, test } => self.select(expr, operand, field, *test)?,
-            Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args)?,
-            Kind::List(elements) => self.list(elements)?,
-            Kind::Map(entries) => self.map(entries)?,
-            Kind::Struct { type_name, fields } => self.message(expr, type_name, fields)?,
-            Kind::Comprehension(fold) => self.comprehension(fold)?,
+            Kind::Ident(name) => self.ident(expr, name),
+            Kind::Select { operand, field, test } => self.select(expr, operand, field, *test),
+            Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
+            Kind::List(elements) => self.list(elements),
+            Kind::Map(entries) => self.map(entries),
+            Kind::Struct { type_name, fields } => self.message(expr, type_name, fields),
+            Kind::Comprehension(fold) => self.comprehension(fold),
         };
         if let Some(slot) = self.types.get_mut(expr.id as usize) {
             *slot = of.clone();
         }
-        Ok(of)
+        of
+    }
+
+    /// Notes an error. What is left without a type by it has the type that goes with everything, so that the check can
+    /// go on and one mistake is reported once.
+    fn error(&mut self, offset: u32, message: String) -> Type {
+        self.faults.push(Fault { message, offset });
+        Type::Error
+    }
+
+    fn undeclared(&mut self, expr: &Expr, name: &str) -> Type {
+        self.error(expr.offset, format!("undeclared reference to '{name}' (in container '')"))
     }
 
     fn refer(&mut self, expr: &Expr, meaning: Meaning) {
@@ -110,30 +110,30 @@ impl Checker<'_> {
         self.scopes.iter().rev().find(|(local, _)| local == name).map(|(_, of)| of)
     }
 
-    fn ident(&mut self, expr: &Expr, name: &str) -> Checks {
+    fn ident(&mut self, expr: &Expr, name: &str) -> Type {
         if let Some(of) = self.local(name) {
-            return Ok(of.clone());
+            return of.clone();
         }
-        let Some((of, reference)) = env::resolve(self.env, name) else { return undeclared(expr, name) };
+        let Some((of, reference)) = env::resolve(self.env, name) else { return self.undeclared(expr, name) };
         self.refer(expr, Meaning::Name(reference));
-        Ok(of)
+        of
     }
 
-    fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, test: bool) -> Checks {
+    fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, test: bool) -> Type {
         // A dotted name of the environment comes before a macro's variable that it begins with, as upstream.
         if !test
             && let Some(name) = dotted_name(expr)
             && let Some((of, reference)) = env::resolve(self.env, &name)
         {
             self.refer(expr, Meaning::Name(reference));
-            return Ok(of);
+            return of;
         }
-        let of = self.field(expr, operand, field, false)?;
-        Ok(if test { Type::Bool } else { self.substitution.apply(&of, false) })
+        let of = self.field(expr, operand, field, false);
+        if test { Type::Bool } else { self.substitution.apply(&of, false) }
     }
 
-    fn field(&mut self, expr: &Expr, operand: &Expr, field: &str, optional: bool) -> Checks {
-        let of = self.check(operand)?;
+    fn field(&mut self, expr: &Expr, operand: &Expr, field: &str, optional: bool) -> Type {
+        let of = self.check(operand);
         let operand_type = self.substitution.apply(&of, false);
         let (target, was_optional) = match operand_type {
             Type::Optional(of) => ((*of).clone(), true),
@@ -143,29 +143,32 @@ impl Checker<'_> {
             Type::Map(pair) => pair.1.clone(),
             Type::Struct(name) => match env::field_type(self.env, name, field) {
                 Some(of) => of,
-                None => return error(expr, format!("undefined field '{field}'")),
+                None => self.error(expr.offset, format!("undefined field '{field}'")),
             },
             Type::Variable(_) => {
                 self.substitution.unify(&[(&Type::Dyn, &target)]);
                 Type::Dyn
             }
             _ if target.is_dyn_or_error() => Type::Dyn,
-            _ => return error(expr, format!("type '{target}' does not support field selection")),
+            _ => {
+                self.error(expr.offset, format!("type '{target}' does not support field selection"));
+                Type::Dyn
+            }
         };
-        Ok(if was_optional || optional { Type::optional(result) } else { result })
+        if was_optional || optional { Type::optional(result) } else { result }
     }
 
-    fn call(&mut self, expr: &Expr, name: &str, target: Option<&Expr>, args: &[Expr]) -> Checks {
+    fn call(&mut self, expr: &Expr, name: &str, target: Option<&Expr>, args: &[Expr]) -> Type {
         if let ("_?._", [operand, field]) = (name, args) {
             return self.optional_select(expr, operand, field);
         }
         let mut types = Vec::with_capacity(args.len() + 1);
         for arg in args {
-            types.push(self.check(arg)?);
+            types.push(self.check(arg));
         }
         let functions = Arc::clone(&self.functions);
         let Some(target) = target else {
-            let Some(declared) = functions.get(name) else { return undeclared(expr, name) };
+            let Some(declared) = functions.get(name) else { return self.undeclared(expr, name) };
             if matches!(name, "_&&_" | "_||_") {
                 return self.logical(expr, declared, args, &types);
             }
@@ -178,33 +181,37 @@ impl Checker<'_> {
         {
             return self.overload(expr, declared, false, &types, true);
         }
-        types.insert(0, self.check(target)?);
-        let Some(declared) = functions.get(name) else { return undeclared(expr, name) };
+        types.insert(0, self.check(target));
+        let Some(declared) = functions.get(name) else { return self.undeclared(expr, name) };
         self.overload(expr, declared, true, &types, false)
     }
 
-    fn optional_select(&mut self, expr: &Expr, operand: &Expr, field: &Expr) -> Checks {
+    fn optional_select(&mut self, expr: &Expr, operand: &Expr, field: &Expr) -> Type {
         let Kind::Literal(Literal::String(name)) = &field.kind else {
-            return error(field, "unsupported optional field selection".to_owned());
+            return self.error(field.offset, "unsupported optional field selection".to_owned());
         };
-        let of = self.field(expr, operand, name, true)?;
-        Ok(self.substitution.apply(&of, false))
+        let of = self.field(expr, operand, name, true);
+        self.substitution.apply(&of, false)
     }
 
-    fn logical(&mut self, expr: &Expr, declared: &Declared, args: &[Expr], types: &[Type]) -> Checks {
+    fn logical(&mut self, expr: &Expr, declared: &Declared, args: &[Expr], types: &[Type]) -> Type {
+        let before = self.faults.count();
         for (arg, of) in args.iter().zip(types) {
             if !self.substitution.unify(&[(of, &Type::Bool)]) {
                 let found = self.substitution.apply(of, true);
-                return error(arg, format!("expected type 'bool' but found '{found}'"));
+                self.error(arg.offset, format!("expected type 'bool' but found '{found}'"));
             }
+        }
+        if self.faults.count() > before {
+            return Type::Error;
         }
         let overload = declared.overloads.first().map(|(overload, _)| overload.id);
         self.refer(expr, Meaning::Function { function: declared.function, overload, namespaced: false });
-        Ok(Type::Bool)
+        Type::Bool
     }
 
     /// The overloads that the argument types allow decide the type of the result.
-    fn overload(&mut self, expr: &Expr, on: &Declared, member: bool, types: &[Type], namespaced: bool) -> Checks {
+    fn overload(&mut self, expr: &Expr, on: &Declared, member: bool, types: &[Type], namespaced: bool) -> Type {
         let mut result: Option<Type> = None;
         let mut ids = Vec::new();
         for (overload, signature) in &on.overloads {
@@ -234,50 +241,51 @@ impl Checker<'_> {
                 Some((target, args)) if member => format!("{target}.({})", args.join(", ")),
                 _ => format!("({})", types.join(", ")),
             };
-            return error(
-                expr,
-                format!("found no matching overload for '{}' applied to '{applied}'", on.function.name),
-            );
+            let message = format!("found no matching overload for '{}' applied to '{applied}'", on.function.name);
+            return self.error(expr.offset, message);
         };
         let overload = match ids.as_slice() {
             [only] => Some(*only),
             _ => None,
         };
         self.refer(expr, Meaning::Function { function: on.function, overload, namespaced });
-        Ok(result)
+        result
     }
 
-    fn list(&mut self, elements: &[Element]) -> Checks {
+    fn list(&mut self, elements: &[Element]) -> Type {
         let mut joined = None;
         for element in elements {
-            let of = self.element(&element.value, element.optional)?;
+            let of = self.element(&element.value, element.optional);
             joined = Some(self.join(joined, of));
         }
-        Ok(Type::list(joined.unwrap_or_else(|| self.substitution.fresh())))
+        Type::list(joined.unwrap_or_else(|| self.substitution.fresh()))
     }
 
-    fn map(&mut self, entries: &[Entry]) -> Checks {
+    fn map(&mut self, entries: &[Entry]) -> Type {
         let (mut keys, mut values) = (None, None);
         for entry in entries {
-            let key = self.check(&entry.key)?;
+            let key = self.check(&entry.key);
             keys = Some(self.join(keys, key));
-            let value = self.element(&entry.value, entry.optional)?;
+            let value = self.element(&entry.value, entry.optional);
             values = Some(self.join(values, value));
         }
         let key = keys.unwrap_or_else(|| self.substitution.fresh());
-        Ok(Type::map(key, values.unwrap_or_else(|| self.substitution.fresh())))
+        Type::map(key, values.unwrap_or_else(|| self.substitution.fresh()))
     }
 
     /// The type that an element contributes: of an optional element, what the optional holds.
-    fn element(&mut self, expr: &Expr, optional: bool) -> Checks {
-        let of = self.check(expr)?;
+    fn element(&mut self, expr: &Expr, optional: bool) -> Type {
+        let of = self.check(expr);
         if !optional {
-            return Ok(of);
+            return of;
         }
         match self.substitution.apply(&of, false) {
-            Type::Optional(of) => Ok((*of).clone()),
-            Type::Dyn => Ok(Type::Dyn),
-            other => error(expr, format!("expected type 'optional_type({other})' but found '{other}'")),
+            Type::Optional(of) => (*of).clone(),
+            Type::Dyn => Type::Dyn,
+            other => {
+                self.error(expr.offset, format!("expected type 'optional_type({other})' but found '{other}'"));
+                other
+            }
         }
     }
 
@@ -288,29 +296,33 @@ impl Checker<'_> {
         if joined { most_general(&previous, &current).clone() } else { Type::Dyn }
     }
 
-    fn message(&mut self, expr: &Expr, type_name: &str, fields: &[Field]) -> Checks {
+    fn message(&mut self, expr: &Expr, type_name: &str, fields: &[Field]) -> Type {
         let name = type_name.strip_prefix('.').unwrap_or(type_name);
-        let Some(of) = env::type_named(self.env, name) else { return undeclared(expr, type_name) };
-        let Type::Struct(_) = &of else { return error(expr, format!("'{name}' is not a message type")) };
+        let Some(of) = env::type_named(self.env, name) else { return self.undeclared(expr, type_name) };
+        let of = match of {
+            Type::Struct(_) => of,
+            _ => self.error(expr.offset, format!("'{name}' is not a message type")),
+        };
         for field in fields {
-            let value = self.element(&field.value, field.optional)?;
+            let value = self.element(&field.value, field.optional);
             let Some(declared) = env::field_type(self.env, name, &field.name) else {
-                return Err(TypeError { message: format!("undefined field '{}'", field.name), offset: field.offset });
+                self.error(field.offset, format!("undefined field '{}'", field.name));
+                continue;
             };
             if !self.substitution.unify(&[(&declared, &value)]) {
                 let value = self.substitution.apply(&value, true);
                 let message =
                     format!("expected type of field '{}' is '{declared}' but provided type is '{value}'", field.name);
-                return Err(TypeError { message, offset: field.offset });
+                self.error(field.offset, message);
             }
         }
         self.refer(expr, Meaning::Name(Reference::TypeName(name.into())));
-        Ok(of)
+        of
     }
 
-    fn comprehension(&mut self, fold: &Comprehension) -> Checks {
-        let range = self.check(&fold.range)?;
-        let accumulator = self.check(&fold.init)?;
+    fn comprehension(&mut self, fold: &Comprehension) -> Type {
+        let range = self.check(&fold.range);
+        let accumulator = self.check(&fold.init);
         let range = self.substitution.apply(&range, false);
         let two = fold.var2.is_some();
         let (first, second) = match &range {
@@ -326,7 +338,8 @@ impl Checker<'_> {
                 let message = format!(
                     "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
                 );
-                return error(&fold.range, message);
+                self.error(fold.range.offset, message);
+                (Type::Error, Type::Error)
             }
         };
         let depth = self.scopes.len();
@@ -335,22 +348,21 @@ impl Checker<'_> {
         if let Some(var2) = &fold.var2 {
             self.scopes.push((var2.clone(), second));
         }
-        let condition = self.check(&fold.condition)?;
-        self.assert(&fold.condition, &Type::Bool, &condition)?;
-        let step = self.check(&fold.step)?;
-        self.assert(&fold.step, &accumulator, &step)?;
+        let condition = self.check(&fold.condition);
+        self.assert(&fold.condition, &Type::Bool, &condition);
+        let step = self.check(&fold.step);
+        self.assert(&fold.step, &accumulator, &step);
         self.scopes.truncate(depth + 1);
-        let result = self.check(&fold.result)?;
+        let result = self.check(&fold.result);
         self.scopes.truncate(depth);
-        Ok(self.substitution.apply(&result, false))
+        self.substitution.apply(&result, false)
     }
 
-    fn assert(&mut self, expr: &Expr, expected: &Type, found: &Type) -> Result<(), TypeError> {
-        if self.substitution.unify(&[(expected, found)]) {
-            return Ok(());
+    fn assert(&mut self, expr: &Expr, expected: &Type, found: &Type) {
+        if !self.substitution.unify(&[(expected, found)]) {
+            let (expected, found) = (self.substitution.apply(expected, true), self.substitution.apply(found, true));
+            self.error(expr.offset, format!("expected type '{expected}' but found '{found}'"));
         }
-        let (expected, found) = (self.substitution.apply(expected, true), self.substitution.apply(found, true));
-        error(expr, format!("expected type '{expected}' but found '{found}'"))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is declared: functions by Kubernetes version, variables by what the place of the expression offers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::function::{Function, Overload};
+use super::parser::is_reserved;
 use super::program::Env;
 use super::signature::Signature;
 use super::types::Type;
@@ -11,6 +13,10 @@ use super::{library, schema, standard};
 
 /// The Kubernetes 1.x whose environments are known: from the first with ValidatingAdmissionPolicy v1 to the newest.
 pub const SUPPORTED_MINORS: std::ops::RangeInclusive<u32> = 30..=37;
+
+/// The first Kubernetes 1.x where a field may be called by a reserved word: `metadata.namespace` for
+/// `metadata.__namespace__`.
+const KEYWORD_FIELDS: u32 = 31;
 
 /// A function with the overloads that one version has.
 #[derive(Debug)]
@@ -53,6 +59,19 @@ impl Functions {
     }
 }
 
+/// What is known of the objects that an expression sees. Their structures are asked for field by field, by the names
+/// that were given to them: only what an expression mentions has to be looked up.
+pub trait Declarations: fmt::Debug + Send + Sync {
+    /// The type of `object` and `oldObject`.
+    fn object(&self) -> Type;
+
+    /// The type of `params`.
+    fn params(&self) -> Type;
+
+    /// The type of a field of the structure named `type_name`; `None` if it has no such field.
+    fn field(&self, type_name: &str, field: &str) -> Option<Type>;
+}
+
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reference {
@@ -86,10 +105,10 @@ pub(super) fn resolve(env: &Env, name: &str) -> Option<(Type, Reference)> {
         return global(env.bindings.get(at)?.1.clone(), Global::Extra(at));
     }
     match name {
-        "object" => global(Type::Dyn, Global::Object),
-        "oldObject" => global(Type::Dyn, Global::OldObject),
+        "object" => global(declared(env, |known| known.object()), Global::Object),
+        "oldObject" => global(declared(env, |known| known.object()), Global::OldObject),
         "request" => global(Type::Struct(schema::REQUEST.into()), Global::Request),
-        "params" if env.params => global(Type::Dyn, Global::Params),
+        "params" if env.params => global(declared(env, |known| known.params()), Global::Params),
         "namespaceObject" => global(Type::Struct(schema::NAMESPACE.into()), Global::NamespaceObject),
         "authorizer" if env.authorizer => global(Type::Struct(schema::AUTHORIZER.into()), Global::Authorizer),
         "authorizer.requestResource" if env.authorizer => {
@@ -101,6 +120,11 @@ pub(super) fn resolve(env: &Env, name: &str) -> Option<(Type, Reference)> {
             Some((Type::Type(Some(Arc::new(of))), Reference::TypeName(name.into())))
         }
     }
+}
+
+/// A type that was declared, `dyn` if nothing is.
+fn declared(env: &Env, of: impl FnOnce(&dyn Declarations) -> Type) -> Type {
+    env.declarations.as_deref().map_or(Type::Dyn, of)
 }
 
 /// The type that a name denotes, in an expression such as `type(x) == list` or `Object{…}`.
@@ -146,5 +170,11 @@ pub(super) fn field_type(env: &Env, type_name: &str, field: &str) -> Option<Type
     if env.patch_types && (type_name == "Object" || type_name.starts_with("Object.")) {
         return Some(Type::Dyn);
     }
-    schema::field(type_name, field)
+    if let Some(of) = schema::field(type_name, field) {
+        return Some(of);
+    }
+    let declarations = env.declarations.as_deref()?;
+    let escaped = || format!("__{field}__");
+    let is_escaped = env.minor >= KEYWORD_FIELDS && is_reserved(field);
+    declarations.field(type_name, field).or_else(|| is_escaped.then(|| declarations.field(type_name, &escaped()))?)
 }

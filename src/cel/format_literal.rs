@@ -1,7 +1,8 @@
 //! Calls of `format` with a literal template and a literal list: checked against each other before they run.
 
 use super::ast::{Expr, Kind, Literal};
-use super::check::{Checked, TypeError};
+use super::check::Checked;
+use super::issues::Fault;
 use super::library::format_clause;
 use super::types::Type;
 
@@ -9,12 +10,12 @@ use super::types::Type;
 ///
 /// # Errors
 /// The first clause or argument that doesn't.
-pub(super) fn validate(checked: &Checked, call: &Expr, target: &Expr, args: &[Expr]) -> Result<(), TypeError> {
+pub(super) fn validate(checked: &Checked, call: &Expr, target: &Expr, args: &[Expr]) -> Result<(), Fault> {
     let (Kind::Literal(Literal::String(template)), [Expr { kind: Kind::List(elements), .. }]) = (&target.kind, args)
     else {
         return Ok(());
     };
-    let fault = |offset, message| Err(TypeError { message, offset });
+    let fault = |offset, message| Err(Fault { message, offset });
     let mut rest = template.as_str();
     let mut used = 0;
     while let Some((_, clause)) = rest.split_once('%') {

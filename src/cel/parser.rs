@@ -124,7 +124,12 @@ const RESERVED: &[&str] = &[
 pub fn is_identifier(text: &str) -> bool {
     let begins = text.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic());
     let continues = text.chars().all(|rest| rest == '_' || rest.is_ascii_alphanumeric());
-    begins && continues && !RESERVED.contains(&text) && !matches!(text, "true" | "false" | "null" | "in")
+    begins && continues && !is_reserved(text)
+}
+
+/// Whether the grammar keeps a word for itself, now or in case it may need it.
+pub(super) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word) || matches!(word, "true" | "false" | "null" | "in")
 }
 
 impl Parser {

@@ -9,8 +9,10 @@ use super::authorization::RequestAuthorizer;
 use super::check::check;
 use super::compile::compile;
 use super::cost::EXPRESSION_LIMIT;
+use super::env::Declarations;
 use super::eval::{CLOCK_INTERVAL, Local, Machine};
 use super::function::{Error, Limit};
+use super::issues::{Fault, Faults, Issues, Place};
 use super::node::Node;
 use super::parser::parse;
 use super::types::Type;
@@ -35,6 +37,8 @@ pub struct Env {
     pub variables: Vec<Variable>,
     /// Further variables, beyond those of admission, with their types.
     pub bindings: Vec<(String, Type)>,
+    /// What is known of the fields of `object`, `oldObject` and `params`; without it they are `dyn`.
+    pub declarations: Option<Arc<dyn Declarations>>,
 }
 
 /// The result types that a place allows.
@@ -87,10 +91,8 @@ impl std::error::Error for CompileError {}
 
 impl CompileError {
     fn at(source: &str, offset: u32, message: String) -> Self {
-        let before = source.get(..offset as usize).unwrap_or(source);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).map_or(0, |text| text.chars().count()) + 1;
-        Self { message, line: before.matches('\n').count() + 1, column }
+        let Place { line, column } = Place::of(source, offset);
+        Self { message, line, column }
     }
 }
 
@@ -105,26 +107,33 @@ impl Program {
     /// # Errors
     /// The first error with its place, or a result type that `expect` does not allow.
     pub fn compile(source: &str, env: &Env, expect: Expect) -> Result<Self, CompileError> {
-        if source.len() <= SHORT_SOURCE {
-            return Self::compile_here(source, env, expect);
-        }
-        std::thread::scope(|scope| {
-            let compile = || Self::compile_here(source, env, expect);
-            let thread = std::thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, compile);
-            let failed = |message: &str| CompileError { message: message.to_owned(), line: 1, column: 1 };
-            match thread.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(compiled)) => compiled,
-                Ok(Err(_)) => Err(failed("the compiler panicked on this expression")),
-                Err(_) => Err(failed("no thread could be started to compile this expression")),
-            }
-        })
+        with_room(source, || Self::compile_here(source, env, expect), |failure| CompileError::at(source, 0, failure))
+    }
+
+    /// The type of `source`, which is parsed and checked only.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn type_check(source: &str, env: &Env) -> Result<Type, Issues> {
+        let check = || {
+            let parsed = parse(source, env.minor).map_err(|e| Fault { message: e.message, offset: e.offset })?;
+            let checked = check(env, &parsed.expr, parsed.next_id)?;
+            validate(&checked, &parsed.expr)?;
+            Ok(checked.type_of(&parsed.expr).clone())
+        };
+        let checked = with_room(source, check, |message| Faults::from(Fault { message, offset: 0 }));
+        checked.map_err(|faults| Issues::new(source, &faults))
     }
 
     fn compile_here(source: &str, env: &Env, expect: Expect) -> Result<Self, CompileError> {
         let at = |offset, message| CompileError::at(source, offset, message);
         let parsed = parse(source, env.minor).map_err(|e| at(e.offset, e.message))?;
-        let checked = check(env, &parsed.expr, parsed.next_id).map_err(|e| at(e.offset, e.message))?;
-        validate(&checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        let first = |faults: Faults| {
+            let fault = faults.first().cloned().unwrap_or(Fault { message: String::new(), offset: 0 });
+            at(fault.offset, fault.message)
+        };
+        let checked = check(env, &parsed.expr, parsed.next_id).map_err(first)?;
+        validate(&checked, &parsed.expr).map_err(first)?;
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
         let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
@@ -140,6 +149,25 @@ impl Program {
     pub fn output_type(&self) -> &Type {
         &self.output
     }
+}
+
+/// Runs a part of the compiler on `source` with enough stack for it.
+fn with_room<T: Send, E: Send>(
+    source: &str,
+    run: impl FnOnce() -> Result<T, E> + Send,
+    failed: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    if source.len() <= SHORT_SOURCE {
+        return run();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, run);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(failed("the compiler panicked on this expression".to_owned())),
+            Err(_) => Err(failed("no thread could be started to compile this expression".to_owned())),
+        }
+    })
 }
 
 impl Expect {

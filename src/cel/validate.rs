@@ -4,8 +4,9 @@
 //! Upstream: the validators of `cel-go/cel/validator.go` and `ext/formatting.go` that Kubernetes switches on.
 
 use super::ast::{Expr, Kind, Literal};
-use super::check::{Checked, Meaning, TypeError};
+use super::check::{Checked, Meaning};
 use super::format_literal;
+use super::issues::{Fault, Faults};
 use super::library::re2;
 use super::standard::{to_duration, to_timestamp};
 use super::types::Type;
@@ -15,35 +16,46 @@ use crate::json::Arena;
 /// Validates a checked tree.
 ///
 /// # Errors
-/// The first fault.
-pub(super) fn validate(checked: &Checked, expr: &Expr) -> Result<(), TypeError> {
-    visit(checked, expr, false)
+/// All faults.
+pub(super) fn validate(checked: &Checked, expr: &Expr) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    visit(checked, expr, false, &mut faults);
+    if faults.count() > 0 { Err(faults) } else { Ok(()) }
 }
 
 /// `mixed` is whether some call around the node takes lists and maps of mixed types.
-fn visit(checked: &Checked, expr: &Expr, mixed: bool) -> Result<(), TypeError> {
+fn visit(checked: &Checked, expr: &Expr, mixed: bool, faults: &mut Faults) {
     let mut mixed = mixed;
     match &expr.kind {
         Kind::Call { function, target, args } => {
-            literal_argument(checked, expr, function, args)?;
-            if let (Some(target), "format") = (target, function.as_str()) {
-                format_literal::validate(checked, expr, target, args)?;
+            if let Err(fault) = literal_argument(checked, expr, function, args) {
+                faults.push(fault);
+            }
+            if let (Some(target), "format") = (target, function.as_str())
+                && let Err(fault) = format_literal::validate(checked, expr, target, args)
+            {
+                faults.push(fault);
             }
             mixed |= function == "format";
         }
         Kind::List(elements) if !mixed => {
-            same_types(checked, elements.iter().map(|element| (&element.value, element.optional)))?;
+            // Of a list the first element that differs is a fault, of a map each.
+            let others = mismatches(checked, elements.iter().map(|element| (&element.value, element.optional)));
+            others.into_iter().take(1).for_each(|fault| faults.push(fault));
         }
         Kind::Map(entries) if !mixed => {
-            same_types(checked, entries.iter().map(|entry| (&entry.key, false)))?;
-            same_types(checked, entries.iter().map(|entry| (&entry.value, entry.optional)))?;
+            let keys = mismatches(checked, entries.iter().map(|entry| (&entry.key, false)));
+            let values = mismatches(checked, entries.iter().map(|entry| (&entry.value, entry.optional)));
+            keys.into_iter().chain(values).for_each(|fault| faults.push(fault));
         }
         _ => {}
     }
-    expr.children().into_iter().try_for_each(|child| visit(checked, child, mixed))
+    for child in expr.children() {
+        visit(checked, child, mixed, faults);
+    }
 }
 
-fn literal_argument(checked: &Checked, expr: &Expr, function: &str, args: &[Expr]) -> Result<(), TypeError> {
+fn literal_argument(checked: &Checked, expr: &Expr, function: &str, args: &[Expr]) -> Result<(), Fault> {
     let Some(Meaning::Function { .. }) = checked.meaning(expr) else { return Ok(()) };
     let Some(Expr { kind: Kind::Literal(Literal::String(text)), offset, .. }) = args.last() else { return Ok(()) };
     let valid = match (function, args.len()) {
@@ -52,12 +64,13 @@ fn literal_argument(checked: &Checked, expr: &Expr, function: &str, args: &[Expr
         ("matches", 1 | 2) => re2::compile(text).is_ok(),
         _ => true,
     };
-    if valid { Ok(()) } else { Err(TypeError { message: format!("invalid {function} argument"), offset: *offset }) }
+    if valid { Ok(()) } else { Err(Fault { message: format!("invalid {function} argument"), offset: *offset }) }
 }
 
-/// All elements have the type of the first, `dyn` included: `[1, dyn(1)]` is refused too.
-fn same_types<'x>(checked: &Checked, elements: impl Iterator<Item = (&'x Expr, bool)>) -> Result<(), TypeError> {
+/// The elements that have not the type of the first, `dyn` included: `[1, dyn(1)]` is refused too.
+fn mismatches<'x>(checked: &Checked, elements: impl Iterator<Item = (&'x Expr, bool)>) -> Vec<Fault> {
     let mut first: Option<Type> = None;
+    let mut faults = Vec::new();
     for (expr, optional) in elements {
         let of = match checked.type_of(expr) {
             Type::Optional(of) if optional => (**of).clone(),
@@ -66,11 +79,11 @@ fn same_types<'x>(checked: &Checked, elements: impl Iterator<Item = (&'x Expr, b
         match &first {
             Some(first) if *first != of => {
                 let message = format!("expected type '{first}' but found '{of}'");
-                return Err(TypeError { message, offset: expr.offset });
+                faults.push(Fault { message, offset: expr.offset });
             }
             Some(_) => {}
             None => first = Some(of),
         }
     }
-    Ok(())
+    faults
 }

@@ -65,9 +65,16 @@ struct Show {
 /// Checks policies: fields, types of expressions, bindings, unused variables
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Expressions are checked against the structure of the kinds that a policy names, as the API server does for
+status.typeChecking: a misspelt field of object, oldObject or params is a warning. The structures of Kubernetes' own
+kinds are built in. Those of custom resources come from CustomResourceDefinitions, which --crds names or which lie among
+the policies; without one the policy is checked as far as possible, and a note says so. Rules with wildcards for group
+or version name no kind.
+
 Examples:
   portcullis policies lint mine/                          files and directories
   portcullis policies lint                                the bundle
+  portcullis policies lint --crds crds/ mine/             policies for custom resources
   portcullis policies lint --kubernetes-version 1.32 mine/   what an older cluster would refuse
 
 Exit codes: 0 nothing found, 1 findings, 2 input that could not be read.")]
@@ -75,6 +82,10 @@ struct LintArgs {
     /// Files and directories to check instead of the bundle
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    /// Reads CustomResourceDefinitions, whose kinds expressions are checked against (repeatable)
+    #[arg(long, value_name = "FILE|DIR")]
+    crds: Vec<PathBuf>,
 
     /// How the findings are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -223,7 +234,11 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
     if args.paths.is_empty() {
         manifests = args.policies.read()?.policies;
     }
-    let found = policy::lint(&manifests, args.policies.kubernetes_version.minor);
+    let mut definitions = Vec::new();
+    for path in &args.crds {
+        definitions.extend(read_manifests(path)?);
+    }
+    let found = policy::lint(&manifests, &definitions, args.policies.kubernetes_version.minor);
     let mut out = Output::open(None)?;
     match args.format {
         Format::Text => lint_text(&found, manifests.len(), &mut out)?,
@@ -233,7 +248,7 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
         }
     }
     out.finish()?;
-    Ok(if found.is_empty() { Outcome::Clean } else { Outcome::Findings })
+    Ok(if found.iter().any(Lint::is_finding) { Outcome::Findings } else { Outcome::Clean })
 }
 
 fn lint_text(found: &[Lint], files: usize, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -241,10 +256,11 @@ fn lint_text(found: &[Lint], files: usize, out: &mut dyn Write) -> anyhow::Resul
         match lint {
             Lint::Error(_) => writeln!(out, "{BAD}error{BAD:#}    {lint}")?,
             Lint::Warning { .. } => writeln!(out, "{CAUTION}warning{CAUTION:#}  {lint}")?,
+            Lint::Note { .. } => writeln!(out, "{FAINT}note     {lint}{FAINT:#}")?,
         }
     }
     let errors = found.iter().filter(|lint| matches!(lint, Lint::Error(_))).count();
-    let warnings = found.len() - errors;
+    let warnings = found.iter().filter(|lint| matches!(lint, Lint::Warning { .. })).count();
     let style = if errors > 0 { BAD } else { GOOD };
     let (errors, warnings, files) = (count(errors, "error"), count(warnings, "warning"), count(files, "file"));
     Ok(writeln!(out, "{style}{errors}, {warnings}{style:#} in {files}")?)
@@ -346,17 +362,23 @@ struct Finding {
     file: String,
     document: usize,
     line: usize,
+    /// Absent where the message says it, or there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
     message: String,
 }
 
 impl Finding {
     fn new(lint: &Lint) -> Self {
         let at = lint.at();
-        let (level, message) = match lint {
-            Lint::Error(error) => ("error", format!("{}: {}", error.object, error.reason)),
-            Lint::Warning { object, field, message, .. } => ("warning", format!("{object}: {field}: {message}")),
+        let full = |object: &str, field: &str, message: &str| format!("{object}: {field}: {}", message.trim_end());
+        let (level, field, message) = match lint {
+            Lint::Error(error) => ("error", "", format!("{}: {}", error.object, error.reason)),
+            Lint::Warning { object, field, message, .. } => ("warning", field.as_str(), full(object, field, message)),
+            Lint::Note { object, field, message, .. } => ("note", field.as_str(), full(object, field, message)),
         };
-        Self { level, file: at.file.clone(), document: at.document, line: at.line, message }
+        let field = Some(field.to_owned()).filter(|field| !field.is_empty());
+        Self { level, file: at.file.clone(), document: at.document, line: at.line, field, message }
     }
 }
 
@@ -406,7 +428,7 @@ mod tests {
         let wrong = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: a}\n\
                      spec:\n  matchConstraints:\n    resourceRules: [{apiGroups: [''], apiVersions: [v1], resources: \
                      [pods], operations: [CREATE]}]\n  validations:\n  - expresion: 'true'\n    expression: 'true'\n";
-        let found = policy::lint(&[Manifest::new("a.yaml", wrong)], MINOR);
+        let found = policy::lint(&[Manifest::new("a.yaml", wrong)], &[], MINOR);
         let shown = text(|out| lint_text(&found, 1, out));
         assert!(shown.contains("error    a.yaml:8: (document 1) ValidatingAdmissionPolicy/a: spec.validations[0].expresion: unknown field; write expression\n"), "{shown}");
         assert!(

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use crate::json::Arena;
+use crate::schema::Kinds;
 
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Policy, Rules, Source};
 use super::problem::FieldPath;
+use super::type_check::{TypeChecking, type_check};
 
 /// Something that lint reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,18 @@ pub enum Lint {
         object: String,
         /// The field; empty for the whole object.
         field: String,
-        /// What is wrong and what to write.
+        /// What is wrong and what to write; several lines where upstream writes several.
+        message: String,
+    },
+    /// What could not be checked; no finding.
+    Note {
+        /// The file, document and line.
+        at: Source,
+        /// Kind and name of the object.
+        object: String,
+        /// The field.
+        field: String,
+        /// What and why.
         message: String,
     },
 }
@@ -33,8 +46,13 @@ impl Lint {
     pub fn at(&self) -> &Source {
         match self {
             Lint::Error(error) => &error.at,
-            Lint::Warning { at, .. } => at,
+            Lint::Warning { at, .. } | Lint::Note { at, .. } => at,
         }
+    }
+
+    /// Whether something should be changed.
+    pub fn is_finding(&self) -> bool {
+        !matches!(self, Lint::Note { .. })
     }
 }
 
@@ -42,18 +60,26 @@ impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lint::Error(error) => error.fmt(f),
-            Lint::Warning { at, object, field, message } => {
+            Lint::Warning { at, object, field, message } | Lint::Note { at, object, field, message } => {
                 let colon = if field.is_empty() { "" } else { ": " };
-                write!(f, "{at} {object}: {field}{colon}{message}")
+                write!(f, "{at} {object}: {field}{colon}")?;
+                for (index, line) in message.lines().filter(|line| !line.is_empty()).enumerate() {
+                    let indent = if index > 0 { "\n    " } else { "" };
+                    write!(f, "{indent}{line}")?;
+                }
+                Ok(())
             }
         }
     }
 }
 
-/// Lints manifests for Kubernetes 1.`minor`, in the order of files and lines.
-pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
+/// Lints manifests for Kubernetes 1.`minor`, in the order of files and lines. Expressions are checked against the
+/// structures of built-in kinds and of those that CustomResourceDefinitions among the manifests and in `definitions`
+/// define.
+pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
     let LoadedPolicies { policies, errors, .. } = load(manifests, minor);
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
+    let kinds = learn(definitions.iter().chain(manifests));
     for manifest in manifests {
         let arena = Arena::new();
         // Syntax errors have been reported by the loader.
@@ -62,6 +88,7 @@ pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
             warner.version(minor);
             if let Some(policy) = policies.iter().find(|policy| policy.source == document.at) {
                 warner.policy(policy);
+                warner.types(policy, &kinds, minor);
             }
             let of = policies.iter().find(|policy| policy.bindings.iter().any(|binding| binding.source == document.at));
             if let Some(policy) = of {
@@ -72,6 +99,34 @@ pub fn lint(manifests: &[Manifest], minor: u32) -> Vec<Lint> {
     let order = |lint: &Lint| manifests.iter().position(|manifest| manifest.file == lint.at().file);
     found.sort_by_key(|lint| (order(lint), lint.at().document, lint.at().line));
     found
+}
+
+/// Only what checking the expressions of the policies finds, as [`lint`] finds it.
+pub fn lint_types(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
+    let policies = load(manifests, minor).policies;
+    let kinds = learn(definitions.iter().chain(manifests));
+    let mut found = Vec::new();
+    for manifest in manifests {
+        let arena = Arena::new();
+        for document in manifest.objects(&arena, &mut Vec::new()) {
+            if let Some(policy) = policies.iter().find(|policy| policy.source == document.at) {
+                Warner { document: &document, found: &mut found }.types(policy, &kinds, minor);
+            }
+        }
+    }
+    found
+}
+
+/// The kinds that CustomResourceDefinitions in the manifests define, and the built-in ones.
+fn learn<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
+    let mut kinds = Kinds::default();
+    for manifest in manifests.filter(|manifest| manifest.text.contains("CustomResourceDefinition")) {
+        let arena = Arena::new();
+        for document in manifest.objects(&arena, &mut Vec::new()) {
+            kinds.learn(document.value);
+        }
+    }
+    kinds
 }
 
 struct Warner<'w> {
@@ -135,12 +190,40 @@ impl Warner<'_> {
         }
     }
 
+    fn types(&mut self, policy: &Policy, kinds: &Kinds, minor: u32) {
+        let TypeChecking { warnings, unknown } = type_check(policy, kinds, minor);
+        for warning in warnings {
+            let path = self.document.path.below(&warning.field_ref);
+            let line = || self.document.line_within(&path, warning.place);
+            let (at, object) = (self.at(line), self.object());
+            self.found.push(Lint::Warning { at, object, field: path.to_string(), message: warning.warning });
+        }
+        for unknown in unknown {
+            let path = self.document.path.below(&unknown.field_ref);
+            let (at, object) = (self.at(|| self.document.line(&path)), self.object());
+            let message = format!(
+                "the fields of {} are not known, so they are not checked; give the CustomResourceDefinition with --crds",
+                unknown.name
+            );
+            self.found.push(Lint::Note { at, object, field: path.to_string(), message });
+        }
+    }
+
     fn warn(&mut self, path: FieldPath, message: String) {
-        let wants_line = !path.0.is_empty() && self.found.len() < HELPED_ERRORS;
-        let line = if wants_line { self.document.line(&path) } else { None };
-        let at = Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() };
-        let object = format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]));
+        let line = || if path.0.is_empty() { None } else { self.document.line(&path) };
+        let (at, object) = (self.at(line), self.object());
         self.found.push(Lint::Warning { at, object, field: path.to_string(), message });
+    }
+
+    /// The document's place, with the line of a field in it unless there is so much to report that finding it would
+    /// take too long.
+    fn at(&self, line: impl FnOnce() -> Option<usize>) -> Source {
+        let line = if self.found.len() < HELPED_ERRORS { line() } else { None };
+        Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() }
+    }
+
+    fn object(&self) -> String {
+        format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]))
     }
 }
 

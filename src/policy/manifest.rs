@@ -112,10 +112,17 @@ impl<'a> Document<'a> {
 
     /// The line of a problem: that of its field, or within an expression that of the mistake.
     fn line_of(&self, problem: &Problem) -> Option<usize> {
-        let start = self.line(&problem.path)?;
-        let Fault::Expression { line, column, .. } = problem.fault else { return Some(start) };
+        match problem.fault {
+            Fault::Expression { line, column, .. } => self.line_within(&problem.path, (line, column)),
+            _ => self.line(&problem.path),
+        }
+    }
+
+    /// The line of a place, given as line and column from 1, in the expression at `path`.
+    pub(super) fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> Option<usize> {
+        let start = self.line(path)?;
         let within = || {
-            let below = Path(problem.path.0.get(self.path.0.len()..)?.to_vec());
+            let below = Path(path.0.get(self.path.0.len()..)?.to_vec());
             let expression = below.find(self.value)?.as_str()?;
             line_of_scalar(&self.manifest.text, start, expression, offset(expression, line, column)?)
         };

@@ -27,15 +27,17 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod type_check;
 
 pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};
 pub use error::{LoadError, Reason};
 pub use exempt::{Exemption, Exemptions, Subject};
-pub use lint::{Lint, lint};
+pub use lint::{Lint, lint, lint_types};
 pub use load::{LoadedPolicies, load};
 pub use manifest::{Document, Manifest};
 pub use params::{ParamError, Params};
 pub use problem::{Fault, FieldPath, Problem, Problems};
 pub use spec::PolicyType;
 pub use tree::Tree;
+pub use type_check::{ExpressionWarning, TypeChecking, Unknown, type_check};

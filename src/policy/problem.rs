@@ -24,6 +24,11 @@ impl Path<'static> {
         self.with(Segment::Index(index))
     }
 
+    /// The path of what `relative` leads to from here.
+    pub(super) fn below(&self, relative: &Self) -> Self {
+        Path(self.0.iter().chain(&relative.0).cloned().collect())
+    }
+
     fn with(&self, step: Segment<'static>) -> Self {
         Path(self.0.iter().cloned().chain([step]).collect())
     }

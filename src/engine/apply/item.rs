@@ -1,7 +1,7 @@
 //! Elements of sets and list-maps by identity: upstream's `fieldpath.PathElement`, in the form that its messages show.
 
-use super::schema::{List, ListKind, resolve};
 use crate::json::Value;
+use crate::schema::{List, ListKind, resolve};
 
 /// What tells an element of a set or list-map from the others, such as `[name="web"]`.
 ///

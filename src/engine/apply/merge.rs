@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::item::identity;
-use super::schema::{Form, List, ListKind, Map, TypeId, resolve};
 use crate::json::{Arena, Member, Object, Value};
+use crate::schema::{Form, List, ListKind, Map, TypeId, resolve};
 
 /// Merges the patch's value into the object's, both of type `id`. The patch has been validated.
 ///

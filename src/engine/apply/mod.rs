@@ -5,11 +5,11 @@
 
 mod item;
 mod merge;
-mod schema;
 mod validate;
 
 use super::request::GroupVersionKind;
 use crate::json::{Arena, Member, Object, Value};
+use crate::schema;
 
 /// Why an apply configuration cannot be merged. The text is what upstream appends to `error applying patch: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ pub fn merge<'a>(
     object: Value<'a>,
     patch: Value<'a>,
 ) -> Result<Value<'a>, ApplyError> {
-    let (root, built_in) = schema::kind(kind);
+    let (root, built_in) = schema::merge_type(kind.group, kind.version, kind.kind);
     let patch = typed(arena, kind, patch);
     validate::validate(root, patch)?;
     validate::reject_atomics(root, built_in, patch)?;

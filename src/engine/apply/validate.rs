@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::ApplyError;
 use super::item::{go, identity};
-use super::schema::{Form, List, ListKind, Map, Scalar, TypeId, resolve};
 use crate::json::{DEFAULT_MAX_DEPTH, Value};
+use crate::schema::{Form, List, ListKind, Map, Scalar, TypeId, resolve};
 
 /// Checks the patch against its type.
 ///

@@ -1,63 +1,127 @@
-//! How the built-in kinds merge: list types, list-map keys, atomic structs, read from `builtin.txt`.
+//! What the built-in kinds are made of, read from `builtin.txt`: how they merge (list types, list-map keys, atomic
+//! structs), what CEL makes of their fields, and the resources that they are served under.
 //!
-//! That file is written by `tests/schemagen` from upstream's schema. A line `=group/version/Kind N` says that a kind
-//! is type N; the other lines are the types, in order from 0, each in one or more forms parted by `|`:
+//! That file is written by `tests/schemagen` from upstream's schemas. A line `=group/version/Kind N resource` says that
+//! a kind is type N and, if there is a resource, how the API server calls it; with `~` for `=` the API server knows no
+//! way to merge the kind. The other lines are the types, in order from 0, each in one or more forms parted by `|`:
 //!
 //! - `s`, `n`, `b`, `u`: a string, a number, a boolean, any scalar;
 //! - `[a N`, `[s N`, `[m N key…` (without the space before N): an atomic list, a set, a list-map of type N;
 //! - `{g N name:M…`, `{a …`: a granular or atomic map or struct. N, which may be absent, is the type of fields without
 //!   a name of their own; `name:M=DEFAULT` gives the default of a field that lists are keyed by, as JSON.
+//!
+//! What CEL makes of a type follows from its form: `n` is an int, `u` is `dyn`. Where it doesn't, `!` and the rest of
+//! the line say it: `d`ouble, b`y`tes, `t`imestamp, durations as `l`, `-` for what expressions can't see, or the
+//! number of another type that CEL sees in place of this one.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::engine::request::GroupVersionKind;
 use crate::json::Value;
 
-/// The number of a type.
-pub(super) type TypeId = usize;
+/// The number of a type in the table.
+pub type TypeId = usize;
 
 /// A type: the forms that its values may have.
 #[derive(Debug, Default)]
-pub(super) struct Type {
+pub struct Type {
+    /// Its values may be scalars.
     pub scalar: Option<Scalar>,
+    /// Its values may be lists.
     pub list: Option<List>,
+    /// Its values may be maps or structs.
     pub map: Option<Map>,
+    /// What CEL makes of it.
+    pub seen: Seen,
 }
 
-/// A form of a type.
+/// What CEL makes of a type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// What its form says.
+    #[default]
+    Implied,
+    /// Nothing: expressions have no access.
+    Hidden,
+    /// `double`
+    Double,
+    /// `bytes`
+    Bytes,
+    /// `google.protobuf.Timestamp`
+    Timestamp,
+    /// `google.protobuf.Duration`
+    Duration,
+    /// What it makes of another type.
+    Type(TypeId),
+}
+
+/// A kind of the table.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
+pub struct Kind {
+    /// Its group, empty for the core.
+    pub group: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its own name.
+    pub kind: &'static str,
+    /// What it is made of.
+    pub type_id: TypeId,
+    /// How the API server calls its resource, if it serves one.
+    pub resource: Option<&'static str>,
+    /// Whether the table says how its objects merge.
+    pub merges: bool,
+}
+
+/// The form of a type.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// A scalar.
     Scalar(Scalar),
+    /// A list.
     List(&'static List),
+    /// A map or struct.
     Map(&'static Map),
 }
 
+/// What a scalar may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub enum Scalar {
+    /// A string.
     String,
+    /// A number.
     Numeric,
+    /// A boolean.
     Boolean,
+    /// Any of them.
     Untyped,
 }
 
+/// A list.
 #[derive(Debug)]
-pub(super) struct List {
+pub struct List {
+    /// How it merges.
     pub kind: ListKind,
+    /// The type of its elements.
     pub element: TypeId,
     /// What the elements of a list-map are keyed by.
     pub keys: Vec<&'static str>,
 }
 
+/// How a list merges (`x-kubernetes-list-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ListKind {
+pub enum ListKind {
+    /// It is replaced whole.
     Atomic,
+    /// By the values of its elements.
     Set,
+    /// By the keys of its elements.
     Map,
 }
 
+/// A map or a struct.
 #[derive(Debug, Default)]
-pub(super) struct Map {
+pub struct Map {
+    /// Whether it is replaced whole.
     pub atomic: bool,
     /// Sorted by name.
     pub fields: Vec<Field>,
@@ -65,10 +129,14 @@ pub(super) struct Map {
     pub element: Option<TypeId>,
 }
 
+/// A field of a struct.
 #[derive(Debug)]
-pub(super) struct Field {
+pub struct Field {
+    /// Its name in JSON.
     pub name: &'static str,
+    /// The type of its values.
     pub type_id: TypeId,
+    /// Its default, if lists are keyed by it.
     pub default: Option<Value<'static>>,
 }
 
@@ -85,18 +153,27 @@ impl Map {
     }
 }
 
-/// The type of a kind, and whether it is built in. Of other kinds only the metadata is known.
-pub(super) fn kind(kind: GroupVersionKind<'_>) -> (TypeId, bool) {
-    let name = format!("{}/{}/{}", kind.group, kind.version, kind.kind);
-    match SCHEMA.kinds.get(name.as_str()) {
-        Some(id) => (*id, true),
+/// The kind of this name.
+pub fn find(group: &str, version: &str, kind: &str) -> Option<Kind> {
+    SCHEMA.kinds.get(&(group, version, kind)).copied()
+}
+
+/// All kinds, in no particular order.
+pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+    SCHEMA.kinds.values()
+}
+
+/// The type that a kind merges by, and whether it is its own. Of other kinds only the metadata is known.
+pub fn merge_type(group: &str, version: &str, kind: &str) -> (TypeId, bool) {
+    match find(group, version, kind).filter(|kind| kind.merges) {
+        Some(kind) => (kind.type_id, true),
         None => (SCHEMA.custom, false),
     }
 }
 
 /// The type with this number.
-pub(super) fn resolve(id: TypeId) -> &'static Type {
-    static NOTHING: Type = Type { scalar: None, list: None, map: None };
+pub fn resolve(id: TypeId) -> &'static Type {
+    static NOTHING: Type = Type { scalar: None, list: None, map: None, seen: Seen::Hidden };
     SCHEMA.types.get(id).unwrap_or(&NOTHING)
 }
 
@@ -118,7 +195,7 @@ impl Type {
 }
 
 struct Schema {
-    kinds: HashMap<&'static str, TypeId>,
+    kinds: HashMap<(&'static str, &'static str, &'static str), Kind>,
     types: Vec<Type>,
     custom: TypeId,
 }
@@ -126,29 +203,36 @@ struct Schema {
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| read(include_str!("builtin.txt")));
 
 fn read(text: &'static str) -> Schema {
-    let (kinds, types): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with('='));
-    let mut kinds: HashMap<_, TypeId> = kinds
-        .into_iter()
-        .filter_map(|line| line.strip_prefix('=')?.split_once(' '))
-        .filter_map(|(kind, id)| Some((kind, id.parse().ok()?)))
-        .collect();
+    let (kinds, types): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with(['=', '~']));
+    let named = |kind: Kind| ((kind.group, kind.version, kind.kind), kind);
+    let mut kinds: HashMap<_, Kind> = kinds.into_iter().filter_map(read_kind).map(named).collect();
     let mut types: Vec<Type> = types.into_iter().map(read_type).collect();
 
     // Every object has the metadata of a Pod.
-    let pod = kinds.get("/v1/Pod").and_then(|id| types.get(*id)).and_then(|pod| pod.map.as_ref());
+    let pod = kinds.get(&("", "v1", "Pod")).and_then(|kind| types.get(kind.type_id)).and_then(|pod| pod.map.as_ref());
     let common = |name: &'static str| {
         let type_id = pod?.field(name)?.type_id;
         Some(Field { name, type_id, default: None })
     };
     let fields = ["apiVersion", "kind", "metadata"].into_iter().filter_map(common).collect();
     let custom = types.len();
-    types.push(Type { map: Some(Map { atomic: false, fields, element: kinds.remove("*/*/*") }), ..Type::default() });
+    let element = kinds.remove(&("*", "*", "*")).map(|any| any.type_id);
+    types.push(Type { map: Some(Map { atomic: false, fields, element }), ..Type::default() });
     Schema { kinds, types, custom }
 }
 
+fn read_kind(line: &'static str) -> Option<Kind> {
+    let mut words = line.get(1..)?.split(' ');
+    let mut name = words.next()?.split('/');
+    let (group, version, kind) = (name.next()?, name.next()?, name.next()?);
+    let type_id = words.next()?.parse().ok()?;
+    Some(Kind { group, version, kind, type_id, resource: words.next(), merges: line.starts_with('=') })
+}
+
 fn read_type(line: &'static str) -> Type {
-    let mut made = Type::default();
-    for form in line.split('|') {
+    let (forms, seen) = line.split_once('!').unwrap_or((line, ""));
+    let mut made = Type { seen: read_seen(seen), ..Type::default() };
+    for form in forms.split('|') {
         let mut words = form.split(' ');
         let head = words.next().unwrap_or_default();
         let id = head.get(2..).and_then(|id| id.parse().ok());
@@ -174,6 +258,17 @@ fn read_type(line: &'static str) -> Type {
     made
 }
 
+fn read_seen(word: &str) -> Seen {
+    match word {
+        "" => Seen::Implied,
+        "d" => Seen::Double,
+        "y" => Seen::Bytes,
+        "t" => Seen::Timestamp,
+        "l" => Seen::Duration,
+        other => other.parse().map_or(Seen::Hidden, Seen::Type),
+    }
+}
+
 fn read_field(word: &'static str) -> Option<Field> {
     let (name, rest) = word.split_once(':')?;
     let (id, default) = rest.split_once('=').map_or((rest, None), |(id, default)| (id, Some(default)));
@@ -189,7 +284,7 @@ mod tests {
     use super::*;
 
     fn pod_field(path: &[&str]) -> &'static Type {
-        let (id, built_in) = kind(GroupVersionKind { group: "", version: "v1", kind: "Pod" });
+        let (id, built_in) = merge_type("", "v1", "Pod");
         assert!(built_in);
         path.iter().fold(resolve(id), |t, name| match (&t.map, &t.list) {
             (Some(map), _) => resolve(map.member(name).unwrap()),
@@ -222,8 +317,9 @@ mod tests {
     #[test]
     fn reads_every_line_of_the_table() {
         let id = |id: &TypeId| *id < SCHEMA.types.len();
-        assert!(SCHEMA.kinds.len() > 100 && SCHEMA.kinds.values().all(id));
+        assert!(SCHEMA.kinds.len() > 100 && kinds().all(|kind| id(&kind.type_id)));
         for (number, t) in SCHEMA.types.iter().enumerate() {
+            assert!(!matches!(&t.seen, Seen::Type(other) if !id(other)), "type {number}");
             assert!(t.scalar.is_some() || t.list.is_some() || t.map.is_some(), "type {number}");
             assert!(
                 t.list.iter().all(|list| id(&list.element) && (list.kind == ListKind::Map) != list.keys.is_empty())
@@ -240,7 +336,7 @@ mod tests {
 
     #[test]
     fn knows_the_metadata_of_every_other_kind() {
-        let (id, built_in) = kind(GroupVersionKind { group: "example.com", version: "v1", kind: "Pod" });
+        let (id, built_in) = merge_type("example.com", "v1", "Pod");
         assert!(!built_in);
         let map = resolve(id).map.as_ref().unwrap();
         assert!(map.field("metadata").is_some() && map.field("spec").is_none() && map.element.is_some());

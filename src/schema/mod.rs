@@ -1,0 +1,12 @@
+//! What kinds are made of: the built-in ones, and custom resources by their definitions.
+//!
+//! Knows structures and the CEL types of their fields, not policies and not requests.
+
+mod custom;
+mod kinds;
+mod structure;
+mod table;
+
+pub use kinds::{GroupVersionKind, Kinds};
+pub use structure::{Objects, Structure};
+pub use table::{Field, Form, Kind, List, ListKind, Map, Scalar, Type, TypeId, merge_type, resolve};
