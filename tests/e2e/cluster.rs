@@ -87,6 +87,11 @@ impl Cluster {
             .header("content-type", content_type)
             .body(Body::from(bytes))
             .unwrap();
+        self.exchange(request).await
+    }
+
+    /// Sends a request as it is.
+    pub async fn exchange(&self, request: hyper::Request<Body>) -> Answer {
         let (head, body) = self.client.send(request).await.expect("the API server answers").into_parts();
         let bytes = body.collect().await.expect("a whole answer").to_bytes();
         let body = serde_json::from_slice(&bytes)

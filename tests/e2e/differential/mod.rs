@@ -1,0 +1,83 @@
+//! Policies, compared: pairs of policy and request are judged by the API server itself, by the engine in-process, and
+//! by the webhook that the API server asks. All three have to agree in verdict, message, reason, warnings, audit
+//! annotations and stored object; where they don't, `explained` has to know why.
+
+mod api;
+mod compare;
+mod explained;
+mod install;
+mod local;
+mod outcome;
+mod recorder;
+mod run;
+mod suite;
+mod topics;
+
+use std::time::Instant;
+
+use super::cluster::CLUSTER;
+use compare::{Report, Way, of_webhook};
+use install::Webhook;
+use recorder::Recorder;
+use suite::Suite;
+
+/// How many pairs there are at least.
+const PAIRS: usize = 600;
+
+#[test]
+fn native_policies_and_portcullis_agree() {
+    let suites: Vec<Suite> = topics::suites();
+    let started = Instant::now();
+    let done = |what: &str| println!("{:5.1} s {what}", started.elapsed().as_secs_f64());
+    let report = CLUSTER.block_on(async {
+        install::clean().await;
+        let recorder = Recorder::start().await;
+        install::prepare(&suites).await;
+        done("prepared");
+        install::policies(&suites).await;
+        done("policies have effect");
+        let native = run::ask_until_settled(&suites).await;
+        done("native policies were asked");
+        install::remove_policies().await;
+        let webhook = Webhook::start(&suites, &recorder).await;
+        done("the webhook is asked");
+        let served = run::ask_until_settled(&suites).await;
+        done("the webhook was asked");
+        let namespaces = install::namespaces().await;
+        drop(webhook);
+        install::clean().await;
+        let reviewed = local::review_all(&suites, &recorder, &namespaces);
+        done("the engine was asked");
+
+        let mut report = Report::default();
+        for suite in &suites {
+            for (index, ask) in suite.asks.iter().enumerate() {
+                let case = format!("{}-{index}", suite.name);
+                report.count(suite);
+                let native = &native[&case];
+                report.compare(Way::Webhook, suite, &case, ask, &of_webhook(native), &served[&case]);
+                match reviewed.get(&case) {
+                    Some(ours) => {
+                        let (native, ours) = (native.judged(ask), ours.judged(ask));
+                        report.compare(Way::Engine, suite, &case, ask, &native, &ours);
+                    }
+                    None => report.fault(format!("--- {case}: never reached admission: {native:?}")),
+                }
+            }
+        }
+        report
+    });
+    let total = report.total();
+    report.finish();
+    assert!(total >= PAIRS, "only {total} pairs");
+}
+
+/// The name of the suite with a number; 0 is that of the probe.
+fn suite_name(number: usize) -> String {
+    format!("e2e{number:04}")
+}
+
+/// Whether an audit annotation's prefix is the name of a suite's policy.
+fn is_suite_name(text: &str) -> bool {
+    text.strip_prefix("e2e").is_some_and(|rest| rest.len() >= 4 && rest.as_bytes()[..4].iter().all(u8::is_ascii_digit))
+}

@@ -1,0 +1,99 @@
+//! Sends the requests of all suites to the API server, many at a time, and collects what became of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use hyper::{Method, Request};
+use kube::client::Body;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::super::cluster::{Answer, CLUSTER};
+use super::outcome::{Outcome, WEBHOOK};
+use super::suite::{Ask, Suite};
+
+/// As many requests are on their way at once; the API server and Portcullis share two cores with this process.
+const AT_ONCE: usize = 16;
+
+/// What tells a request from all others: its suite's name and its place there.
+pub type Case = String;
+
+/// Asks everything until two rounds agree in their verdicts: policies don't take effect in any order.
+pub async fn ask_until_settled(suites: &[Suite]) -> BTreeMap<Case, Outcome> {
+    let verdicts = |outcomes: &BTreeMap<Case, Outcome>| {
+        outcomes.values().map(|outcome| (outcome.denied.is_some(), outcome.failed.clone())).collect::<Vec<_>>()
+    };
+    let mut before = ask_all(suites).await;
+    for _ in 0..10 {
+        let now = ask_all(suites).await;
+        if verdicts(&now) == verdicts(&before) {
+            return now;
+        }
+        before = now;
+    }
+    panic!("the same requests are answered differently again and again");
+}
+
+/// Asks everything; with each answer what policies left in the audit log.
+async fn ask_all(suites: &[Suite]) -> BTreeMap<Case, Outcome> {
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut tasks = JoinSet::new();
+    for (case, ask) in cases(suites) {
+        let (ask, slots) = (ask.clone(), Arc::clone(&slots));
+        tasks.spawn(async move {
+            let _slot = slots.acquire().await;
+            let answer = send(&case, &ask).await;
+            (case, answer)
+        });
+    }
+    let answers = tasks.join_all().await;
+    let audited = audited();
+    let outcome = |answer: &Answer| {
+        let id = answer.headers.get("audit-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        Outcome::of_answer(answer, audited.get(id).cloned().unwrap_or_default())
+    };
+    answers.iter().map(|(case, answer)| (case.clone(), outcome(answer))).collect()
+}
+
+/// The requests of all suites, each with its case.
+pub fn cases(suites: &[Suite]) -> impl Iterator<Item = (Case, &Ask)> {
+    suites
+        .iter()
+        .flat_map(|suite| suite.asks.iter().enumerate().map(|(index, ask)| (format!("{}-{index}", suite.name), ask)))
+}
+
+/// Sends one request as a dry run.
+pub async fn send(case: &str, ask: &Ask) -> Answer {
+    let bytes = if ask.body.is_null() { Vec::new() } else { serde_json::to_vec(&ask.body).unwrap() };
+    let separator = if ask.path.contains('?') { '&' } else { '?' };
+    let dry_run = if ask.method == Method::GET { String::new() } else { format!("{separator}dryRun=All") };
+    let request = Request::builder()
+        .method(ask.method.clone())
+        .uri(format!("{}{dry_run}", ask.path))
+        .header("content-type", ask.content_type)
+        .header("impersonate-user", ask.user)
+        .header("impersonate-group", "system:masters")
+        .header("impersonate-extra-case", case)
+        .body(Body::from(bytes))
+        .unwrap();
+    CLUSTER.exchange(request).await
+}
+
+/// The annotations of policies in the audit log, by the request's audit ID.
+fn audited() -> HashMap<String, BTreeMap<String, String>> {
+    let Some(file) = &CLUSTER.audit_log else { return HashMap::new() };
+    let text = std::fs::read_to_string(file).unwrap();
+    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let complete = events.filter(|event| event["stage"] == "ResponseComplete");
+    complete.map(|event| (event["auditID"].as_str().unwrap().to_owned(), annotations(&event))).collect()
+}
+
+fn annotations(event: &Value) -> BTreeMap<String, String> {
+    let all = event["annotations"].as_object().into_iter().flatten();
+    let ours = all.filter(|(key, _)| {
+        let owner = key.split('/').next().unwrap_or_default();
+        owner == WEBHOOK || owner == "validation.policy.admission.k8s.io" || super::is_suite_name(owner)
+    });
+    ours.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect()
+}
