@@ -288,7 +288,7 @@ impl Parser {
             while self.takes(symbol) {
                 count += 1;
             }
-            if symbol == "-" && count == 1 && self.negate_literal() {
+            if symbol == "-" && count == 1 && self.negate_literal(offset) {
                 return self.member();
             }
             let operand = self.member()?;
@@ -298,7 +298,7 @@ impl Parser {
     }
 
     /// Makes a number literal after a minus sign negative in place.
-    fn negate_literal(&mut self) -> bool {
+    fn negate_literal(&mut self, sign: u32) -> bool {
         let Some(token) = self.tokens.get_mut(self.at) else { return false };
         let negative = match &token.kind {
             TokenKind::Literal(Literal::Int(value)) => Literal::Int(-*value),
@@ -307,6 +307,7 @@ impl Parser {
             _ => return false,
         };
         token.kind = TokenKind::Literal(negative);
+        token.offset = sign;
         true
     }
 
@@ -337,9 +338,11 @@ impl Parser {
             let field = self.builder.node(name_offset, Kind::Literal(Literal::String(name)))?;
             return self.call(offset, "_?._", vec![operand, field]);
         }
+        // Errors in calls stand at their opening parenthesis, as upstream.
+        let opening = self.offset();
         if self.takes("(") {
             let args = self.arguments(")")?;
-            return macros::member_call(&mut self.builder, offset, name, operand, args);
+            return macros::member_call(&mut self.builder, opening, name, operand, args);
         }
         self.builder.node(offset, Kind::Select { operand: Box::new(operand), field: name, test: false })
     }
@@ -404,29 +407,31 @@ impl Parser {
         let offset = self.offset();
         let dot = if self.takes(".") { "." } else { "" };
         let TokenKind::Ident(word) = self.peek().clone() else { return Err(self.unexpected("a name")) };
-        if let Some(type_name) = self.struct_type_name() {
-            return self.struct_literal(offset, format!("{dot}{type_name}"));
+        if let Some((type_name, opening)) = self.struct_type_name() {
+            return self.struct_literal(opening, format!("{dot}{type_name}"));
         }
         if RESERVED.contains(&word.as_str()) {
             return Err(SyntaxError { message: format!("reserved identifier: {word}"), offset });
         }
         self.advance();
+        let opening = self.offset();
         if self.takes("(") {
             let args = self.arguments(")")?;
-            return macros::global_call(&mut self.builder, offset, format!("{dot}{word}"), args);
+            return macros::global_call(&mut self.builder, opening, format!("{dot}{word}"), args);
         }
         self.builder.node(offset, Kind::Ident(format!("{dot}{word}")))
     }
 
-    /// The dotted name before a `{`, consumed together with the brace, if that is what follows.
-    fn struct_type_name(&mut self) -> Option<String> {
+    /// The dotted name before a `{` and the brace's offset, both consumed, if that is what follows.
+    fn struct_type_name(&mut self) -> Option<(String, u32)> {
         let start = self.at;
         let mut name = String::new();
         while let TokenKind::Ident(word) = self.peek().clone() {
             name.push_str(&word);
             self.advance();
+            let opening = self.offset();
             if self.takes("{") {
-                return Some(name);
+                return Some((name, opening));
             }
             if !self.sees(".") || !matches!(self.peek_second(), TokenKind::Ident(_)) {
                 break;
@@ -442,9 +447,9 @@ impl Parser {
         let mut fields = Vec::new();
         while !self.takes("}") {
             let optional = self.optional_mark()?;
-            let offset = self.offset();
             let TokenKind::Ident(name) = self.peek().clone() else { return Err(self.unexpected("a field name")) };
             self.advance();
+            let offset = self.offset();
             self.expects(":")?;
             fields.push(Field { name, value: self.expr()?, optional, offset });
             self.separator("}")?;
