@@ -7,3 +7,4 @@ mod cluster;
 mod differential;
 
 mod smoke;
+mod typecheck;

@@ -10,7 +10,8 @@ pub const MINOR: u32 = 36;
 
 /// The definitions of the custom resources that the policies match.
 pub const DEFINITIONS: &str = include_str!("crds.yaml");
-const POLICIES: &str = include_str!("policies.yaml");
+/// The policies.
+pub const POLICIES: &str = include_str!("policies.yaml");
 
 /// What a type checker says of a policy: a line of `answers.jsonl`, which `tests/schemagen/typecheck` writes.
 #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -26,11 +27,6 @@ pub struct Warning {
     #[serde(rename = "fieldRef")]
     pub field_ref: String,
     pub warning: String,
-}
-
-/// The table's policies, by name, and what we say of them.
-pub fn of_table() -> Vec<(String, Answer)> {
-    answers(&Manifest::new("policies.yaml", POLICIES))
 }
 
 /// The policies of a manifest, in its order, and what we say of them.
@@ -61,41 +57,14 @@ pub fn json_lines(text: &'static str) -> String {
     objects.iter().map(|document| to_json(document.value) + "\n").collect()
 }
 
-/// The table's policies as JSON, one a line.
-pub fn table_lines() -> String {
-    json_lines(POLICIES)
-}
-
 /// The built-in kinds and those of the table.
-pub fn kinds() -> Kinds {
+fn kinds() -> Kinds {
     let arena = Arena::new();
     let mut kinds = Kinds::default();
     for document in Manifest::new("crds.yaml", DEFINITIONS).objects(&arena, &mut Vec::new()) {
         kinds.learn(document.value);
     }
     kinds
-}
-
-/// Reduces upstream's answer to what we report: of expressions that it does not look at by itself, only fields that are
-/// not there.
-pub fn reduce(mut answer: Answer) -> Answer {
-    for other in &mut answer.others {
-        let kinds = other.warning.split("\n\n").map(only_fields).filter(|kind| !kind.is_empty());
-        other.warning = kinds.collect::<Vec<_>>().join("\n\n");
-        if !other.warning.is_empty() {
-            other.warning.push('\n');
-        }
-    }
-    answer.others.retain(|other| !other.warning.is_empty());
-    answer
-}
-
-/// `text` is `apps/v1, Kind=Deployment: ` and errors of three lines each, the last without its end of line.
-fn only_fields(text: &str) -> String {
-    let Some((kind, errors)) = text.split_once(": ERROR: ") else { return String::new() };
-    let is_field = |error: &&str| error.contains(": undefined field '") || error.contains("support field selection");
-    let errors: Vec<_> = errors.trim_end().split("\nERROR: ").filter(is_field).collect();
-    if errors.is_empty() { String::new() } else { format!("{kind}: ERROR: {}", errors.join("\nERROR: ")) }
 }
 
 /// How what we say differs from what is expected.
