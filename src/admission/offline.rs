@@ -129,8 +129,8 @@ impl KnownNamespaces {
 }
 
 impl Namespaces for KnownNamespaces {
-    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<Value<'a>> {
-        self.by_name.get(name).map(|namespace| namespace.view(arena))
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Result<Option<Value<'a>>, String> {
+        Ok(self.by_name.get(name).map(|namespace| namespace.view(arena)))
     }
 }
 
@@ -143,10 +143,10 @@ mod tests {
         let arena = Arena::new();
         let mut known = KnownNamespaces::default();
         known.insert("media", Value::Object(Object::default()));
-        let media = known.namespace(&arena, "media");
+        let media = known.namespace(&arena, "media").expect("no cluster");
         let label = media.and_then(|namespace| namespace.at(&["metadata", "labels", NAMESPACE_NAME_LABEL]));
         assert_eq!(label, Some(Value::String("media")));
-        assert!(known.namespace(&arena, "other").is_none());
+        assert_eq!(known.namespace(&arena, "other"), Ok(None));
     }
 
     fn pod<'a>(arena: &'a Arena, metadata: &[(&'a str, Value<'a>)]) -> Value<'a> {

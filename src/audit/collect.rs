@@ -299,10 +299,10 @@ spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
         let files = [file("{apiVersion: v1, kind: Namespace, metadata: {name: media, labels: {team: home}}}")];
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
-        let media = collection.namespaces.namespace(&arena, "media");
+        let media = collection.namespaces.namespace(&arena, "media").expect("no cluster");
         let team = media.and_then(|namespace| namespace.at(&["metadata", "labels", "team"]));
         assert_eq!(team, Some(Value::String("home")));
-        assert!(collection.namespaces.namespace(&arena, "other").is_none());
+        assert_eq!(collection.namespaces.namespace(&arena, "other"), Ok(None));
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
-
+use crate::cluster::{Cluster, Connection};
 use crate::engine::Mode;
 use crate::json;
 use crate::server::{self, ConnectionLimits, Identity, RequestLimits, Settings};
@@ -37,16 +36,22 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     admin_listen: SocketAddr,
 
-    /// How far bindings may act: audit denies and changes nothing, warn turns denials into warnings
+    /// How far bindings may act: audit denies and changes nothing, and warns only of what bindings say Warn to; warn turns
+    /// denials into warnings, too
     #[arg(long, value_enum, default_value_t = ModeFlag::Audit)]
     mode: ModeFlag,
 
-    /// Works without a cluster: namespaces and params come from files
+    /// The cluster to serve; without it what KUBECONFIG names, ~/.kube/config, or the service account of the pod that
+    /// this runs in
+    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
+    kubeconfig: Option<PathBuf>,
+
+    /// Works without a cluster: namespaces and params come from files, and authorization checks are errors
     #[arg(long)]
     offline: bool,
 
     /// Namespace objects, whose labels selectors look at (repeatable)
-    #[arg(long = "namespaces", value_name = "FILE")]
+    #[arg(long = "namespaces", value_name = "FILE", requires = "offline")]
     namespaces: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -167,11 +172,12 @@ enum ModeFlag {
 /// # Errors
 /// The flags don't go together, a file that is needed at the start can't be used, or an address can't be bound.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    if !args.offline {
-        bail!("serve can't read namespaces and params from a cluster yet: add --offline, and give them as files");
-    }
     args.log.start()?;
     let namespaces = namespaces::read(&args.namespaces)?;
+    let cluster = match args.offline {
+        true => None,
+        false => Some(Cluster::start(&Connection { kubeconfig: args.kubeconfig })?),
+    };
     server::run(Settings {
         listen: args.listen,
         admin_listen: args.admin_listen,
@@ -184,6 +190,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         },
         policies: Box::new(PolicyFiles::new(args.policies)),
         namespaces: Arc::new(namespaces),
+        cluster,
         connection: ConnectionLimits {
             connections: args.limits.max_connections,
             handshake: args.limits.handshake_timeout,

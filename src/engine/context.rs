@@ -1,10 +1,11 @@
-//! What a review needs besides the request: the arena, the phase, the mode, the namespaces, the authorizer, the clock.
+//! What a review needs besides the request: the arena, the phase, the mode, the namespaces, the params, the authorizer, the clock.
 
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
 use crate::cel::authorization::Authorizer;
 use crate::json::{self, Arena};
+use crate::policy::Params;
 
 use super::decision::Mode;
 use super::observe::Observer;
@@ -29,7 +30,10 @@ pub trait Namespaces: fmt::Debug + Sync {
     ///
     /// The API server refuses a request in a namespace that it doesn't know. Here it is treated as a namespace whose
     /// only label is `kubernetes.io/metadata.name`, because manifests are judged before their namespace exists.
-    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<json::Value<'a>>;
+    ///
+    /// # Errors
+    /// Whether there is one can't be found out: policies that have to know fail by their failure policy.
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Result<Option<json::Value<'a>>, String>;
 }
 
 /// No namespace is known.
@@ -37,8 +41,8 @@ pub trait Namespaces: fmt::Debug + Sync {
 pub struct NoNamespaces;
 
 impl Namespaces for NoNamespaces {
-    fn namespace<'a>(&'a self, _arena: &'a Arena, _name: &str) -> Option<json::Value<'a>> {
-        None
+    fn namespace<'a>(&'a self, _arena: &'a Arena, _name: &str) -> Result<Option<json::Value<'a>>, String> {
+        Ok(None)
     }
 }
 
@@ -53,6 +57,8 @@ pub struct Context<'a> {
     pub mode: Mode,
     /// Namespace objects by name.
     pub namespaces: &'a dyn Namespaces,
+    /// The objects that `paramRef`s refer to, in place of those that the policies were loaded with.
+    pub params: Option<&'a Params>,
     /// Answers `authorizer` in expressions; see [`super::CachingAuthorizer`]. Without one, they fail.
     pub authorizer: Option<&'a dyn Authorizer>,
     /// When nobody waits for the answer any longer; policies not evaluated by then fail by their failure policy.
@@ -71,6 +77,7 @@ impl<'a> Context<'a> {
             phase: Phase::Both,
             mode: Mode::Enforce,
             namespaces: &NoNamespaces,
+            params: None,
             authorizer: None,
             deadline: None,
             now: SystemTime::now(),

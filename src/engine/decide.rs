@@ -55,7 +55,7 @@ pub struct JudgedPod<'a> {
 pub struct ConfigurationError<'a> {
     /// The policy.
     pub policy: &'a Policy,
-    /// The binding's name.
+    /// The binding's name; empty where the policy itself is concerned.
     pub binding: &'a str,
     /// What is wrong.
     pub message: String,
@@ -131,7 +131,8 @@ impl<'a> Recorder<'a> {
 
     /// Records a configuration error of a validating policy, which denies whatever its bindings' actions are.
     pub fn configuration_error(&mut self, error: ConfigurationError<'a>, pod: Option<&JudgedPod<'a>>) {
-        let message = format!("failed to configure binding: {}", error.message);
+        let part = if error.binding.is_empty() { "policy" } else { "binding" };
+        let message = format!("failed to configure {part}: {}", error.message);
         self.error(error.policy, error.binding, message, None, pod);
     }
 
@@ -161,8 +162,10 @@ impl<'a> Recorder<'a> {
         // The decision was made on the declared pod, whose fields are where the user wrote them.
         let message = pod.origin.message(&decision.message, pod.declared, pod.declared);
         let field = field::leading(&message).to_owned();
+        // Below enforcement nothing is repaired yet.
+        let when = if self.mode.mutates() { "" } else { ", once policies are enforced" };
         let message = format!(
-            "{message}{}MutatingAdmissionPolicy '{by}' will repair its pods when they are created)",
+            "{message}{}MutatingAdmissionPolicy '{by}' will repair its pods when they are created{when})",
             field::ACCEPTED
         );
         let (policy, binding) = (invocation.policy.name.as_str(), invocation.binding.name.as_str());
@@ -391,7 +394,9 @@ fn effective_actions(actions: &[ValidationAction], mode: Mode) -> Vec<Validation
         let capped = match mode {
             Mode::Enforce => *action,
             Mode::Warn => (*action).min(ValidationAction::Warn),
-            Mode::Audit => ValidationAction::Audit,
+            // A warning refuses nothing; whoever wrote it wants it seen.
+            Mode::Audit if *action == ValidationAction::Deny => ValidationAction::Audit,
+            Mode::Audit => *action,
         };
         if !effective.contains(&capped) {
             effective.push(capped);
@@ -404,7 +409,7 @@ fn effective_actions(actions: &[ValidationAction], mode: Mode) -> Vec<Validation
 fn cap(verdict: Verdict, mode: Mode) -> Verdict {
     match (verdict, mode) {
         (Verdict::Deny, Mode::Warn) => Verdict::Warn,
-        (Verdict::Deny | Verdict::Warn, Mode::Audit) => Verdict::Audit,
+        (Verdict::Deny, Mode::Audit) => Verdict::Audit,
         (verdict, _) => verdict,
     }
 }

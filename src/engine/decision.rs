@@ -5,7 +5,7 @@ use crate::json;
 /// How far bindings may act: the roll-out switch that caps every binding's actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing is denied or mutated; everything is recorded.
+    /// Nothing is denied or mutated; everything is recorded. What bindings warn of, clients see.
     #[default]
     Audit,
     /// Denials become warnings; nothing is mutated.

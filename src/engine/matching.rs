@@ -10,19 +10,26 @@ use super::request::{GroupVersionKind, GroupVersionResource, Operation, Request}
 use super::subject::{Matched, Subject};
 
 /// How `constraints` match the subject, or `None` where they don't.
-pub fn matches<'a>(constraints: &MatchResources, subject: &Subject<'a>) -> Option<Matched<'a>> {
+///
+/// # Errors
+/// They would if the namespace does, and it can't be had.
+pub fn matches<'a>(constraints: &MatchResources, subject: &Subject<'a>) -> Result<Option<Matched<'a>>, &'a str> {
     let request = &subject.request;
     // Rules first: they decide most requests and cost least. All parts have to hold, so the order can't be seen.
     let matched = match constraints.resource_rules.is_empty() {
         true => Matched { kind: request.kind, resource: request.resource },
-        false => match_rules(&constraints.resource_rules, constraints.equivalent, request)?,
+        false => match match_rules(&constraints.resource_rules, constraints.equivalent, request) {
+            Some(matched) => matched,
+            None => return Ok(None),
+        },
     };
     if match_rules(&constraints.exclude_resource_rules, constraints.equivalent, request).is_some() {
-        return None;
+        return Ok(None);
     }
-    let selected = selects_namespace(constraints.namespace_selector.as_ref(), subject)
-        && selects_object(constraints.object_selector.as_ref(), request);
-    selected.then_some(matched)
+    // The namespace comes last: only who matches otherwise needs to know it.
+    let selected = selects_object(constraints.object_selector.as_ref(), request)
+        && selects_namespace(constraints.namespace_selector.as_ref(), subject)?;
+    Ok(selected.then_some(matched))
 }
 
 /// Whether policies are never asked about the resource: those that only ask a question of the API server, and the
@@ -100,15 +107,15 @@ fn match_resource(pattern: &str, resource: &str, sub_resource: &str) -> bool {
     (wanted == "*" || wanted == resource) && (wanted_sub == "*" || wanted_sub == sub_resource)
 }
 
-fn selects_namespace(selector: Option<&LabelSelector>, subject: &Subject<'_>) -> bool {
+fn selects_namespace<'a>(selector: Option<&LabelSelector>, subject: &Subject<'a>) -> Result<bool, &'a str> {
     let request = &subject.request;
     // A cluster-scoped object is never left out by namespace, save a Namespace itself.
     if request.namespace.is_empty() && request.request_resource.resource != "namespaces" {
-        return true;
+        return Ok(true);
     }
     match selector {
-        Some(selector) if !selector.requirements.is_empty() => selects(selector, subject.namespace_labels()),
-        _ => true,
+        Some(selector) if !selector.requirements.is_empty() => Ok(selects(selector, subject.namespace_labels()?)),
+        _ => Ok(true),
     }
 }
 

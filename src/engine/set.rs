@@ -60,6 +60,11 @@ impl PolicySet {
         &self.policies
     }
 
+    /// The objects that `paramRef`s may refer to, unless the context of a review brings others.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// The exemptions.
     pub fn exemptions(&self) -> &Exemptions {
         &self.exemptions
@@ -145,27 +150,38 @@ impl PolicySet {
     /// What of an index concerns the subject: each policy, binding and param, in upstream's order.
     fn plan<'a>(&'a self, index: &Index, subject: &Subject<'a>) -> Vec<Planned<'a>> {
         let mut plan = Vec::new();
+        let params = subject.context().params.unwrap_or(&self.params);
         for &at in index.get(subject.request.request_resource.resource, subject.request.resource.resource) {
             let (Some(policy), Some(variables)) = (self.policies.get(at), self.variables.get(at)) else { continue };
-            let Some(matched) = matches(&policy.match_constraints, subject) else { continue };
-            for binding in &policy.bindings {
-                if binding.match_resources.as_ref().is_some_and(|resources| matches(resources, subject).is_none()) {
+            let failed = |binding, message: String| Err(ConfigurationError { policy, binding, message });
+            let matched = match matches(&policy.match_constraints, subject) {
+                Ok(Some(matched)) => matched,
+                Ok(None) => continue,
+                Err(error) => {
+                    plan.push(failed("", error.to_owned()));
                     continue;
                 }
+            };
+            for binding in &policy.bindings {
+                let resources = binding.match_resources.as_ref();
+                match resources.map_or(Ok(Some(matched)), |resources| matches(resources, subject)) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => continue,
+                    Err(error) => {
+                        plan.push(failed(&binding.name, error.to_owned()));
+                        continue;
+                    }
+                }
                 let (kind, reference) = (policy.param_kind.as_ref(), binding.param_ref.as_ref());
-                match self.params.resolve(subject.arena(), kind, reference, subject.request.namespace) {
-                    Ok(params) => plan.extend(
+                let found = params.resolve(subject.arena(), kind, reference, subject.request.namespace);
+                match (found, subject.namespace_object()) {
+                    (Ok(params), Ok(_)) => plan.extend(
                         params
                             .iter()
                             .map(|params| Ok(Invocation { policy, variables, binding, matched, params: *params })),
                     ),
-                    Err(error) => {
-                        plan.push(Err(ConfigurationError {
-                            policy,
-                            binding: &binding.name,
-                            message: error.to_string(),
-                        }));
-                    }
+                    (Err(error), _) => plan.push(failed(&binding.name, error.to_string())),
+                    (_, Err(error)) => plan.push(failed(&binding.name, error.to_owned())),
                 }
             }
         }

@@ -15,8 +15,8 @@ pub struct Subject<'a> {
     /// The request; its object changes as mutating policies run.
     pub request: Request<'a>,
     context: Context<'a>,
-    namespace: OnceCell<Value<'a>>,
-    namespace_object: OnceCell<Value<'a>>,
+    namespace: OnceCell<Result<Value<'a>, &'a str>>,
+    namespace_object: OnceCell<Result<Value<'a>, &'a str>>,
     request_value: OnceCell<Value<'a>>,
 }
 
@@ -89,15 +89,18 @@ impl<'a> Subject<'a> {
     }
 
     /// The labels that a namespace selector looks at; null for none.
-    pub fn namespace_labels(&self) -> Value<'a> {
+    ///
+    /// # Errors
+    /// The namespace can't be had.
+    pub fn namespace_labels(&self) -> Result<Value<'a>, &'a str> {
         let request = &self.request;
         let is_namespace = request.request_resource.resource == "namespaces" && request.sub_resource.is_empty();
         let object = match request.operation {
             // The namespaces that are known don't have the new labels yet.
             Operation::Create | Operation::Update if is_namespace => request.object,
-            _ => self.namespace(),
+            _ => self.namespace()?,
         };
-        object.at(&["metadata", "labels"]).unwrap_or(Value::Null)
+        Ok(object.at(&["metadata", "labels"]).unwrap_or(Value::Null))
     }
 
     /// The values that expressions see; match conditions don't see the namespace, as upstream.
@@ -107,7 +110,8 @@ impl<'a> Subject<'a> {
             old_object: self.request.old_object,
             request: self.request_value(matched.kind, matched.resource),
             params,
-            namespace_object: self.namespace_object(),
+            // Who can't have it isn't evaluated.
+            namespace_object: self.namespace_object().unwrap_or(Value::Null),
             authorizer: self.authorizer(),
             bindings: &[],
         }
@@ -145,7 +149,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The Namespace that the request is in; for a Namespace being deleted, itself.
-    fn namespace(&self) -> Value<'a> {
+    fn namespace(&self) -> Result<Value<'a>, &'a str> {
         *self.namespace.get_or_init(|| {
             let request = &self.request;
             let name = match request.namespace {
@@ -153,21 +157,28 @@ impl<'a> Subject<'a> {
                 namespace => namespace,
             };
             if name.is_empty() {
-                return Value::Null;
+                return Ok(Value::Null);
             }
             let arena = self.arena();
-            self.context.namespaces.namespace(arena, name).unwrap_or_else(|| unknown_namespace(arena, name))
+            match self.context.namespaces.namespace(arena, name) {
+                Ok(known) => Ok(known.unwrap_or_else(|| unknown_namespace(arena, name))),
+                Err(error) => Err(arena.alloc_str(&error)),
+            }
         })
     }
 
-    fn namespace_object(&self) -> Value<'a> {
+    /// `namespaceObject`; null for cluster-scoped objects and namespaces.
+    ///
+    /// # Errors
+    /// It can't be had, so no policy can be evaluated.
+    pub fn namespace_object(&self) -> Result<Value<'a>, &'a str> {
         *self.namespace_object.get_or_init(|| {
             let kind = self.request.request_kind;
             let is_namespace = kind == GroupVersionKind { group: "", version: "v1", kind: "Namespace" };
             if is_namespace || self.request.namespace.is_empty() {
-                return Value::Null;
+                return Ok(Value::Null);
             }
-            visible_namespace(self.arena(), self.namespace())
+            self.namespace().map(|namespace| visible_namespace(self.arena(), namespace))
         })
     }
 

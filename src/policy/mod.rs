@@ -36,7 +36,7 @@ pub use exempt::{Exemption, Exemptions, Subject};
 pub use lint::{Lint, lint, lint_types};
 pub use load::{LoadedPolicies, load};
 pub use manifest::{Document, Manifest};
-pub use params::{ParamError, Params};
+pub use params::{KindState, Param, ParamError, Params};
 pub use problem::{Fault, FieldPath, Problem, Problems};
 pub use spec::PolicyType;
 pub use tree::Tree;

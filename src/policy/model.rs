@@ -142,7 +142,7 @@ pub enum FailurePolicy {
 }
 
 /// `spec.paramKind`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParamKind {
     /// For example `v1`.
     pub api_version: String,

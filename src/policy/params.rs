@@ -3,6 +3,8 @@
 //! Upstream: `CollectParams` in `policy/generic/policy_dispatcher.go`, whose messages these are.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -12,8 +14,19 @@ use super::model::{ParamKind, ParamRef};
 use super::tree::Tree;
 
 /// Why a binding's params can't be had: a configuration error, to which the failure policy applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParamError {
+    /// The cluster serves no such kind.
+    #[error("paramKind kind `{0}` not known")]
+    UnknownKind(String),
+    /// The cluster's objects of the kind aren't known yet, or may not be read.
+    #[error("paramKind kind `{kind}` not yet synced to use for admission{}", because(.why))]
+    NotSynced {
+        /// The kind.
+        kind: String,
+        /// Why, if something is known to be wrong.
+        why: String,
+    },
     /// The param is namespaced, the request isn't, and the reference names no namespace.
     #[error("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources")]
     NoNamespace,
@@ -25,21 +38,47 @@ pub enum ParamError {
     NotFound,
 }
 
+/// A kind as upstream's messages print it.
+fn upstreams_text(kind: &ParamKind) -> String {
+    format!("&ParamKind{{APIVersion:{},Kind:{},}}", kind.api_version, kind.kind)
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
 /// Param objects by apiVersion, kind, namespace and name.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     // INVARIANT: sorted by identity, none twice.
     objects: Vec<Param>,
+    /// What a cluster says of kinds, by apiVersion and kind; without it, the objects have to tell.
+    kinds: BTreeMap<(String, String), KindState>,
 }
 
+/// What a cluster says of a param kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KindState {
+    /// It isn't served.
+    Unknown,
+    /// Its objects aren't all known yet; with the reason, if something is wrong.
+    NotSynced(String),
+    /// Its objects are known.
+    Synced {
+        /// Whether they are in namespaces.
+        namespaced: bool,
+    },
+}
+
+/// An object that params can refer to. Copies share the object.
 #[derive(Clone, Debug)]
-struct Param {
+pub struct Param {
     api_version: String,
     kind: String,
     /// Empty for a cluster-scoped object.
     namespace: String,
     name: String,
-    object: Tree,
+    object: Arc<Tree>,
 }
 
 /// What tells one object from another: apiVersion, kind, namespace, name.
@@ -60,6 +99,13 @@ impl Params {
         namespace: &str,
     ) -> Result<&'a [Value<'a>], ParamError> {
         let (Some(kind), Some(reference)) = (param_kind, param_ref) else { return Ok(&[Value::Null]) };
+        match self.state(kind) {
+            Some(KindState::Unknown) => return Err(ParamError::UnknownKind(upstreams_text(kind))),
+            Some(KindState::NotSynced(why)) => {
+                return Err(ParamError::NotSynced { kind: upstreams_text(kind), why: why.clone() });
+            }
+            Some(KindState::Synced { .. }) | None => {}
+        }
         let namespace = match (reference.namespace.as_deref(), self.is_cluster_scoped(kind, reference)) {
             (Some(_), true) => return Err(ParamError::ClusterScoped),
             (None, true) => "",
@@ -92,25 +138,16 @@ impl Params {
     /// namespaced kind that names no namespace is put into `default`. Returns whether it could be kept: it needs
     /// `apiVersion`, `kind` and `metadata.name`.
     pub fn insert(&mut self, object: Value<'_>) -> bool {
-        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
-        let (Some(api_version), Some(kind), Some(name)) =
-            (text(&["apiVersion"]), text(&["kind"]), text(&["metadata", "name"]))
-        else {
-            return false;
-        };
-        let namespace = match text(&["metadata", "namespace"]) {
-            _ if is_built_in(api_version) && is_built_in_cluster_kind(kind) => "",
-            Some(namespace) => namespace,
-            None if is_built_in(api_version) => "default",
-            None => "",
-        };
-        let param = Param {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            object: object.into(),
-        };
+        let param = Param::new(object);
+        let kept = param.is_some();
+        if let Some(param) = param {
+            self.keep(param);
+        }
+        kept
+    }
+
+    /// Keeps `param`, in place of an earlier one of the same identity.
+    pub fn keep(&mut self, param: Param) {
         match self.position(param.identity()) {
             Ok(at) => {
                 if let Some(slot) = self.objects.get_mut(at) {
@@ -119,7 +156,19 @@ impl Params {
             }
             Err(at) => self.objects.insert(at, param),
         }
-        true
+    }
+
+    /// Notes what the cluster says of a kind.
+    pub fn set_kind(&mut self, kind: &ParamKind, state: KindState) {
+        self.kinds.insert((kind.api_version.clone(), kind.kind.clone()), state);
+    }
+
+    fn state(&self, kind: &ParamKind) -> Option<&KindState> {
+        // Offline, nothing is looked up.
+        if self.kinds.is_empty() {
+            return None;
+        }
+        self.kinds.get(&(kind.api_version.clone(), kind.kind.clone()))
     }
 
     /// How many objects are kept.
@@ -135,6 +184,9 @@ impl Params {
     /// Whether objects of the kind have no namespace. For a custom resource only the objects can tell: it has none
     /// unless the reference or an object names one.
     fn is_cluster_scoped(&self, kind: &ParamKind, reference: &ParamRef) -> bool {
+        if let Some(KindState::Synced { namespaced }) = self.state(kind) {
+            return !namespaced;
+        }
         if is_built_in(&kind.api_version) {
             return is_built_in_cluster_kind(&kind.kind);
         }
@@ -157,6 +209,26 @@ impl Params {
 }
 
 impl Param {
+    /// The object as params keep it. As kubectl does, an object of a built-in namespaced kind that names no namespace is
+    /// put into `default`. `None` without `apiVersion`, `kind` or `metadata.name`.
+    pub fn new(object: Value<'_>) -> Option<Self> {
+        let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
+        let (api_version, kind, name) = (text(&["apiVersion"])?, text(&["kind"])?, text(&["metadata", "name"])?);
+        let namespace = match text(&["metadata", "namespace"]) {
+            _ if is_built_in(api_version) && is_built_in_cluster_kind(kind) => "",
+            Some(namespace) => namespace,
+            None if is_built_in(api_version) => "default",
+            None => "",
+        };
+        Some(Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            object: Arc::new(object.into()),
+        })
+    }
+
     fn identity(&self) -> Identity<'_> {
         (&self.api_version, &self.kind, &self.namespace, &self.name)
     }

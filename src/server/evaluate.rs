@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::admission;
-use crate::engine::{Context, Decision, Finding, Mode, Namespaces, Phase, Request, Verdict};
+use crate::cel::authorization::Authorizer;
+use crate::cluster::Cluster;
+use crate::engine::{CachingAuthorizer, Context, Decision, Finding, Mode, Namespaces, Phase, Request, Verdict};
 use crate::json::{self, Arena};
 
 use super::metrics::{Metrics, phase_label, verdict_label};
@@ -28,8 +30,10 @@ pub struct Evaluator {
     pub policies: Arc<Policies>,
     /// How far bindings may act.
     pub mode: Mode,
-    /// Namespaces by name.
+    /// Namespaces by name, where there is no cluster.
     pub namespaces: Arc<dyn Namespaces + Send + Sync>,
+    /// The cluster, which knows namespaces, params and who may do what.
+    pub cluster: Option<Arc<Cluster>>,
     /// How deep a document may be nested.
     pub document: json::Limits,
     /// Where answers are counted.
@@ -59,13 +63,19 @@ impl Evaluator {
             return Err(Refusal::DeadlinePassed);
         }
         let request = admission::parse(arena, body, &self.document)?;
+        let view = self.cluster.as_ref().map(|cluster| cluster.view(deadline));
+        let authorizer = view.as_ref().map(|view| CachingAuthorizer::new(&view.authorizer));
         let policies = self.policies.current();
         let context = Context {
             arena,
             phase,
             mode: self.mode,
-            namespaces: &*self.namespaces,
-            authorizer: None,
+            namespaces: match &view {
+                Some(view) => &view.namespaces,
+                None => &*self.namespaces,
+            },
+            params: view.as_ref().map(|view| &*view.params),
+            authorizer: authorizer.as_ref().map(|authorizer| authorizer as &dyn Authorizer),
             deadline: Some(deadline),
             now: SystemTime::now(),
             observer: None,
@@ -185,18 +195,19 @@ spec: {policyName: p, validationActions: [Deny]}
     struct Defect;
 
     impl Namespaces for Defect {
-        fn namespace<'a>(&'a self, _: &'a Arena, name: &str) -> Option<Value<'a>> {
+        fn namespace<'a>(&'a self, _: &'a Arena, name: &str) -> Result<Option<Value<'a>>, String> {
             assert_ne!(name, "defect", "the panic that is wanted");
-            None
+            Ok(None)
         }
     }
 
     fn evaluator() -> Evaluator {
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         Evaluator {
-            policies: Arc::new(Policies::load(Box::new(OnePolicy), &metrics)),
+            policies: Arc::new(Policies::load(Box::new(OnePolicy), None, &metrics)),
             mode: Mode::Enforce,
             namespaces: Arc::new(Defect),
+            cluster: None,
             document: json::Limits::default(),
             metrics,
         }

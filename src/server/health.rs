@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use super::drain::{Stage, Watch};
 use super::reload::Policies;
 use super::tls::{Tls, timestamp};
 use super::{Metrics, mode_label};
+use crate::cluster::{Cluster, WatchState};
 use crate::engine::Mode;
 
 /// What the admin port reports on.
@@ -30,6 +32,17 @@ pub struct Health {
     pub watch: Watch,
     /// The mode, for the detail text.
     pub mode: Mode,
+    /// The cluster's objects that are kept here, where there is a cluster.
+    pub cluster: Option<Caches>,
+}
+
+/// What is kept of a cluster, and whether it ever was complete.
+#[derive(Debug)]
+pub struct Caches {
+    cluster: Arc<Cluster>,
+    /// Once complete, a server stays ready: a watch that a reload adds, or that is interrupted, is the same for all
+    /// replicas, and is no reason for all of them to leave at once.
+    complete: AtomicBool,
 }
 
 /// The endpoints of the admin port.
@@ -55,6 +68,9 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     health.tls.publish(&health.metrics);
+    if let Some(caches) = &health.cluster {
+        health.metrics.cluster.publish(&caches.cluster.health());
+    }
     match health.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response(),
@@ -90,7 +106,76 @@ impl Health {
         if let Some(error) = self.tls.error() {
             line('!', format_args!("certificate: the previous one stays in use: {error}"));
         }
+        if let Some(caches) = &self.cluster {
+            for (mark, text) in caches.readiness() {
+                line(mark, format_args!("{text}"));
+            }
+        }
         line('+', format_args!("mode: {}", mode_label(self.mode)));
         (ready, format!("{}\n{detail}", if ready { "ready" } else { "not ready" }))
+    }
+}
+
+impl Caches {
+    /// Keeps an eye on what is kept of `cluster`.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, complete: AtomicBool::new(false) }
+    }
+
+    /// A mark and a text for each watch.
+    fn readiness(&self) -> Vec<(char, String)> {
+        let watches = self.cluster.health().watches;
+        if watches.iter().all(|(_, state)| state.synced || state.absent) {
+            self.complete.store(true, Ordering::Relaxed);
+        }
+        let complete = self.complete.load(Ordering::Relaxed);
+        watches.iter().map(|(watched, state)| readiness(watched, state, complete)).collect()
+    }
+}
+
+fn readiness(watched: &str, state: &WatchState, complete: bool) -> (char, String) {
+    let failing = state.failing.as_ref().map(|(since, why)| format!(", failing since {}: {why}", timestamp(*since)));
+    let failing = failing.unwrap_or_default();
+    match state {
+        WatchState { synced: false, absent: false, .. } if !complete => {
+            ('-', format!("cache of {watched}: not synced{failing}"))
+        }
+        WatchState { synced: false, .. } => ('!', format!("cache of {watched}: not synced{failing}")),
+        WatchState { objects, .. } if !failing.is_empty() => {
+            ('!', format!("cache of {watched}: {objects} objects{failing}"))
+        }
+        WatchState { objects, .. } if state.is_stale() => {
+            ('!', format!("cache of {watched}: {objects} objects, stale"))
+        }
+        WatchState { objects, .. } => ('+', format!("cache of {watched}: {objects} objects")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_ready_once_its_caches_were_complete() {
+        let synced =
+            WatchState { synced: true, objects: 3, last_contact: Some(SystemTime::now()), ..WatchState::default() };
+        let failing = Some((SystemTime::UNIX_EPOCH, "refused".to_owned()));
+        let broken = WatchState { failing: failing.clone(), ..synced.clone() };
+        let starting = WatchState { failing, ..WatchState::default() };
+        let absent = WatchState { absent: true, ..WatchState::default() };
+        let stale = WatchState { last_contact: Some(SystemTime::UNIX_EPOCH), ..synced.clone() };
+        for (state, complete, mark, says) in [
+            (&synced, false, '+', "cache of x: 3 objects"),
+            (&WatchState::default(), false, '-', "not synced"),
+            (&starting, false, '-', "not synced, failing since 1970-01-01T00:00:00Z: refused"),
+            (&starting, true, '!', "not synced, failing"),
+            (&absent, false, '!', "not synced"),
+            (&broken, true, '!', "3 objects, failing since 1970-01-01T00:00:00Z: refused"),
+            (&stale, true, '!', "3 objects, stale"),
+        ] {
+            let (found, text) = readiness("x", state, complete);
+            assert_eq!(found, mark, "{text}");
+            assert!(text.contains(says), "{text}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use prometheus::{
 
 use crate::engine::{Decision, Operation, Phase, PolicySet, Verdict};
 
+use super::cluster_metrics::ClusterMetrics;
 use super::refusal::Refusal;
 
 /// From 50 µs, where most answers are, to the API server's longest timeout.
@@ -100,6 +101,8 @@ pub struct Metrics {
     pub certificate_load_error: IntGauge,
     /// Reloads of the certificate, by `result`.
     pub certificate_reloads: IntCounterVec,
+    /// What is kept of the cluster, and what it is asked.
+    pub cluster: ClusterMetrics,
 }
 
 impl Metrics {
@@ -191,6 +194,7 @@ impl Metrics {
                 "Reloads after certificate files changed.",
                 &["result"],
             )?,
+            cluster: ClusterMetrics::new(&registry)?,
             registry,
         };
         metrics.start_at_zero()?;
@@ -384,7 +388,13 @@ fn kind_label(kind: &str) -> &'static str {
     KINDS.binary_search(&kind).ok().and_then(|at| KINDS.get(at)).copied().unwrap_or(OTHER)
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+/// Registers counters.
+pub(super) fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
     let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(counters.clone()))?;
     Ok(counters)

@@ -3,6 +3,7 @@
 //! Knows HTTP and the certificate's files; judges nothing itself. The data's way through here:
 //! `listener` (TCP, TLS, HTTP) -> `handlers` (headers, body, deadline) -> `evaluate` (review, log, count).
 
+mod cluster_metrics;
 mod drain;
 mod evaluate;
 mod go_duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cluster::Cluster;
 use crate::engine::{Mode, Namespaces};
 use crate::json;
 
@@ -29,7 +31,7 @@ use evaluate::Evaluator;
 pub use go_duration::parse as parse_duration;
 pub use handlers::RequestLimits;
 use handlers::Webhook;
-use health::Health;
+use health::{Caches, Health};
 pub use listener::ConnectionLimits;
 use listener::Listener;
 use metrics::Metrics;
@@ -53,8 +55,10 @@ pub struct Settings {
     pub mode: Mode,
     /// Where policies come from.
     pub policies: Box<dyn PolicySource>,
-    /// Namespaces by name.
+    /// Namespaces by name, where there is no cluster.
     pub namespaces: Arc<dyn Namespaces + Send + Sync>,
+    /// The cluster to serve; `None` works without.
+    pub cluster: Option<Cluster>,
     /// What a connection may cost.
     pub connection: ConnectionLimits,
     /// What a request may cost.
@@ -131,12 +135,14 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     let (drain, watch) = Drain::new();
     let tls = Arc::new(Tls::new(&settings.identity, settings.client_ca)?);
     tls.publish(&metrics);
-    let policies = Arc::new(Policies::load(settings.policies, &metrics));
+    let cluster = settings.cluster.map(Arc::new);
+    let policies = Arc::new(Policies::load(settings.policies, cluster.clone(), &metrics));
     let webhook = Webhook::new(
         Evaluator {
             policies: Arc::clone(&policies),
             mode: settings.mode,
             namespaces: settings.namespaces,
+            cluster: cluster.clone(),
             document: settings.document,
             metrics: Arc::clone(&metrics),
         },
@@ -155,6 +161,7 @@ async fn serve(settings: Settings) -> Result<(), Error> {
         metrics: Arc::clone(&metrics),
         watch: watch.clone(),
         mode: settings.mode,
+        cluster: cluster.map(Caches::new),
     };
     let (admin_address, admin) = bind(settings.admin_listen, None, health::router(Arc::new(health))).await?;
     tracing::info!(address = %admin_address, "admin port is listening");

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::cluster::Cluster;
 use crate::engine::PolicySet;
 
 use super::metrics::Metrics;
@@ -67,6 +68,8 @@ pub struct FileError {
 #[derive(Debug)]
 pub struct Policies {
     source: Box<dyn PolicySource>,
+    /// Where the params of the policies are watched.
+    cluster: Option<Arc<Cluster>>,
     set: ArcSwap<PolicySet>,
     state: Mutex<State>,
 }
@@ -84,12 +87,13 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 impl Policies {
     /// Loads the policies for the first time. Errors are reported, not returned: the policies without errors are used.
-    pub fn load(source: Box<dyn PolicySource>, metrics: &Metrics) -> Self {
+    pub fn load(source: Box<dyn PolicySource>, cluster: Option<Arc<Cluster>>, metrics: &Metrics) -> Self {
         let files = source.read();
         let fingerprint = fingerprint(&files);
         let compiled = source.compile(&files);
         let policies = Self {
             source,
+            cluster,
             set: ArcSwap::from_pointee(PolicySet::default()),
             state: Mutex::new(State { fingerprint, good: HashMap::new(), errors: Arc::from([]) }),
         };
@@ -188,6 +192,9 @@ impl Policies {
         metrics.policy_load_errors.set(i64::try_from(errors.len()).unwrap_or(i64::MAX));
         if errors.is_empty() {
             metrics.policy_last_success.set(unix_seconds(SystemTime::now()));
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.use_policies(&set);
         }
         self.set.store(Arc::new(set));
     }

@@ -124,8 +124,8 @@ fn each_action_acts_and_the_mode_caps_it() {
         ("[Deny, Audit]", Mode::Warn, false, true, true, "Deny Warn"),
         ("[Audit]", Mode::Warn, false, false, true, "Audit Audit"),
         ("[Deny]", Mode::Audit, false, false, true, "Deny Audit"),
-        ("[Warn]", Mode::Audit, false, false, true, "Warn Audit"),
-        ("[Warn, Audit]", Mode::Audit, false, false, true, "Warn Audit"),
+        ("[Warn]", Mode::Audit, false, true, false, "Warn Warn"),
+        ("[Warn, Audit]", Mode::Audit, false, true, true, "Warn Warn"),
     ] {
         let binding = format!("  validationActions: {actions}\n");
         let set = validating_bound("  validations: [{expression: 'false', message: m}]", &binding);

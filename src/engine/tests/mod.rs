@@ -120,8 +120,8 @@ impl Seen {
 struct Known<'t>(HashMap<&'t str, &'t str>);
 
 impl Namespaces for Known<'_> {
-    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Option<Value<'a>> {
-        self.0.get(name).map(|text| parse(arena, text))
+    fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Result<Option<Value<'a>>, String> {
+        Ok(self.0.get(name).map(|text| parse(arena, text)))
     }
 }
 

@@ -1,0 +1,89 @@
+//! Everything that talks to the API server: the client, what is watched, authorization checks.
+//!
+//! Knows Kubernetes' API over HTTP and the engine's interfaces; knows nothing of the webhook, of flags, or of what is
+//! judged. A request sees a [`View`]: what was known of the cluster when it arrived, and a way to ask for the rest.
+//!
+//! The client and the watches live on a thread of their own, with a runtime of its own. A request that has to ask waits
+//! for that thread and no longer than its deadline, so requests that wait can't keep each other from being answered.
+
+mod api;
+mod backoff;
+mod bridge;
+mod connect;
+mod namespaces;
+mod params;
+mod review;
+mod slices;
+mod status;
+#[cfg(test)]
+mod testing;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use connect::{ConnectError, Connection};
+pub use status::{Health, WatchState};
+
+use crate::engine::PolicySet;
+use crate::policy::Params;
+
+use bridge::Bridge;
+use namespaces::{KnownNamespaces, NamespaceWatch};
+use params::ParamWatches;
+use review::ReviewingAuthorizer;
+use status::Statuses;
+
+/// A connection to the API server with what is kept of its state.
+#[derive(Debug)]
+pub struct Cluster {
+    bridge: Arc<Bridge>,
+    statuses: Arc<Statuses>,
+    namespaces: NamespaceWatch,
+    params: ParamWatches,
+}
+
+/// The cluster as one request sees it.
+#[derive(Debug)]
+pub struct View {
+    /// Namespaces by name.
+    pub namespaces: KnownNamespaces,
+    /// The params that `paramRef`s refer to.
+    pub params: Arc<Params>,
+    /// Answers `authorizer`.
+    pub authorizer: ReviewingAuthorizer,
+}
+
+impl Cluster {
+    /// Connects and starts to watch namespaces. What can't be reached yet is tried again and again.
+    ///
+    /// # Errors
+    /// The connection's settings can't be used.
+    pub fn start(connection: &Connection) -> Result<Self, ConnectError> {
+        let bridge = Arc::new(Bridge::start(connection)?);
+        let statuses = Arc::new(Statuses::default());
+        let namespaces = NamespaceWatch::start(&bridge, &statuses);
+        let params = ParamWatches::new(Arc::clone(&bridge), Arc::clone(&statuses));
+        Ok(Self { bridge, statuses, namespaces, params })
+    }
+
+    /// Watches the params that the policies of `set` refer to, and no others. Until a kind's objects are known, the
+    /// policies that need them can't be evaluated.
+    pub fn use_policies(&self, set: &PolicySet) {
+        self.params.follow(set.policies(), set.params());
+    }
+
+    /// The cluster for a request that has to be answered by `deadline`.
+    pub fn view(&self, deadline: Instant) -> View {
+        View {
+            namespaces: self.namespaces.known(deadline),
+            params: self.params.current(),
+            authorizer: ReviewingAuthorizer::new(Arc::clone(&self.bridge), Arc::clone(&self.statuses), deadline),
+        }
+    }
+
+    /// How the connection and each watch are.
+    pub fn health(&self) -> Health {
+        self.statuses.health()
+    }
+}
