@@ -47,6 +47,9 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS * 3 / 2);
 /// The resource version is no longer there: everything has to be listed anew.
 const GONE: u16 = 410;
 
+/// Gets everything that is kept.
+pub type Publish<'w, T> = dyn Fn(&mut dyn Iterator<Item = (&Key, &T)>) + Send + Sync + 'w;
+
 /// A watch in progress.
 pub struct Watch<'w, T> {
     /// The client.
@@ -58,7 +61,7 @@ pub struct Watch<'w, T> {
     /// Makes of an object what is kept of it; `None` if it can't be used.
     pub keep: &'w (dyn Fn(Value<'_>) -> Option<T> + Send + Sync),
     /// Told of everything that is kept after each change.
-    pub publish: &'w (dyn Fn(&mut dyn Iterator<Item = (&Key, &T)>) + Send + Sync),
+    pub publish: &'w Publish<'w, T>,
     /// Told of each failure, and whether everything was listed before.
     pub failed: &'w (dyn Fn(&Failure, bool) + Send + Sync),
 }

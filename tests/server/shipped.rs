@@ -54,7 +54,7 @@ fn patched(mut object: Value, response: &Value) -> Value {
 
 #[tokio::test]
 async fn the_pod_is_repaired_once_then_judged_by_its_images_alone() {
-    let server = Server::shipped(&["--mode", "enforce"]);
+    let server = Server::shipped(&["--offline"], &["--mode", "enforce"]);
     let response = server.review("/mutate", &review_of("pods", jellyfin())).await;
     assert_eq!(response["allowed"], true, "{response}");
     let repaired = patched(jellyfin(), &response);
@@ -97,7 +97,7 @@ async fn the_pod_is_repaired_once_then_judged_by_its_images_alone() {
 
 #[tokio::test]
 async fn in_audit_mode_nothing_happens_and_the_metrics_say_what_would_have() {
-    let server = Server::shipped(&[]);
+    let server = Server::shipped(&["--offline"], &[]);
     let response = server.review("/mutate", &review_of("pods", jellyfin())).await;
     assert_eq!((&response["allowed"], response.get("patch")), (&json!(true), None), "{response}");
     let response = server.review("/validate", &review_of("pods", jellyfin())).await;
@@ -112,7 +112,7 @@ async fn in_audit_mode_nothing_happens_and_the_metrics_say_what_would_have() {
 
 #[tokio::test]
 async fn a_privileged_pod_that_nothing_repairs_is_denied() {
-    let server = Server::shipped(&["--mode", "enforce"]);
+    let server = Server::shipped(&["--offline"], &["--mode", "enforce"]);
     let mut pod = jellyfin();
     pod["metadata"]["labels"]["app"] = json!("qbittorrent");
     let response = server.review("/validate", &review_of("pods", pod)).await;

@@ -88,9 +88,9 @@ impl Server {
         })
     }
 
-    /// Starts a server with the policies that the binary ships.
-    pub fn shipped(flags: &[&str]) -> Self {
-        Self::spawn(flags, |directory| {
+    /// Starts a server with the policies that the binary ships. `cluster` says which it serves, or that it serves none.
+    pub fn shipped(cluster: &[&str], flags: &[&str]) -> Self {
+        Self::spawn(cluster, flags, |directory| {
             let ca = directory.join("ca.crt").display().to_string();
             vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
         })
@@ -99,7 +99,7 @@ impl Server {
     /// Starts a server with the policies in its directory after `prepare` has filled that and said which further flags
     /// to give.
     pub fn start_with(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        Self::spawn(flags, |directory| {
+        Self::spawn(&["--offline"], flags, |directory| {
             let policies = directory.join("policies");
             std::fs::create_dir(&policies).unwrap();
             let mut flags = prepare(directory);
@@ -108,11 +108,12 @@ impl Server {
         })
     }
 
-    fn spawn(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
+    fn spawn(cluster: &[&str], flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let prepared = prepare(directory.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["serve", "--offline", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(cluster)
             .args(["--log-format", "json", "--reload-interval", "50ms"])
             .args(prepared)
             .args(flags)
