@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{GroupVersionKind, GroupVersionResource, Namespaces, Operation, Request};
+use crate::engine::{GroupVersionKind, GroupVersionResource, Namespaces, Operation, Request, default};
 use crate::json::{Arena, Object, Value};
 use crate::policy::Tree;
 
@@ -23,6 +23,8 @@ pub struct Attributes<'a> {
     pub user_info: Value<'a>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+    /// Whether the objects get the API server's defaults, as they have when they reach admission.
+    pub defaulting: bool,
 }
 
 /// The request that creating, updating or deleting these objects would be.
@@ -36,6 +38,7 @@ pub fn request<'a>(
     let text = |path: &[&str]| subject.at(path).and_then(|value| value.as_str()).unwrap_or_default();
     let (group, version) = split_api_version(text(&["apiVersion"]));
     let kind = GroupVersionKind { group, version, kind: text(&["kind"]) };
+    let completed = |object| if attributes.defaulting { default(arena, kind, object) } else { object };
     let resource = GroupVersionResource { group, version, resource: attributes.resource };
     let options = match attributes.operation {
         Operation::Create => "CreateOptions",
@@ -62,8 +65,8 @@ pub fn request<'a>(
         namespace: attributes.namespace,
         operation: attributes.operation,
         user_info: attributes.user_info,
-        object,
-        old_object,
+        object: completed(object),
+        old_object: completed(old_object),
         options,
         dry_run: attributes.dry_run,
     }
@@ -184,6 +187,7 @@ mod tests {
             operation: Operation::Delete,
             user_info: Value::Null,
             dry_run: false,
+            defaulting: true,
         };
         let request = request(&arena, Value::Null, old, attributes);
         assert_eq!((request.kind.kind, request.name, request.resource.resource), ("Pod", "web", "pods"));

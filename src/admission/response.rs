@@ -163,7 +163,8 @@ mod tests {
     fn a_mutated_object_is_answered_with_the_patch_that_makes_it() {
         let answer = answer(|arena, _| {
             let after = crate::json::parse(arena, br#"{"spec":{"replicas":2}}"#, &crate::json::Limits::default());
-            let mutated = Mutated { object: after.expect("good JSON"), policies: vec!["scale"] };
+            let after = after.expect("good JSON");
+            let mutated = Mutated { object: after, stored: after, policies: vec!["scale"] };
             Decision { mutated: Some(mutated), ..Decision::default() }
         });
         assert_eq!(answer["response"]["patchType"], "JSONPatch");
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn an_unchanged_object_is_answered_without_a_patch() {
         let answer = answer(|_, request| {
-            let mutated = Mutated { object: request.object, policies: Vec::new() };
+            let mutated = Mutated { object: request.object, stored: request.object, policies: Vec::new() };
             Decision { mutated: Some(mutated), ..Decision::default() }
         });
         assert_eq!(answer["response"], json!({"uid": "u-1", "allowed": true}));

@@ -19,6 +19,8 @@ pub struct Options {
     pub groups: Vec<String>,
     /// The time that exemptions expire by.
     pub now: SystemTime,
+    /// Whether objects get the API server's defaults before they are judged.
+    pub defaulting: bool,
 }
 
 impl Default for Options {
@@ -27,7 +29,16 @@ impl Default for Options {
             user: "portcullis:audit".to_owned(),
             groups: vec!["system:authenticated".to_owned()],
             now: SystemTime::now(),
+            defaulting: true,
         }
+    }
+}
+
+impl Options {
+    /// The context of reviews of a collection's manifests.
+    pub fn context<'a>(&self, arena: &'a Arena, collection: &'a Collection<'a>) -> Context<'a> {
+        let namespaces = &collection.namespaces;
+        Context { namespaces, now: self.now, defaulting: self.defaulting, ..Context::new(arena) }
     }
 }
 
@@ -51,7 +62,7 @@ pub fn review<'a>(
     options: &Options,
 ) -> Decision<'a> {
     let request = create_request(arena, manifest, options);
-    let context = Context { namespaces: &collection.namespaces, now: options.now, ..Context::new(arena) };
+    let context = options.context(arena, collection);
     policies.review(&request, &context)
 }
 
@@ -68,6 +79,7 @@ pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options:
         operation: Operation::Create,
         user_info: Value::Object(user_info),
         dry_run: false,
+        defaulting: options.defaulting,
     };
     request(arena, manifest.object, Value::Null, attributes)
 }

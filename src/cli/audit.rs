@@ -17,7 +17,9 @@ use super::{Outcome, PolicyFlags};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Every object is judged as if it were being created in a cluster where the policies enforce. A workload is judged by the
-pods that it will create, after the mutations that those pods will receive.
+pods that it will create, after the mutations that those pods will receive. Before that, objects of built-in kinds get
+the defaults that the API server (1.36) sets, such as imagePullPolicy; a finding about one of those points at the line of
+what is around it. What a cluster's own admission plugins add (a service account, tolerations…) is not added.
 
 Examples:
   portcullis audit .                                        every manifest of a checkout
@@ -69,6 +71,10 @@ pub struct Input {
     /// A group of that user, besides system:authenticated (repeatable)
     #[arg(long = "as-group", value_name = "GROUP")]
     groups: Vec<String>,
+
+    /// Takes objects as they are written, without the defaults that the API server sets
+    #[arg(long)]
+    no_defaulting: bool,
 
     /// Says which documents are left out, and why
     #[arg(short, long)]
@@ -161,7 +167,8 @@ impl Input {
 
     /// Who asks.
     pub fn options(&self) -> audit::Options {
-        let mut options = audit::Options { user: self.user.clone(), ..audit::Options::default() };
+        let mut options =
+            audit::Options { user: self.user.clone(), defaulting: !self.no_defaulting, ..audit::Options::default() };
         options.groups.extend(self.groups.iter().cloned());
         options
     }

@@ -6,7 +6,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::admission::offline::without_namespace;
 use crate::audit::{self, Collection, Manifest, ObjectId};
-use crate::engine::{Context, Decision, PolicySet, expand};
+use crate::engine::{Decision, PolicySet, Request, carry_over, default, expand};
 use crate::json::{self, Arena, Value, yaml};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 
@@ -19,6 +19,9 @@ use super::{Outcome, PolicyFlags};
 #[command(after_help = "\
 Mutations concern pods when they are created, never the workloads that Git declares: a Deployment is printed as it is.
 --effective-pods prints the pods that workloads will create, after mutation.
+
+Policies see objects with the defaults that the API server sets, unless --no-defaulting is given. What is printed is the
+object as it is written, with the changes that policies make; the API server adds the defaults again.
 
 Examples:
   portcullis mutate pod.yaml                             the objects as they would be stored
@@ -98,11 +101,16 @@ impl<'a> Review<'a> {
     fn stored(self, args: &Args) -> Stored<'a> {
         let options = args.input.options();
         let request = audit::create_request(self.arena, self.manifest, &options);
-        let context = Context { namespaces: &self.collection.namespaces, now: options.now, ..Context::new(self.arena) };
-        let pod = expand(self.arena, &request);
+        let context = options.context(self.arena, self.collection);
+        let written = Request { object: self.manifest.object, ..request };
+        let pod = expand(self.arena, &written);
         if let Some(pod) = pod.as_ref().filter(|_| args.effective_pods) {
-            let decision = self.policies.review(&pod.request, &context);
-            return self.compare(true, pod.request.object, &decision);
+            let mut created = expand(self.arena, &request).map_or(pod.request, |pod| pod.request);
+            if options.defaulting {
+                created.object = default(self.arena, created.kind, created.object);
+            }
+            let decision = self.policies.review(&created, &context);
+            return self.compare(true, pod.request.object, created.object, &decision);
         }
         let decision = self.policies.review(&request, &context);
         if pod.is_some() && decision.mutated.is_none() && !args.effective_pods {
@@ -111,12 +119,20 @@ impl<'a> Review<'a> {
                 self.manifest.id
             ));
         }
-        self.compare(false, request.object, &decision)
+        self.compare(false, written.object, request.object, &decision)
     }
 
-    /// The namespace that the input left out is left out again.
-    fn compare(self, is_effective_pod: bool, before: Value<'a>, decision: &Decision<'a>) -> Stored<'a> {
-        let after = decision.mutated.as_ref().map_or(before, |mutated| mutated.object);
+    /// The object as it is written, and the same after the changes to `reviewed`, which has its defaults. The namespace
+    /// that the input left out is left out again.
+    fn compare(
+        self,
+        is_effective_pod: bool,
+        before: Value<'a>,
+        reviewed: Value<'a>,
+        decision: &Decision<'a>,
+    ) -> Stored<'a> {
+        let after = decision.mutated.as_ref().map(|mutated| mutated.object);
+        let after = after.map_or(before, |after| carry_over(self.arena, reviewed, after, before));
         let written = self.manifest.written.at(&["metadata", "namespace"]).is_some();
         let shown = |object| if written { object } else { without_namespace(self.arena, object) };
         let denied = decision.denied.as_ref().map(|denied| denied.message.clone());

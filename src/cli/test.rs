@@ -34,8 +34,11 @@ A suite is a tests.yaml beside a policy.yaml:
       object: {…}
       expect: {patched: {…}}                 # the whole object afterwards, or patchedFile
 
-A case may also have oldObject, userInfo, namespaceObject, namespace, params, dryRun and subresource. Verdicts: allow, deny, warn,
-audit, skip (no policy matched), error.
+A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
+Verdicts: allow, deny, warn, audit, skip (no policy matched), error.
+
+Objects of built-in kinds get the API server's defaults before they are judged, and patched gets them before it is
+compared: neither has to write them out. defaulting: false, in a case or in defaults, takes objects as they are written.
 
 What `authorizer` answers is given in a case, or for all of them in defaults. The first rule decides whose fields all
 equal what is asked; user, verb, path, group, resource, subresource, namespace and name may be left out. Without a match
@@ -83,6 +86,10 @@ pub struct Args {
     #[arg(long)]
     no_embedded: bool,
 
+    /// Takes objects as they are written, as defaulting: false in every case does
+    #[arg(long)]
+    no_defaulting: bool,
+
     /// The Kubernetes version whose CEL libraries and rules apply
     #[arg(long, value_name = "1.N", default_value_t)]
     kubernetes_version: KubernetesVersion,
@@ -103,7 +110,10 @@ enum Format {
 /// # Errors
 /// Suites or policies with mistakes, paths that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let suites = args.suites()?;
+    let mut suites = args.suites()?;
+    if args.no_defaulting {
+        suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(|case| case.request.defaulting = false);
+    }
     let mut coverage = Coverage::default();
     let mut results = Vec::new();
     let mut mistakes: Vec<LoadError> = Vec::new();

@@ -65,12 +65,15 @@ pub struct Context<'a> {
     pub deadline: Option<Instant>,
     /// The time that exemptions expire by.
     pub now: SystemTime,
+    /// Whether the API server's defaults are set on objects that mutating policies changed, and on the pods that
+    /// workloads will create. What is asked about has its defaults already, or is meant to have none.
+    pub defaulting: bool,
     /// Told of each expression evaluated; `None` costs nothing.
     pub observer: Option<&'a dyn Observer>,
 }
 
 impl<'a> Context<'a> {
-    /// A context that enforces, runs both phases, and knows no namespaces, no authorizer and no deadline.
+    /// A context that enforces, runs both phases, sets defaults, and knows no namespaces, no authorizer and no deadline.
     pub fn new(arena: &'a Arena) -> Self {
         Self {
             arena,
@@ -81,6 +84,7 @@ impl<'a> Context<'a> {
             authorizer: None,
             deadline: None,
             now: SystemTime::now(),
+            defaulting: true,
             observer: None,
         }
     }

@@ -77,8 +77,10 @@ pub struct Finding<'a> {
 /// What mutating policies made of the object.
 #[derive(Clone, Debug)]
 pub struct Mutated<'a> {
-    /// The object afterwards.
+    /// The request's object with the policies' changes. The API server sets the defaults of what they added itself.
     pub object: json::Value<'a>,
+    /// The object as later policies saw it, with those defaults.
+    pub stored: json::Value<'a>,
     /// The policies that changed something, in the order they ran.
     pub policies: Vec<&'a str>,
 }

@@ -243,7 +243,7 @@ fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'
             Step::Index(index) => {
                 let element = after.and_then(|v| v.as_array()).and_then(|elements| elements.get(*index).copied());
                 let old = before.and_then(|v| v.as_array()).unwrap_or_default();
-                let found = element.and_then(|element| old.iter().position(|other| is_same(*other, element)));
+                let found = element.and_then(|element| old.iter().position(|other| is_same_element(*other, element)));
                 // An element that mutation added has no place in the workload: its index stays.
                 if let Some(found) = found {
                     *index = found;
@@ -255,7 +255,8 @@ fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'
     }
 }
 
-fn is_same(a: Value<'_>, b: Value<'_>) -> bool {
+/// Whether two elements of a list stand for the same thing, by the keys that such elements have.
+pub(super) fn is_same_element(a: Value<'_>, b: Value<'_>) -> bool {
     match ELEMENT_KEYS.iter().find(|key| a.get(key).is_some() || b.get(key).is_some()) {
         Some(key) => a.get(key) == b.get(key),
         None => a == b,

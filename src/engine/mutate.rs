@@ -10,6 +10,7 @@ use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, Reinvocat
 use super::apply;
 use super::convert;
 use super::decide::ConfigurationError;
+use super::defaulting;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};
@@ -18,8 +19,10 @@ use super::subject::Subject;
 /// What mutating policies did to a subject.
 #[derive(Debug)]
 pub struct Mutations<'a> {
-    /// The subject with the object as they left it.
+    /// The subject with the object as they left it, and its defaults.
     pub subject: Subject<'a>,
+    /// The object with the policies' changes and no defaults but those that it came with.
+    pub written: Value<'a>,
     /// Each change, in order.
     pub changes: Vec<Change<'a>>,
     /// The invocations that ran without error, whether or not they changed anything, each once.
@@ -55,7 +58,8 @@ pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
 
 /// Runs the mutating policies that `plan` finds for a subject.
 pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {
-    let mutations = Mutations { subject, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
+    let written = subject.request.object;
+    let mutations = Mutations { subject, written, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
     let mut run = Run { mutations, invoked: Vec::new() };
     let first = plan(&run.mutations.subject);
     if first.is_empty() {
@@ -130,7 +134,7 @@ impl<'a> Run<'a> {
             invocation.observe(subject, Place::Mutation(index), outcome);
             match patched {
                 Ok(Some(object)) => {
-                    self.mutations.subject = self.mutations.subject.with_object(object);
+                    self.replace(object);
                     is_changed = true;
                 }
                 Ok(None) => {}
@@ -150,6 +154,19 @@ impl<'a> Run<'a> {
         let is_first = !self.mutations.applied.iter().any(|applied| applied.is_same(invocation));
         if is_first && self.mutations.errors.len() == errors {
             self.mutations.applied.push(*invocation);
+        }
+    }
+
+    /// Sets the defaults of a changed object before anything else sees it. Upstream: `dispatchOne`.
+    fn replace(&mut self, patched: Value<'a>) {
+        let subject = &self.mutations.subject;
+        let (arena, request) = (subject.arena(), &subject.request);
+        if subject.context().defaulting {
+            self.mutations.written = defaulting::carry_over(arena, request.object, patched, self.mutations.written);
+            self.mutations.subject = subject.with_object(defaulting::default(arena, request.kind, patched));
+        } else {
+            self.mutations.written = patched;
+            self.mutations.subject = subject.with_object(patched);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::policy::{Exemptions, Params};
 use super::context::{Context, Phase};
 use super::decide::{ConfigurationError, JudgedPod, Recorder};
 use super::decision::{Decision, Evaluation, Mutated};
+use super::defaulting::default_templated_pod;
 use super::evaluate::Invocation;
 use super::expand::expand;
 use super::matching::{is_excluded, matches};
@@ -96,7 +97,10 @@ impl PolicySet {
 
     /// Judges the pod that a workload will create, after what mutating policies will make of it.
     fn review_effective_pod<'a>(&'a self, subject: &Subject<'a>, recorder: &mut Recorder<'a>) {
-        let Some(pod) = expand(subject.arena(), &subject.request) else { return };
+        let Some(mut pod) = expand(subject.arena(), &subject.request) else { return };
+        if subject.context().defaulting {
+            pod.request.object = default_templated_pod(subject.arena(), pod.request.object);
+        }
         let declared = Subject::new(&pod.request, subject.context());
         let mutations = mutate(declared.with_object(pod.request.object), |pod| self.plan(&self.mutating, pod));
         let created = mutations.subject.request.object;
@@ -271,6 +275,6 @@ fn summary<'a>(mutations: &Mutations<'a>) -> Option<Mutated<'a>> {
             policies.push(&change.policy.name);
         }
     }
-    let object: Value<'a> = mutations.changes.last()?.object;
-    Some(Mutated { object, policies })
+    let stored: Value<'a> = mutations.changes.last()?.object;
+    Some(Mutated { object: mutations.written, stored, policies })
 }

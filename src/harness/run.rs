@@ -9,7 +9,9 @@ use similar::{ChangeTag, TextDiff};
 use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
-use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, offenders};
+use crate::engine::{
+    Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, default, offenders,
+};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
 use crate::policy::{self, Exemptions, LoadError, Tree};
@@ -104,13 +106,17 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
     }
     let request = subject.request(&arena, &case.request);
     let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
-    let context = Context { namespaces: &namespaces, authorizer, observer: Some(coverage), ..Context::new(&arena) };
+    let defaulting = case.request.defaulting;
+    let context =
+        Context { namespaces: &namespaces, authorizer, defaulting, observer: Some(coverage), ..Context::new(&arena) };
     let decision = policies.review(&request, &context);
     let judges = policies.policies().iter().any(|policy| matches!(policy.rules, Rules::Validate { .. }));
     let mut failures = compare_verdict(&case.expect, &decision, judges);
     if let Some(expected) = &case.expect.patched {
         let expected = with_namespace(&arena, expected.view(&arena), subject.namespace);
-        let actual = decision.mutated.as_ref().map_or(request.object, |mutated| mutated.object);
+        // Both with their defaults: they are equal if and only if they are equal but for defaults.
+        let expected = if defaulting { default(&arena, request.kind, expected) } else { expected };
+        let actual = decision.mutated.as_ref().map_or(request.object, |mutated| mutated.stored);
         if expected != actual {
             failures
                 .push(format!("the object afterwards is not as expected:\n{}", difference(&arena, expected, actual)));
@@ -157,6 +163,7 @@ impl<'a> Subject<'a> {
             operation: case.operation,
             user_info,
             dry_run: case.dry_run,
+            defaulting: case.defaulting,
         };
         let object = if case.operation == Operation::Delete { Value::Null } else { self.object };
         let old_object = match case.operation {

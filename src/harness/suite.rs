@@ -55,6 +55,8 @@ pub struct CaseRequest {
     pub namespace_object: Option<Tree>,
     /// `request.dryRun`.
     pub dry_run: bool,
+    /// Whether objects get the API server's defaults: before they are judged, and before they are compared.
+    pub defaulting: bool,
     /// What `authorizer` answers; `None` leaves it unanswered, an error of the expressions that ask.
     pub authorizer: Option<GivenAnswers>,
 }
@@ -130,6 +132,7 @@ struct Defaults {
     operation: Operation,
     user_info: Option<Tree>,
     authorizer: Option<GivenAnswers>,
+    defaulting: bool,
 }
 
 const OPERATIONS: [(&str, Operation); 4] = [
@@ -157,6 +160,7 @@ impl<'a> Reader<'_, 'a> {
                 operation: Operation::Create,
                 user_info: None,
                 authorizer: None,
+                defaulting: true,
             });
             let cases = spec.require("cases", "write cases: [{name: …, object: …, expect: …}]")?;
             Some((policies, cases.list(|case| self.case(&case, &defaults))))
@@ -171,6 +175,7 @@ impl<'a> Reader<'_, 'a> {
             operation: fields.get("operation").and_then(|word| word.word(&OPERATIONS)).unwrap_or(Operation::Create),
             user_info: object(fields, "userInfo"),
             authorizer: answers(fields),
+            defaulting: boolean(fields, "defaulting").unwrap_or(true),
         }
     }
 
@@ -191,6 +196,7 @@ impl<'a> Reader<'_, 'a> {
                 user_info: object(fields, "userInfo").or_else(|| defaults.user_info.clone()),
                 namespace_object: object(fields, "namespaceObject"),
                 dry_run: boolean(fields, "dryRun").unwrap_or(false),
+                defaulting: boolean(fields, "defaulting").unwrap_or(defaults.defaulting),
                 authorizer: answers(fields).or_else(|| defaults.authorizer.clone()),
             };
             if request.object.is_none() && request.old_object.is_none() {

@@ -76,6 +76,7 @@ impl Evaluator {
             },
             params: view.as_ref().map(|view| &*view.params),
             authorizer: authorizer.as_ref().map(|authorizer| authorizer as &dyn Authorizer),
+            defaulting: true,
             deadline: Some(deadline),
             now: SystemTime::now(),
             observer: None,

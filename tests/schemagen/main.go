@@ -9,6 +9,11 @@
 //	cd tests/schemagen && go run . -kubeconfig /tmp/kubeconfig > ../../src/schema/builtin.txt
 //
 // The format is described in src/schema/table.rs, which reads it.
+//
+// With -zero it writes src/engine/defaulting/zero.txt: what the API server
+// writes for fields whose value is zero. That takes no API server:
+//
+//	go run . -zero > ../../src/engine/defaulting/zero.txt
 package main
 
 import (
@@ -39,7 +44,12 @@ import (
 
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "`file` that says where the API server is")
+	zero := flag.Bool("zero", false, "write what becomes of fields whose value is zero")
 	flag.Parse()
+	if *zero {
+		writeZero()
+		return
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		log.Fatal(err)

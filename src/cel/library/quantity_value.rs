@@ -91,6 +91,19 @@ impl<'a> Quantity<'a> {
         }
     }
 
+    /// The value in billionths, which every quantity is a whole number of, if that is an `i128`.
+    pub fn nanos(&self) -> Option<i128> {
+        let mut buffer = [0; 20];
+        let decimal = self.decimal(&mut buffer);
+        let exponent = u32::try_from(decimal.exponent.checked_sub(NANO)?).ok()?;
+        let unscaled = decimal
+            .digits
+            .iter()
+            .try_fold(0i128, |value, digit| value.checked_mul(10)?.checked_add(i128::from(*digit)))?;
+        let nanos = if unscaled == 0 { 0 } else { unscaled.checked_mul(10i128.checked_pow(exponent)?)? };
+        Some(if decimal.negative { -nanos } else { nanos })
+    }
+
     /// -1, 0 or 1.
     pub fn sign(&self) -> i64 {
         match self {

@@ -1,0 +1,122 @@
+//! What policies changed on an object with defaults, done to the same object without them: so that what a user is
+//! shown, and what is sent back to the API server, holds their changes and no defaults.
+
+use crate::engine::expand::is_same_element;
+use crate::json::{Arena, Member, Object, Value};
+
+/// `onto` with the changes that lead from `before` to `after`, where `before` is `onto` with more members in its
+/// objects.
+///
+/// Members and elements that are equal before and after stay as they are in `onto`. An element of a list is found
+/// again by its value or, if it is changed, by the key that such elements are told apart by; one that isn't found is
+/// new, and comes as it is.
+pub fn carry_over<'a>(arena: &'a Arena, before: Value<'a>, after: Value<'a>, onto: Value<'a>) -> Value<'a> {
+    if before == onto {
+        return after;
+    }
+    if before == after {
+        return onto;
+    }
+    match (before, after, onto) {
+        (Value::Object(before), Value::Object(after), Value::Object(onto)) => {
+            Value::Object(object(arena, before, after, onto))
+        }
+        // The whole object was made by defaulting, or stands for one that is written as null.
+        (Value::Object(before), Value::Object(after), Value::Null) => {
+            Value::Object(object(arena, before, after, Object::default()))
+        }
+        (Value::Array(before), Value::Array(after), Value::Array(onto)) if before.len() == onto.len() => {
+            list(arena, before, after, onto)
+        }
+        _ => after,
+    }
+}
+
+fn object<'a>(arena: &'a Arena, before: Object<'a>, after: Object<'a>, onto: Object<'a>) -> Object<'a> {
+    // Written members keep their places; new ones follow.
+    let kept = onto.members().iter().filter(|(key, _)| before.get(key).is_none() || after.get(key).is_some());
+    let mut members: Vec<Member<'a>> = kept.copied().collect();
+    for (key, value) in after.members() {
+        let old = before.get(key);
+        if old == Some(*value) {
+            continue;
+        }
+        let carried = match old {
+            Some(old) => carry_over(arena, old, *value, onto.get(key).unwrap_or(Value::Null)),
+            None => *value,
+        };
+        match members.iter_mut().find(|(known, _)| known == key) {
+            Some(member) => member.1 = carried,
+            None => members.push((key, carried)),
+        }
+    }
+    Object::new(arena, &members)
+}
+
+fn list<'a>(arena: &'a Arena, before: &[Value<'a>], after: &[Value<'a>], onto: &[Value<'a>]) -> Value<'a> {
+    let elements = after.iter().map(|element| {
+        let unchanged = before.iter().position(|other| other == element);
+        let found = unchanged.or_else(|| {
+            let is_object = element.as_object().is_some();
+            before.iter().position(|other| is_object && is_same_element(*other, *element))
+        });
+        match found.and_then(|at| Some((before.get(at)?, onto.get(at)?))) {
+            Some((old, written)) => carry_over(arena, *old, *element, *written),
+            None => *element,
+        }
+    });
+    let elements: Vec<_> = elements.collect();
+    Value::Array(arena.alloc_slice_copy(&elements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, parse, to_json};
+
+    #[track_caller]
+    fn carries(onto: &str, before: &str, after: &str, expected: &str) {
+        let arena = Arena::new();
+        let [onto, before, after] =
+            [onto, before, after].map(|text| parse(&arena, text.as_bytes(), &Limits::default()).expect(text));
+        assert_eq!(to_json(carry_over(&arena, before, after, onto)), expected);
+    }
+
+    #[test]
+    fn leaves_defaults_out() {
+        carries(
+            r#"{"a":{"x":1}}"#,
+            r#"{"a":{"x":1,"d":2},"e":{"f":3}}"#,
+            r#"{"a":{"x":1,"d":2,"n":4},"e":{"f":3}}"#,
+            r#"{"a":{"x":1,"n":4}}"#,
+        );
+        carries(r#"{"x":1}"#, r#"{"x":1,"d":2}"#, r#"{"d":2}"#, "{}");
+        carries(r#"{"x":1}"#, r#"{"x":1,"d":2}"#, r#"{"x":1}"#, r#"{"x":1}"#);
+    }
+
+    #[test]
+    fn keeps_changes_to_defaults() {
+        carries(r#"{"x":1}"#, r#"{"x":1,"d":2}"#, r#"{"x":1,"d":3}"#, r#"{"x":1,"d":3}"#);
+        carries(r#"{}"#, r#"{"e":{"f":3}}"#, r#"{"e":{"f":3,"g":4}}"#, r#"{"e":{"g":4}}"#);
+        carries(r#"{"e":null}"#, r#"{"e":{"f":3}}"#, r#"{"e":{"f":3,"g":4}}"#, r#"{"e":{"g":4}}"#);
+        carries(r#"{}"#, r#"{"e":[1]}"#, r#"{"e":[1,2]}"#, r#"{"e":[1,2]}"#);
+    }
+
+    #[test]
+    fn finds_elements_again() {
+        let onto = r#"[{"name":"a"},{"name":"b"},{"z":1}]"#;
+        let before = r#"[{"name":"a","d":1},{"name":"b","d":1},{"z":1,"d":1}]"#;
+        let cases = [
+            (r#"[{"name":"b","d":1},{"name":"a","d":1}]"#, r#"[{"name":"b"},{"name":"a"}]"#),
+            (
+                r#"[{"name":"new","d":1},{"name":"a","d":1,"n":2},{"z":1,"d":1}]"#,
+                r#"[{"name":"new","d":1},{"name":"a","n":2},{"z":1}]"#,
+            ),
+            // Nothing tells which element this was.
+            (r#"[{"z":1,"d":1,"n":2}]"#, r#"[{"z":1,"d":1,"n":2}]"#),
+        ];
+        for (after, expected) in cases {
+            carries(onto, before, after, expected);
+        }
+    }
+}
