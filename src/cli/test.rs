@@ -12,7 +12,7 @@ use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
 use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
 
 use super::Outcome;
-use super::load::{KubernetesVersion, read_manifest, refuse};
+use super::load::{KubernetesVersion, read_manifest, read_manifests, refuse};
 use super::output::{self, Output};
 
 /// Runs policy test suites
@@ -45,6 +45,10 @@ equal what is asked; user, verb, path, group, resource, subresource, namespace a
 nothing is allowed; without rules, asking is an error.
 
       authorizer: [{user: ann, verb: create, resource: pods, decision: allow, reason: 'may, or deny', error: ''}]
+
+Expressions that name fields which the matched kinds don't have are warnings, as portcullis policies lint finds them;
+they fail no test. Custom resources are known by the CustomResourceDefinitions that --crds names or that lie in the
+files of the suite's policies.
 
 Examples:
   portcullis test                            the suites of the embedded policies
@@ -90,6 +94,10 @@ pub struct Args {
     #[arg(long)]
     no_defaulting: bool,
 
+    /// Reads CustomResourceDefinitions, whose kinds expressions are checked against (repeatable)
+    #[arg(long, value_name = "FILE|DIR")]
+    crds: Vec<PathBuf>,
+
     /// The Kubernetes version whose CEL libraries and rules apply
     #[arg(long, value_name = "1.N", default_value_t)]
     kubernetes_version: KubernetesVersion,
@@ -114,11 +122,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.no_defaulting {
         suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(|case| case.request.defaulting = false);
     }
+    let mut definitions = Vec::new();
+    for path in &args.crds {
+        definitions.extend(read_manifests(path)?);
+    }
     let mut coverage = Coverage::default();
     let mut results = Vec::new();
     let mut mistakes: Vec<LoadError> = Vec::new();
     for suite in &suites {
-        match harness::run(suite, args.kubernetes_version.minor, args.run.as_ref(), &mut coverage) {
+        match harness::run(suite, args.kubernetes_version.minor, args.run.as_ref(), &definitions, &mut coverage) {
             Ok(result) => results.push(result),
             Err(errors) => mistakes.extend(errors),
         }

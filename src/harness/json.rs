@@ -44,6 +44,8 @@ struct Suite<'r> {
     name: &'r str,
     file: &'r str,
     cases: Vec<Case<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -89,7 +91,8 @@ impl<'r> Suite<'r> {
             failures: &case.failures,
             seconds: case.elapsed.as_secs_f64(),
         });
-        Self { name: &suite.name, file: &suite.source.file, cases: cases.collect() }
+        let warnings = suite.warnings.iter().map(ToString::to_string).collect();
+        Self { name: &suite.name, file: &suite.source.file, cases: cases.collect(), warnings }
     }
 }
 
@@ -132,6 +135,8 @@ mod tests {
             "seconds": 0.0015,
         });
         assert_eq!(document["suites"][1]["cases"][0], case);
+        let warning = document["suites"][0]["warnings"][0].as_str();
+        assert!(warning.is_some_and(|warning| warning.starts_with("images/policy.yaml:7: ")), "{document}");
         assert_eq!(document["coverage"]["percent"], 75.0);
         let expression = serde_json::json!({
             "expression": "validations[0]", "reached": true, "true": true, "false": false, "error": false,

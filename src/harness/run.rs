@@ -14,7 +14,7 @@ use crate::engine::{
 };
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
-use crate::policy::{self, Exemptions, LoadError, Tree};
+use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Tree};
 
 use super::coverage::Coverage;
 use super::suite::{Case, CaseRequest, Expect, ExpectedVerdict, Suite};
@@ -28,6 +28,8 @@ pub struct SuiteResult {
     pub source: Source,
     /// Its cases, those left out by the filter excepted.
     pub cases: Vec<CaseResult>,
+    /// Fields that the policies' expressions name and that the kinds they match don't have.
+    pub warnings: Vec<Lint>,
 }
 
 /// What became of a case.
@@ -52,7 +54,8 @@ impl SuiteResult {
 }
 
 /// Runs the cases of `suite` whose `suite/case` name matches `filter`, with the policies compiled for Kubernetes
-/// 1.`minor`.
+/// 1.`minor`. Their expressions are checked against built-in kinds and those that CustomResourceDefinitions in
+/// `definitions` define.
 ///
 /// # Errors
 /// What is wrong with the suite's policies: then no case can be trusted.
@@ -60,6 +63,7 @@ pub fn run(
     suite: &Suite,
     minor: u32,
     filter: Option<&Regex>,
+    definitions: &[Manifest],
     coverage: &mut Coverage,
 ) -> Result<SuiteResult, Vec<LoadError>> {
     let policies = compile(suite, &[], minor)?;
@@ -82,7 +86,12 @@ pub fn run(
             elapsed: started.elapsed(),
         });
     }
-    Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases })
+    let mut warnings = Vec::new();
+    if !cases.is_empty() {
+        warnings = policy::lint_types(policies.policies(), &suite.policies, definitions, minor);
+        warnings.retain(Lint::is_finding);
+    }
+    Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases, warnings })
 }
 
 /// The suite's policies, with `params` in place of their own.

@@ -38,6 +38,9 @@ fn write_suite(suite: &SuiteResult, out: &mut dyn Write) -> io::Result<()> {
         passed + failed,
         suite.source.file
     )?;
+    for warning in &suite.warnings {
+        writeln!(out, "  {CAUTION}warning{CAUTION:#}  {warning}")?;
+    }
     for case in suite.cases.iter().filter(|case| !case.failures.is_empty()) {
         writeln!(out, "  {}:{}: {STRONG}{}{STRONG:#}", case.source.file, case.source.line, case.name)?;
         for line in case.failures.iter().flat_map(|failure| failure.lines()) {
@@ -73,6 +76,7 @@ pub(super) mod samples {
     use super::super::coverage::ExpressionCoverage;
     use super::super::run::CaseResult;
     use super::*;
+    use crate::policy::Lint;
     use crate::policy::model::Source;
 
     /// Two suites, one of them failing.
@@ -85,7 +89,18 @@ pub(super) mod samples {
             elapsed: Duration::from_micros(1500),
         };
         vec![
-            SuiteResult { name: "good".to_owned(), source: source(1), cases: vec![case("accepts <b>", 9, &[])] },
+            SuiteResult {
+                name: "good".to_owned(),
+                source: source(1),
+                cases: vec![case("accepts <b>", 9, &[])],
+                warnings: vec![Lint::Warning {
+                    at: Source { file: "images/policy.yaml".to_owned(), document: 0, line: 7 },
+                    object: "ValidatingAdmissionPolicy/good".to_owned(),
+                    field: "spec.validations[0].expression".to_owned(),
+                    message: "/v1, Kind=Pod: ERROR: <input>:1:7: undefined field 'a'\n | object.a\n | ......^\n"
+                        .to_owned(),
+                }],
+            },
             SuiteResult {
                 name: "bad".to_owned(),
                 source: source(20),
@@ -94,6 +109,7 @@ pub(super) mod samples {
                     case("fills in", 40, &["the object afterwards:\n-a: 1\n+a: 2\n b: 3"]),
                     case("accepts a digest", 50, &[]),
                 ],
+                warnings: Vec::new(),
             },
         ]
     }

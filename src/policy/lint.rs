@@ -101,9 +101,8 @@ pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec
     found
 }
 
-/// Only what checking the expressions of the policies finds, as [`lint`] finds it.
-pub fn lint_types(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let policies = load(manifests, minor).policies;
+/// Only what checking the expressions of `policies`, which were loaded from `manifests`, finds.
+pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
     let kinds = learn(definitions.iter().chain(manifests));
     let mut found = Vec::new();
     for manifest in manifests {

@@ -37,3 +37,38 @@ fn lints_types_and_what_is_probably_not_meant() {
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("policy.yaml:"), "{}", run.stdout);
 }
+
+#[test]
+fn lints_fields_that_the_matched_kinds_do_not_have() {
+    let bad = LABELS.replace("has(object.metadata.labels)", "has(object.metadata.label)");
+    let line = bad.lines().position(|line| line.contains("has(object.metadata.label)")).unwrap() + 1;
+    let dir = checkout(&[("policy.yaml", &bad)]);
+    let run = portcullis_with(&["policies", "lint", "policy.yaml"], "", dir.path());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains(&format!("warning  policy.yaml:{line}: ")), "{}", run.stdout);
+    assert!(run.stdout.contains("undefined field 'label'\n     | "), "{}", run.stdout);
+    let run = portcullis_with(&["policies", "lint", "--format", "json", "policy.yaml"], "", dir.path());
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let finding = &document["findings"][0];
+    assert_eq!((&finding["level"], &finding["line"]), (&"warning".into(), &line.into()), "{document}");
+    assert!(finding["field"].as_str().is_some_and(|field| field.starts_with("spec.")), "{document}");
+}
+
+#[test]
+fn lints_policies_for_custom_resources_by_their_definitions() {
+    let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w.example.com}\n\
+                      spec:\n  group: example.com\n  names: {plural: widgets, kind: Widget}\n  versions:\n  - name: v1\n    \
+                      served: true\n    schema: {openAPIV3Schema: {type: object, properties: {a: {type: string}}}}\n";
+    let policy = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: w}\nspec:\n  \
+                  matchConstraints:\n    resourceRules: [{apiGroups: [example.com], apiVersions: [v1], operations: [CREATE], \
+                  resources: [widgets]}]\n  validations:\n  - expression: object.b == ''\n---\n\
+                  apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: w}\n\
+                  spec: {policyName: w, validationActions: [Deny]}\n";
+    let dir = checkout(&[("crds/w.yaml", definition), ("policy.yaml", policy)]);
+    let run = portcullis_with(&["policies", "lint", "policy.yaml"], "", dir.path());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("note     policy.yaml:6: ") && run.stdout.contains("--crds"), "{}", run.stdout);
+    let run = portcullis_with(&["policies", "lint", "--crds", "crds", "policy.yaml"], "", dir.path());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("undefined field 'b'"), "{}", run.stdout);
+}

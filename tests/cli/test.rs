@@ -51,6 +51,18 @@ fn the_embedded_policies_are_exercised_throughout() {
 }
 
 #[test]
+fn warns_of_fields_that_there_are_not_and_fails_nothing_for_them() {
+    let misspelt =
+        LABELS.replace("has(object.metadata.labels)", "has(object.metadata.labels) || has(object.metadata.lbels)");
+    let dir = checkout(&[("p/policy.yaml", &misspelt), ("p/tests.yaml", SUITE), ("p/pods.yaml", PODS)]);
+    let run = portcullis_with(&["test", "."], "", dir.path());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    assert!(run.stdout.contains("\n  warning  p/policy.yaml:10: "), "{}", run.stdout);
+    assert!(run.stdout.contains("undefined field 'lbels'"), "{}", run.stdout);
+    assert!(run.stdout.ends_with("6 passed, 0 failed\n"), "{}", run.stdout);
+}
+
+#[test]
 fn runs_every_kind_of_expectation() {
     let dir = suite(SUITE);
     let run = portcullis_with(&["test", "--coverage", "."], "", dir.path());

@@ -6,6 +6,7 @@ mod linting;
 mod loading;
 mod mutating;
 mod params;
+mod type_checking;
 mod validating;
 
 use super::{LoadError, LoadedPolicies, Manifest, load};
