@@ -70,6 +70,10 @@ pub trait Declarations: fmt::Debug + Send + Sync {
 
     /// The type of a field of the structure named `type_name`; `None` if it has no such field.
     fn field(&self, type_name: &str, field: &str) -> Option<Type>;
+
+    /// Whether a merge of the object may set `field` at `path`: fields parted by dots, empty for the object itself, in
+    /// which lists are passed over as they are in the names of patch types (`Object.spec.containers`).
+    fn takes(&self, path: &str, field: &str) -> bool;
 }
 
 /// What a name stands for.
@@ -167,8 +171,13 @@ pub(super) fn field_type(env: &Env, type_name: &str, field: &str) -> Option<Type
             _ => None,
         };
     }
-    if env.patch_types && (type_name == "Object" || type_name.starts_with("Object.")) {
-        return Some(Type::Dyn);
+    if env.patch_types
+        && let Some(path) = type_name.strip_prefix("Object")
+        && (path.is_empty() || path.starts_with('.'))
+    {
+        let path = path.strip_prefix('.').unwrap_or_default();
+        let is_taken = env.declarations.as_deref().is_none_or(|known| known.takes(path, field));
+        return is_taken.then_some(Type::Dyn);
     }
     if let Some(of) = schema::field(type_name, field) {
         return Some(of);

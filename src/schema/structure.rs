@@ -81,6 +81,17 @@ impl Structure {
     }
 }
 
+/// What a type of the table is made of below its lists.
+fn element(id: TypeId) -> TypeId {
+    let mut at = id;
+    while let Some(list) = &table::resolve(at).list
+        && table::resolve(at).map.is_none()
+    {
+        at = list.element;
+    }
+    at
+}
+
 /// Upstream's names for what has none, as parts of the path to an object.
 const ELEMENT_OF_LIST: &str = "@idx";
 const VALUE_OF_MAP: &str = "@elem";
@@ -139,5 +150,24 @@ impl Declarations for Objects {
         };
         let of = self.object.as_ref().and_then(below).or_else(|| self.params.as_ref().and_then(below))?;
         Some(of.field(field)?.cel_type(format!("{type_name}.{field}")))
+    }
+
+    /// Only of built-in objects all fields are known: a custom resource may keep others, and says so only in parts.
+    fn takes(&self, path: &str, field: &str) -> bool {
+        let Some(Named { structure: Structure::BuiltIn(id), .. }) = &self.object else { return true };
+        let mut at = *id;
+        for step in path.split('.').filter(|step| !step.is_empty()).chain([field]) {
+            at = element(at);
+            let found = table::resolve(at);
+            match &found.map {
+                // What may be a scalar as well has no structure to go by.
+                Some(map) if found.scalar.is_none() => match map.member(step) {
+                    Some(next) => at = next,
+                    None => return false,
+                },
+                _ => return true,
+            }
+        }
+        true
     }
 }

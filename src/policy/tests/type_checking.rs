@@ -94,6 +94,47 @@ spec:
 }
 
 #[test]
+fn what_a_merge_sets_has_to_be_a_field_of_the_kind() {
+    let found = |expression: &str| {
+        let policy = format!(
+            "apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {{name: m.example.com}}
+spec:
+  matchConstraints: {{resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}}]}}
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >-
+        {expression}
+---
+{}",
+            MUTATING_BINDING.replace("sidecar.example.com", "m.example.com")
+        );
+        texts(&policy, &[])
+    };
+    for right in [
+        "Object{metadata: Object.metadata{labels: Object.metadata.labels{anything: \"a\"}}}",
+        "Object{metadata: Object.metadata{labels: {\"a\": \"b\"}}}",
+        "Object{spec: Object.spec{containers: object.spec.containers.map(c, Object.spec.containers{name: c.name, resources: \
+         Object.spec.containers.resources{limits: Object.spec.containers.resources.limits{cpu: \"1\"}}})}}",
+        "Object{spec: Object.spec{securityContext: Object.spec.securityContext{runAsNonRoot: true}}}",
+    ] {
+        assert_eq!(found(right), [] as [&str; 0], "{right}");
+    }
+    for (wrong, field) in [
+        ("Object{sepc: Object.spec{hostNetwork: true}}", "sepc"),
+        ("Object{spec: Object.spec{hostNetwrk: true}}", "hostNetwrk"),
+        ("Object{spec: Object.spec{containers: [Object.spec.containers{nam: \"a\"}]}}", "nam"),
+        ("Object{spec: Object.spec{securityContext: Object.spec.securityContext{seLinux: true}}}", "seLinux"),
+    ] {
+        let found = found(wrong).join("\n");
+        assert!(found.contains(&format!("undefined field '{field}'")), "{wrong}: {found}");
+    }
+}
+
+#[test]
 fn outside_of_validations_lists_of_different_types_may_be_added() {
     let sum = "(object.spec.containers + object.spec.initContainers).all(c, c.name != '')";
     let spec = format!(
