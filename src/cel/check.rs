@@ -143,6 +143,10 @@ impl Checker<'_> {
             Type::Map(pair) => pair.1.clone(),
             Type::Struct(name) => match env::field_type(self.env, name, field) {
                 Some(of) => of,
+                // Upstream knows only the names of Kubernetes' own types, not what they are made of.
+                None if env::is_opaque(name) => {
+                    self.error(expr.offset, format!("unexpected failed resolution of '{name}'"))
+                }
                 None => self.error(expr.offset, format!("undefined field '{field}'")),
             },
             Type::Variable(_) => {

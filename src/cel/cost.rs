@@ -148,7 +148,7 @@ impl CallCost {
                     Some(Value::Int(depth)) => *depth as f64,
                     _ => 1.0,
                 };
-                ((arg(0) as f64 * depth) as u64).saturating_add(1 + LIST)
+                (arg(0) as f64 * depth + (1 + LIST) as f64) as u64
             }
             Self::SelfCompare(at) => self_compare(args.get(usize::from(at))),
             Self::Selector => {

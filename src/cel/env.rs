@@ -155,6 +155,11 @@ pub(super) fn type_named(env: &Env, name: &str) -> Option<Type> {
     })
 }
 
+/// Whether a name is that of one of Kubernetes' own types of values, which have no fields.
+pub(super) fn is_opaque(type_name: &str) -> bool {
+    (type_name.starts_with("kubernetes.") || type_name.starts_with("net.")) && !schema::is_struct(type_name)
+}
+
 /// The type of a field, or `None` where the struct has no such field.
 pub(super) fn field_type(env: &Env, type_name: &str, field: &str) -> Option<Type> {
     if type_name == schema::VARIABLES {

@@ -23,13 +23,13 @@ pub(super) fn validate(checked: &Checked, call: &Expr, target: &Expr, args: &[Ex
             rest = after;
             continue;
         }
+        if clause.is_empty() {
+            return fault(call.offset, "unexpected end of string".to_owned());
+        }
         let Some(element) = elements.get(used) else {
             return fault(call.offset, format!("index {used} out of range"));
         };
         used += 1;
-        if clause.is_empty() {
-            return fault(call.offset, "unexpected end of string".to_owned());
-        }
         let letter = match format_clause(clause) {
             Ok((letter, after)) => {
                 rest = after;

@@ -32,8 +32,9 @@ impl Faults {
         self.count
     }
 
+    /// The one that comes first in the text, as upstream sorts them.
     pub fn first(&self) -> Option<&Fault> {
-        self.kept.first()
+        self.kept.iter().min_by_key(|fault| fault.offset)
     }
 }
 

@@ -107,7 +107,17 @@ impl<'s> Lexer<'s> {
             }
         }
         let unknown = self.rest().chars().next().unwrap_or_default();
+        if unknown == '`' && self.quoted_name() {
+            return Err(self.error("unsupported syntax: '`'"));
+        }
         Err(self.error(format!("Syntax error: token recognition error at: '{unknown}'")))
+    }
+
+    /// Whether a name in backquotes follows as upstream's grammar has it for fields.
+    fn quoted_name(&self) -> bool {
+        let inner = self.rest().strip_prefix('`').and_then(|rest| rest.split_once('`')).map_or("", |(name, _)| name);
+        let part = |b: u8| b.is_ascii_alphanumeric() || b"_.-/ ".contains(&b);
+        !inner.is_empty() && inner.bytes().all(part) && self.source.get(..self.at).is_some_and(|s| s.ends_with('.'))
     }
 
     fn word(&mut self) -> TokenKind {
@@ -130,8 +140,7 @@ impl<'s> Lexer<'s> {
             let length = hex.bytes().take_while(u8::is_ascii_hexdigit).count();
             if length > 0 {
                 let digits = hex.get(..length).unwrap_or("");
-                self.at += 2 + length;
-                return self.integer(digits, 16);
+                return self.integer(digits, 16, 2 + length);
             }
         }
         let bytes = rest.as_bytes();
@@ -152,8 +161,7 @@ impl<'s> Lexer<'s> {
         }
         let text = rest.get(..length).unwrap_or("");
         if !double {
-            self.at += length;
-            return self.integer(text, 10);
+            return self.integer(text, 10, length);
         }
         let value: f64 = text.parse().map_err(|_| self.error("invalid double literal"))?;
         if value.is_infinite() {
@@ -163,10 +171,12 @@ impl<'s> Lexer<'s> {
         Ok(TokenKind::Literal(Literal::Double(value)))
     }
 
-    fn integer(&mut self, digits: &str, radix: u32) -> Result<TokenKind, LexError> {
-        let unsigned = matches!(self.peek(0), b'u' | b'U');
+    /// `length` is that of the whole literal without its suffix.
+    fn integer(&mut self, digits: &str, radix: u32, length: usize) -> Result<TokenKind, LexError> {
+        let unsigned = matches!(self.peek(length), b'u' | b'U');
         let what = if unsigned { "invalid uint literal" } else { "invalid int literal" };
         let value = u64::from_str_radix(digits, radix).map_err(|_| self.error(what))?;
+        self.at += length;
         if unsigned {
             self.at += 1;
             return Ok(TokenKind::Literal(Literal::Uint(value)));
@@ -177,14 +187,14 @@ impl<'s> Lexer<'s> {
         })
     }
 
-    /// The length of `r`, `b`, `br`, `rb` (any case) before a quote.
+    /// The length of `r`, `b` or `br` (any case) before a quote.
     fn string_prefix(&self) -> Option<usize> {
         (0..=2).find(|length| {
             let prefix = &self.rest().as_bytes().get(..*length).unwrap_or(b"");
             let is_prefix = match prefix.to_ascii_lowercase().as_slice() {
                 b"" => true,
                 one if one.len() == 1 => one == b"r" || one == b"b",
-                two => two == b"br" || two == b"rb",
+                two => two == b"br",
             };
             is_prefix && matches!(self.peek(*length), b'"' | b'\'')
         })

@@ -25,7 +25,7 @@ pub(super) fn global_call(builder: &mut Builder, offset: u32, function: String, 
 pub(super) fn member_call(b: &mut Builder, offset: u32, name: String, target: Expr, args: Vec<Expr>) -> Result<Expr> {
     let two_variables = b.minor >= 32;
     match (name.as_str(), args.len()) {
-        ("all" | "exists" | "exists_one" | "existsOne", 2) => quantifier(b, offset, &name, target, args, false),
+        ("all" | "exists" | "exists_one", 2) => quantifier(b, offset, &name, target, args, false),
         ("all" | "exists" | "exists_one" | "existsOne", 3) if two_variables => {
             quantifier(b, offset, &name, target, args, true)
         }
@@ -65,7 +65,7 @@ fn comprehension(b: &mut Builder, offset: u32, range: Expr, variables: Variables
 }
 
 fn quantifier(b: &mut Builder, at: u32, name: &str, range: Expr, args: Vec<Expr>, two: bool) -> Result<Expr> {
-    let (variables, mut rest) = variables(args, two)?;
+    let (variables, mut rest) = variables(args, two, NO_NAME)?;
     let predicate = pop(&mut rest, at)?;
     let parts = match name {
         "all" => {
@@ -112,13 +112,13 @@ fn quantifier(b: &mut Builder, at: u32, name: &str, range: Expr, args: Vec<Expr>
 
 /// `map` with an optional predicate, `transformList`.
 fn collect(b: &mut Builder, at: u32, range: Expr, args: Vec<Expr>, two: bool) -> Result<Expr> {
-    let (variables, mut rest) = variables(args, two)?;
+    let (variables, mut rest) = variables(args, two, if two { NO_NAME } else { NO_IDENTIFIER })?;
     let transform = pop(&mut rest, at)?;
     append(b, at, range, variables, rest.pop(), transform)
 }
 
 fn filter(b: &mut Builder, at: u32, range: Expr, args: Vec<Expr>) -> Result<Expr> {
-    let (variables, mut rest) = variables(args, false)?;
+    let (variables, mut rest) = variables(args, false, NO_IDENTIFIER)?;
     let predicate = pop(&mut rest, at)?;
     let element = b.node(at, Kind::Ident(variables.var.clone()))?;
     append(b, at, range, variables, Some(predicate), element)
@@ -139,7 +139,7 @@ fn append(b: &mut Builder, at: u32, range: Expr, v: Variables, filter: Option<Ex
 }
 
 fn transform_map(b: &mut Builder, at: u32, range: Expr, args: Vec<Expr>, keyed: bool) -> Result<Expr> {
-    let (variables, mut rest) = variables(args, true)?;
+    let (variables, mut rest) = variables(args, true, NO_NAME)?;
     let transform = pop(&mut rest, at)?;
     let mut insert = vec![accu(b, at)?];
     if keyed {
@@ -212,10 +212,14 @@ fn bind(b: &mut Builder, at: u32, name: String, value: Expr, body: Expr) -> Resu
 }
 
 /// Splits the loop variables off the arguments of a macro.
-fn variables(args: Vec<Expr>, two: bool) -> Result<(Variables, Vec<Expr>)> {
+/// Upstream's words for what is no name, which the older macros that make lists say otherwise.
+const NO_NAME: &str = "argument must be a simple name";
+const NO_IDENTIFIER: &str = "argument is not an identifier";
+
+fn variables(args: Vec<Expr>, two: bool, otherwise: &str) -> Result<(Variables, Vec<Expr>)> {
     let mut args = args.into_iter();
-    let var = variable(args.next())?;
-    let var2 = if two { Some(variable(args.next())?) } else { None };
+    let var = variable(args.next(), otherwise)?;
+    let var2 = if two { Some(variable(args.next(), otherwise)?) } else { None };
     if let Some((name, offset)) = &var2
         && *name == var.0
     {
@@ -224,14 +228,14 @@ fn variables(args: Vec<Expr>, two: bool) -> Result<(Variables, Vec<Expr>)> {
     Ok((Variables { var: var.0, var2: var2.map(|(name, _)| name) }, args.collect()))
 }
 
-fn variable(arg: Option<Expr>) -> Result<(String, u32)> {
+fn variable(arg: Option<Expr>, otherwise: &str) -> Result<(String, u32)> {
     let offset = arg.as_ref().map_or(0, |expr| expr.offset);
     match arg.map(|expr| expr.kind) {
         Some(Kind::Ident(name)) if name == "__result__" => {
             Err(SyntaxError { message: "iteration variable overwrites accumulator variable".to_owned(), offset })
         }
         Some(Kind::Ident(name)) if !name.starts_with('.') => Ok((name, offset)),
-        _ => Err(SyntaxError { message: "argument must be a simple name".to_owned(), offset }),
+        _ => Err(SyntaxError { message: otherwise.to_owned(), offset }),
     }
 }
 

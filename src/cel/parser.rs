@@ -79,6 +79,11 @@ impl Builder {
     }
 }
 
+/// What upstream says of long chains.
+fn too_long(offset: u32) -> SyntaxError {
+    SyntaxError { message: "max recursion depth exceeded".to_owned(), offset }
+}
+
 fn too_deep(offset: u32, limit: u16) -> SyntaxError {
     SyntaxError { message: format!("expression recursion limit exceeded: {limit}"), offset }
 }
@@ -240,7 +245,7 @@ impl Parser {
             self.depth.relation += 1;
             let offset = self.offset();
             if self.depth.relation >= MAX_RULE_DEPTH {
-                return Err(too_deep(offset, MAX_RULE_DEPTH));
+                return Err(too_long(offset));
             }
             self.advance();
             let right = self.calc(0)?;
@@ -267,7 +272,7 @@ impl Parser {
             self.depth.calc += 1;
             let offset = self.offset();
             if self.depth.calc >= MAX_RULE_DEPTH {
-                return Err(too_deep(offset, MAX_RULE_DEPTH));
+                return Err(too_long(offset));
             }
             self.advance();
             let right = if level == 0 { self.calc(1)? } else { self.unary()? };
@@ -304,6 +309,10 @@ impl Parser {
             TokenKind::Literal(Literal::Int(value)) => Literal::Int(-*value),
             TokenKind::Literal(Literal::Double(value)) => Literal::Double(-*value),
             TokenKind::BigInt(value) if *value == i64::MIN.unsigned_abs() => Literal::Int(i64::MIN),
+            TokenKind::BigInt(_) => {
+                token.offset = sign;
+                return false;
+            }
             _ => return false,
         };
         token.kind = TokenKind::Literal(negative);
@@ -321,7 +330,7 @@ impl Parser {
             }
             self.depth.member += 1;
             if self.depth.member >= MAX_RULE_DEPTH {
-                return Err(too_deep(offset, MAX_RULE_DEPTH));
+                return Err(too_long(offset));
             }
             operand = if self.takes(".") { self.selection(operand, offset)? } else { self.index(operand, offset)? };
         }
@@ -461,6 +470,7 @@ impl Parser {
         let offset = self.offset();
         self.expects("[")?;
         let mut elements = Vec::new();
+        self.lone_comma("]");
         while !self.takes("]") {
             let optional = self.optional_mark()?;
             elements.push(Element { value: self.expr()?, optional });
@@ -473,6 +483,7 @@ impl Parser {
         let offset = self.offset();
         self.expects("{")?;
         let mut entries = Vec::new();
+        self.lone_comma("}");
         while !self.takes("}") {
             let optional = self.optional_mark()?;
             let key = self.expr()?;
@@ -481,6 +492,13 @@ impl Parser {
             self.separator("}")?;
         }
         self.builder.node(offset, Kind::Map(entries))
+    }
+
+    /// Upstream's grammar has an optional comma at the end even of no elements.
+    fn lone_comma(&mut self, close: &'static str) {
+        if self.sees(",") && matches!(self.peek_second(), TokenKind::Symbol(next) if *next == close) {
+            self.advance();
+        }
     }
 
     /// A comma, or the closing bracket still ahead; a comma may stand before it.

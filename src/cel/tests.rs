@@ -173,10 +173,10 @@ fn every_limit_of_the_parser_is_an_error_that_names_it() {
     let copies = format!("object{}", ".optMap(x, [x])".repeat(60));
     for (source, limit) in [
         (long.as_str(), "expression code point size exceeds limit: size: 100001, limit 100000"),
-        (&sum, "expression recursion limit exceeded: 250"),
+        (&sum, "max recursion depth exceeded"),
         (&parentheses, "expression recursion limit exceeded: 250"),
         (&lists, "expression recursion limit exceeded: 250"),
-        (&members, "expression recursion limit exceeded: 250"),
+        (&members, "max recursion depth exceeded"),
         (&ternaries, "expression recursion limit exceeded: 250"),
         (&nots, "expression recursion limit exceeded: 250"),
         (&copies, "expression node count exceeds limit: 500000"),

@@ -2,6 +2,9 @@
 
 use super::ast::Literal;
 
+/// What upstream's lexer says of an escape that its grammar doesn't have.
+const NO_TOKEN: &str = "Syntax error: token recognition error: no such escape";
+
 /// The value of a literal's text between its delimiters.
 ///
 /// # Errors
@@ -37,7 +40,7 @@ pub(super) fn unescape(text: &str, raw: bool, bytes: bool) -> Result<Literal, St
                 let high = escape.to_digit(8).unwrap_or(0) * 64;
                 out.push_code(high + digits(&mut chars, 2, 8)?)?;
             }
-            _ => return Err("unable to unescape string".to_owned()),
+            _ => return Err(NO_TOKEN.to_owned()),
         }
     }
     if bytes {
@@ -71,7 +74,7 @@ impl Out {
 fn digits(chars: &mut std::str::Chars<'_>, count: usize, radix: u32) -> Result<u32, String> {
     let mut value = 0u32;
     for _ in 0..count {
-        let digit = chars.next().and_then(|c| c.to_digit(radix)).ok_or("unable to unescape string")?;
+        let digit = chars.next().and_then(|c| c.to_digit(radix)).ok_or(NO_TOKEN)?;
         value = value.wrapping_mul(radix).wrapping_add(digit);
     }
     Ok(value)

@@ -57,11 +57,17 @@ fn visit(checked: &Checked, expr: &Expr, mixed: bool, faults: &mut Faults) {
 
 fn literal_argument(checked: &Checked, expr: &Expr, function: &str, args: &[Expr]) -> Result<(), Fault> {
     let Some(Meaning::Function { .. }) = checked.meaning(expr) else { return Ok(()) };
-    let Some(Expr { kind: Kind::Literal(Literal::String(text)), offset, .. }) = args.last() else { return Ok(()) };
-    let valid = match (function, args.len()) {
-        ("duration", 1) => to_duration(&Arena::new(), &[Value::String(text)]).is_ok(),
-        ("timestamp", 1) => to_timestamp(&Arena::new(), &[Value::String(text)]).is_ok(),
-        ("matches", 1 | 2) => re2::compile(text).is_ok(),
+    // Of matches(text, pattern) upstream looks at the text.
+    let Some(Expr { kind: Kind::Literal(literal), offset, .. }) = args.first() else { return Ok(()) };
+    let value = match literal {
+        Literal::String(text) => Value::String(text),
+        Literal::Int(seconds) => Value::Int(*seconds),
+        _ => return Ok(()),
+    };
+    let valid = match (function, args.len(), literal) {
+        ("duration", 1, _) => to_duration(&Arena::new(), &[value]).is_ok(),
+        ("timestamp", 1, _) => to_timestamp(&Arena::new(), &[value]).is_ok(),
+        ("matches", 1 | 2, Literal::String(text)) => re2::compile(text).is_ok(),
         _ => true,
     };
     if valid { Ok(()) } else { Err(Fault { message: format!("invalid {function} argument"), offset: *offset }) }

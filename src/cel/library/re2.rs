@@ -86,6 +86,8 @@ struct Group {
     outer: Flags,
     /// The largest product of nested `{n,m}` within, so far.
     repeats: u32,
+    /// Where its text begins.
+    begins: usize,
 }
 
 struct Translator<'p> {
@@ -97,6 +99,10 @@ struct Translator<'p> {
     current: Group,
     /// The product of nested `{n,m}` in what a repetition would repeat, if there is something to repeat.
     operand: Option<u32>,
+    /// Where the operand's text begins.
+    operand_begins: usize,
+    /// Whether the operand is a repetition: flags may stand between it and a further operator, as in `a+(?i)*`.
+    operand_repeated: bool,
 }
 
 /// Writes a Go pattern in the crate's syntax.
@@ -109,6 +115,8 @@ fn translate(pattern: &str) -> Result<String, String> {
         groups: Vec::new(),
         current: Group::default(),
         operand: None,
+        operand_begins: 0,
+        operand_repeated: false,
     };
     translator.run()?;
     Ok(translator.out)
@@ -178,8 +186,9 @@ impl<'p> Translator<'p> {
 
     fn atom(&mut self, text: &str) {
         self.finish_operand();
+        self.operand_begins = self.out.len();
         self.out.push_str(text);
-        self.operand = Some(1);
+        (self.operand, self.operand_repeated) = (Some(1), false);
     }
 
     fn atom_folded(&mut self, text: &str) {
@@ -207,9 +216,9 @@ impl<'p> Translator<'p> {
 
     fn open(&mut self, flags: Flags) {
         self.finish_operand();
-        self.out.push_str("(?:");
         self.groups.push(self.current);
-        self.current = Group { outer: self.flags, repeats: 1 };
+        self.current = Group { outer: self.flags, repeats: 1, begins: self.out.len() };
+        self.out.push_str("(?:");
         self.flags = flags;
     }
 
@@ -217,7 +226,8 @@ impl<'p> Translator<'p> {
         let Some(outer) = self.groups.pop() else { return Err(error("unexpected )", self.pattern)) };
         self.finish_operand();
         self.out.push(')');
-        self.operand = Some(self.current.repeats);
+        (self.operand, self.operand_repeated) = (Some(self.current.repeats), false);
+        self.operand_begins = self.current.begins;
         self.flags = self.current.outer;
         self.current = outer;
         Ok(())
@@ -312,6 +322,11 @@ impl<'p> Translator<'p> {
             Some(0) if is_counted => 1,
             max => repeats.saturating_mul(max.unwrap_or(min).max(1)),
         });
+        if self.operand_repeated {
+            self.out.insert_str(self.operand_begins, "(?:");
+            self.out.push(')');
+        }
+        self.operand_repeated = true;
         self.out.push_str(&operator);
         if lazy != self.flags.swap_greed {
             self.out.push('?');

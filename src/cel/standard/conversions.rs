@@ -34,6 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "duration",
         overloads: &[
             overload("duration_to_duration", "(duration) -> duration"),
+            overload("int64_to_duration", "(int) -> duration"),
             overload("string_to_duration", "(string) -> duration"),
         ],
         eval: to_duration,
@@ -132,6 +133,8 @@ pub(in crate::cel) fn to_duration<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outco
             Some(nanoseconds) => Ok(Value::Duration(nanoseconds)),
             None => conversion_error(from, "google.protobuf.Duration"),
         },
+        // Declared, but no integer is a duration.
+        [from @ Value::Int(_)] => conversion_error(from, "google.protobuf.Duration"),
         _ => Err(Error::no_such_overload()),
     }
 }

@@ -264,7 +264,8 @@ fn calendar<'a>(args: &[Value<'a>], field: fn(&Civil, u32) -> i64) -> Outcome<'a
 /// `+02:00`, or a name of the time zone database.
 fn time_zone(name: &str) -> Result<TimeZone, Error> {
     let Some((hours, minutes)) = name.split_once(':') else {
-        if name.is_empty() || name == "UTC" {
+        // The API server's local time is UTC.
+        if matches!(name, "" | "UTC" | "Local") {
             return Ok(TimeZone::UTC);
         }
         return TimeZone::get(name).map_err(|_| Error::new(format!("unknown time zone {name}")));
