@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use crate::{answer, ask};
 
 /// Tests for which a run prints the whole difference; of more it says only how many.
-const MAX_SHOWN: usize = 500;
+const MAX_SHOWN: usize = 100;
 /// The version that the project follows, where a suite doesn't name one.
 const DEFAULT_MINOR: u64 = 36;
 
