@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::json::Value;
+use crate::schema;
 
 /// How the API server serves a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +53,8 @@ impl Resources {
 
 /// The resource of one of Kubernetes' own kinds.
 pub fn built_in(group: &str, kind: &str) -> Option<Resource> {
-    BUILT_IN
-        .iter()
-        .find(|(its_group, its_kind, _, _)| *its_group == group && *its_kind == kind)
-        .map(|(_, _, name, scope)| Resource { name: (*name).to_owned(), namespaced: *scope == NAMESPACED })
+    let kind = schema::kinds().find(|known| known.group == group && known.kind == kind && known.resource.is_some())?;
+    Some(Resource { name: kind.resource?.to_owned(), namespaced: kind.namespaced })
 }
 
 /// Splits `apps/v1` into group and version; the core group is empty.
@@ -91,88 +90,6 @@ fn is_cluster_scoped_by_convention(group: &str, kind: &str) -> bool {
     let prefixed = kind.strip_prefix("Cluster").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
     prefixed || CLUSTER_SCOPED.contains(&(group, kind))
 }
-
-const NAMESPACED: bool = true;
-const CLUSTER: bool = false;
-
-const RBAC: &str = "rbac.authorization.k8s.io";
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const NETWORKING: &str = "networking.k8s.io";
-const STORAGE: &str = "storage.k8s.io";
-const RESOURCE: &str = "resource.k8s.io";
-const FLOW_CONTROL: &str = "flowcontrol.apiserver.k8s.io";
-
-/// Group, kind, resource, scope; by group.
-const BUILT_IN: &[(&str, &str, &str, bool)] = &[
-    ("", "Binding", "bindings", NAMESPACED),
-    ("", "ConfigMap", "configmaps", NAMESPACED),
-    ("", "Endpoints", "endpoints", NAMESPACED),
-    ("", "Event", "events", NAMESPACED),
-    ("", "LimitRange", "limitranges", NAMESPACED),
-    ("", "Namespace", "namespaces", CLUSTER),
-    ("", "Node", "nodes", CLUSTER),
-    ("", "PersistentVolume", "persistentvolumes", CLUSTER),
-    ("", "PersistentVolumeClaim", "persistentvolumeclaims", NAMESPACED),
-    ("", "Pod", "pods", NAMESPACED),
-    ("", "PodTemplate", "podtemplates", NAMESPACED),
-    ("", "ReplicationController", "replicationcontrollers", NAMESPACED),
-    ("", "ResourceQuota", "resourcequotas", NAMESPACED),
-    ("", "Secret", "secrets", NAMESPACED),
-    ("", "Service", "services", NAMESPACED),
-    ("", "ServiceAccount", "serviceaccounts", NAMESPACED),
-    (ADMISSION, "MutatingAdmissionPolicy", "mutatingadmissionpolicies", CLUSTER),
-    (ADMISSION, "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", CLUSTER),
-    (ADMISSION, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", CLUSTER),
-    (ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", CLUSTER),
-    (ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", CLUSTER),
-    (ADMISSION, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", CLUSTER),
-    ("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", CLUSTER),
-    ("apiregistration.k8s.io", "APIService", "apiservices", CLUSTER),
-    ("apps", "ControllerRevision", "controllerrevisions", NAMESPACED),
-    ("apps", "DaemonSet", "daemonsets", NAMESPACED),
-    ("apps", "Deployment", "deployments", NAMESPACED),
-    ("apps", "ReplicaSet", "replicasets", NAMESPACED),
-    ("apps", "StatefulSet", "statefulsets", NAMESPACED),
-    ("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", CLUSTER),
-    ("authentication.k8s.io", "TokenReview", "tokenreviews", CLUSTER),
-    ("authorization.k8s.io", "LocalSubjectAccessReview", "localsubjectaccessreviews", NAMESPACED),
-    ("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", CLUSTER),
-    ("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews", CLUSTER),
-    ("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", CLUSTER),
-    ("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", NAMESPACED),
-    ("batch", "CronJob", "cronjobs", NAMESPACED),
-    ("batch", "Job", "jobs", NAMESPACED),
-    ("certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests", CLUSTER),
-    ("certificates.k8s.io", "ClusterTrustBundle", "clustertrustbundles", CLUSTER),
-    ("coordination.k8s.io", "Lease", "leases", NAMESPACED),
-    ("discovery.k8s.io", "EndpointSlice", "endpointslices", NAMESPACED),
-    ("events.k8s.io", "Event", "events", NAMESPACED),
-    (FLOW_CONTROL, "FlowSchema", "flowschemas", CLUSTER),
-    (FLOW_CONTROL, "PriorityLevelConfiguration", "prioritylevelconfigurations", CLUSTER),
-    (NETWORKING, "IPAddress", "ipaddresses", CLUSTER),
-    (NETWORKING, "Ingress", "ingresses", NAMESPACED),
-    (NETWORKING, "IngressClass", "ingressclasses", CLUSTER),
-    (NETWORKING, "NetworkPolicy", "networkpolicies", NAMESPACED),
-    (NETWORKING, "ServiceCIDR", "servicecidrs", CLUSTER),
-    ("node.k8s.io", "RuntimeClass", "runtimeclasses", CLUSTER),
-    ("policy", "PodDisruptionBudget", "poddisruptionbudgets", NAMESPACED),
-    (RBAC, "ClusterRole", "clusterroles", CLUSTER),
-    (RBAC, "ClusterRoleBinding", "clusterrolebindings", CLUSTER),
-    (RBAC, "Role", "roles", NAMESPACED),
-    (RBAC, "RoleBinding", "rolebindings", NAMESPACED),
-    (RESOURCE, "DeviceClass", "deviceclasses", CLUSTER),
-    (RESOURCE, "DeviceTaintRule", "devicetaintrules", CLUSTER),
-    (RESOURCE, "ResourceClaim", "resourceclaims", NAMESPACED),
-    (RESOURCE, "ResourceClaimTemplate", "resourceclaimtemplates", NAMESPACED),
-    (RESOURCE, "ResourceSlice", "resourceslices", CLUSTER),
-    ("scheduling.k8s.io", "PriorityClass", "priorityclasses", CLUSTER),
-    (STORAGE, "CSIDriver", "csidrivers", CLUSTER),
-    (STORAGE, "CSINode", "csinodes", CLUSTER),
-    (STORAGE, "CSIStorageCapacity", "csistoragecapacities", NAMESPACED),
-    (STORAGE, "StorageClass", "storageclasses", CLUSTER),
-    (STORAGE, "VolumeAttachment", "volumeattachments", CLUSTER),
-    (STORAGE, "VolumeAttributesClass", "volumeattributesclasses", CLUSTER),
-];
 
 #[cfg(test)]
 mod tests {

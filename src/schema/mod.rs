@@ -9,4 +9,4 @@ mod table;
 
 pub use kinds::{GroupVersionKind, Kinds};
 pub use structure::{Objects, Structure};
-pub use table::{Field, Form, Kind, List, ListKind, Map, Scalar, Type, TypeId, merge_type, resolve};
+pub use table::{Field, Form, Kind, List, ListKind, Map, Scalar, Type, TypeId, kinds, merge_type, resolve};

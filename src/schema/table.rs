@@ -2,8 +2,8 @@
 //! structs), what CEL makes of their fields, and the resources that they are served under.
 //!
 //! That file is written by `tests/schemagen` from upstream's schemas. A line `=group/version/Kind N resource` says that
-//! a kind is type N and, if there is a resource, how the API server calls it; with `~` for `=` the API server knows no
-//! way to merge the kind. The other lines are the types, in order from 0, each in one or more forms parted by `|`:
+//! a kind is type N and, if there is a resource, how the API server calls it, with `cluster` after it if its objects
+//! live in no namespace; with `~` for `=` the API server knows no way to merge the kind. The other lines are the types, in order from 0, each in one or more forms parted by `|`:
 //!
 //! - `s`, `n`, `b`, `u`: a string, a number, a boolean, any scalar;
 //! - `[a N`, `[s N`, `[m N key…` (without the space before N): an atomic list, a set, a list-map of type N;
@@ -68,6 +68,8 @@ pub struct Kind {
     pub type_id: TypeId,
     /// How the API server calls its resource, if it serves one.
     pub resource: Option<&'static str>,
+    /// Whether its objects live in a namespace.
+    pub namespaced: bool,
     /// Whether the table says how its objects merge.
     pub merges: bool,
 }
@@ -226,7 +228,9 @@ fn read_kind(line: &'static str) -> Option<Kind> {
     let mut name = words.next()?.split('/');
     let (group, version, kind) = (name.next()?, name.next()?, name.next()?);
     let type_id = words.next()?.parse().ok()?;
-    Some(Kind { group, version, kind, type_id, resource: words.next(), merges: line.starts_with('=') })
+    let (resource, scope) = (words.next(), words.next());
+    let (namespaced, merges) = (scope != Some("cluster"), line.starts_with('='));
+    Some(Kind { group, version, kind, type_id, resource, namespaced, merges })
 }
 
 fn read_type(line: &'static str) -> Type {

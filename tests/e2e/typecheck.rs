@@ -110,7 +110,7 @@ async fn served(cluster: &Cluster) -> Vec<(&'static str, &'static str, &'static 
     let mut known: HashMap<String, Value> = HashMap::new();
     let mut served = Vec::new();
     for line in BUILT_IN.lines().filter(|line| line.starts_with(['=', '~'])) {
-        let [name, type_id, resource] = line[1..].split(' ').collect::<Vec<_>>()[..] else { continue };
+        let [name, type_id, resource, ..] = line[1..].split(' ').collect::<Vec<_>>()[..] else { continue };
         let [group, version, _] = name.split('/').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let path = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
         if !known.contains_key(&path) {

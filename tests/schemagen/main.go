@@ -5,7 +5,7 @@
 // kube-controller-manager type-checks policies with; and the resources that
 // they are served under, from a running API server with every API enabled:
 //
-//	controlplane --kubeconfig /tmp/kubeconfig -- --runtime-config=api/all=true &
+//	controlplane --kubeconfig /tmp/kubeconfig -- --runtime-config=api/all=true --feature-gates=AllAlpha=true,AllBeta=true &
 //	cd tests/schemagen && go run . -kubeconfig /tmp/kubeconfig > ../../src/schema/builtin.txt
 //
 // The format is described in src/schema/table.rs, which reads it.
@@ -98,7 +98,8 @@ type kind struct {
 	gvk runtimeschema.GroupVersionKind
 	// merges tells whether the structure to merge by is known.
 	merges bool
-	// resource is the name that the API server serves it under, if it does.
+	// resource is how the API server serves it, if it does: the name, and
+	// "cluster" if its objects live in no namespace.
 	resource string
 	index    int
 }
@@ -122,7 +123,11 @@ func discover(client discovery.DiscoveryInterface) (map[runtimeschema.GroupVersi
 			if r.SingularName != strings.ToLower(r.Kind) {
 				return nil, fmt.Errorf("%s: the singular of %s is %s", list.GroupVersion, r.Kind, r.SingularName)
 			}
-			resources[version.WithKind(r.Kind)] = r.Name
+			resource := r.Name
+			if !r.Namespaced {
+				resource += " cluster"
+			}
+			resources[version.WithKind(r.Kind)] = resource
 		}
 	}
 	return resources, nil
@@ -327,12 +332,12 @@ func (e *entry) declare(t *table, decl *apiservercel.DeclType) {
 		e.mapping, e.mapElement = "g", t.add(nil, decl.ElemType)
 	case decl.IsObject():
 		e.mapping = "g"
-		for escaped, f := range decl.Fields {
+		for _, escaped := range slices.Sorted(maps.Keys(decl.Fields)) {
 			name, ok := apiservercel.Unescape(escaped)
 			if !ok {
 				log.Fatalf("%s is no escaped name", escaped)
 			}
-			e.fields = append(e.fields, field{name, t.add(nil, f.Type), nil})
+			e.fields = append(e.fields, field{name, t.add(nil, decl.Fields[escaped].Type), nil})
 		}
 		sort.Slice(e.fields, func(i, j int) bool { return e.fields[i].name < e.fields[j].name })
 	default:
