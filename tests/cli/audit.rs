@@ -145,3 +145,35 @@ fn does_not_follow_a_pipe_that_nobody_reads() {
     let output = child.wait_with_output().expect("the binary ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+/// Refuses pods that pull their images every time; only a default says that these do.
+const PULLS: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: pulls}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  validations:
+  - expression: object.spec.containers.all(c, c.?imagePullPolicy.orValue('') != 'Always')
+    message: 'spec.containers[1].imagePullPolicy: write IfNotPresent'
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: pulls}
+spec: {policyName: pulls, validationActions: [Deny]}
+";
+
+#[test]
+fn judges_defaults_and_points_at_what_is_around_them() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: 'app:1'}\n  - name: b\n    image: app\n";
+    let dir = checkout(&[("policy.yaml", PULLS), ("pod.yaml", pod)]);
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--format", "json", "pod.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!((run.code, &report["findings"][0]["source"]["line"]), (1, &serde_json::json!(7)), "{}", run.stdout);
+
+    let run = portcullis_with(&[&args[..], &["--no-defaulting"]].concat(), "", dir.path());
+    assert_eq!(run.code, 0, "{}", run.stdout);
+}

@@ -50,3 +50,42 @@ fn a_diff_and_a_patch_exclude_each_other() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("--diff"), "{}", run.stderr);
 }
+
+/// Labels pods whose container pulls its image every time, and gives them a sidecar.
+const SIDECAR: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: sidecar}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  matchConditions: [{name: pulls, expression: \"object.spec.containers[0].?imagePullPolicy.orValue('') == 'Always'\"}]
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >-
+        [JSONPatch{op: 'add', path: '/spec/securityContext/runAsNonRoot', value: true},
+         JSONPatch{op: 'add', path: '/spec/containers/-', value: Object.spec.containers{name: 'b', image: 'b:1'}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: sidecar}
+spec: {policyName: sidecar}
+";
+
+#[test]
+fn prints_what_policies_change_and_no_defaults() {
+    let pod =
+        "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - name: a\n    image: app\n";
+    let dir = checkout(&[("policy.yaml", SIDECAR), ("pod.yaml", pod)]);
+    let args = ["mutate", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    let changed = format!("{pod}  - name: b\n    image: b:1\n  securityContext:\n    runAsNonRoot: true\n");
+    assert_eq!((run.stdout.as_str(), run.code), (changed.as_str(), 0), "{}", run.stderr);
+
+    let run = portcullis_with(&[&args[..], &["--no-defaulting"]].concat(), "", dir.path());
+    assert_eq!((run.stdout.as_str(), run.code), (pod, 0), "{}", run.stderr);
+}

@@ -145,3 +145,60 @@ fn writes_junit_and_json() {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!(report["summary"], serde_json::json!({"passed": 6, "failed": 0}));
 }
+
+const PULLS: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: pulls}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >-
+        object.spec.containers[0].?imagePullPolicy.orValue('') == 'Always'
+          ? [JSONPatch{op: 'replace', path: '/spec/containers/0/imagePullPolicy', value: 'IfNotPresent'}] : []
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: pulls}
+spec: {policyName: pulls}
+";
+
+/// Neither the object nor what is expected writes defaults out.
+const PULLS_SUITE: &str = "
+apiVersion: portcullis.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: pulls}
+spec:
+  policies: [policy.yaml]
+  cases:
+  - name: pulls less
+    object: &app {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: app}]}}
+    expect:
+      patched:
+        {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: app, imagePullPolicy: IfNotPresent}]}}
+  - name: leaves alone what is not defaulted
+    defaulting: false
+    object: *app
+    expect: {patched: *app}
+";
+
+#[test]
+fn objects_and_expectations_have_defaults_unless_a_suite_says_otherwise() {
+    let run_suite = |suite: &str, args: &[&str]| {
+        let dir = checkout(&[("policy.yaml", PULLS), ("tests.yaml", suite)]);
+        let run = portcullis_with(&[&["test", "tests.yaml"], args].concat(), "", dir.path());
+        assert!(run.code < 2, "{}", run.stderr);
+        run.stdout.lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(run_suite(PULLS_SUITE, &[]), "2 passed, 0 failed");
+    assert_eq!(run_suite(PULLS_SUITE, &["--no-defaulting"]), "1 passed, 1 failed");
+    let never = PULLS_SUITE.replacen("  cases:", "  defaults: {defaulting: false}\n  cases:", 1);
+    assert_eq!(run_suite(&never, &[]), "1 passed, 1 failed");
+    assert_eq!(run_suite(&PULLS_SUITE.replacen("    defaulting: false\n", "", 1), &[]), "1 passed, 1 failed");
+}

@@ -4,8 +4,7 @@
 use crate::engine::expand::is_same_element;
 use crate::json::{Arena, Member, Object, Value};
 
-/// `onto` with the changes that lead from `before` to `after`, where `before` is `onto` with more members in its
-/// objects.
+/// `onto` with the changes that lead from `before` to `after`, where `before` is `onto` with its defaults.
 ///
 /// Members and elements that are equal before and after stay as they are in `onto`. An element of a list is found
 /// again by its value or, if it is changed, by the key that such elements are told apart by; one that isn't found is

@@ -72,6 +72,7 @@ struct Ask<'t> {
     mode: Mode,
     namespaces: &'t [(&'t str, &'t str)],
     deadline: Option<Instant>,
+    defaulting: bool,
 }
 
 impl Default for Ask<'_> {
@@ -91,6 +92,7 @@ impl Default for Ask<'_> {
             mode: Mode::Enforce,
             namespaces: &[],
             deadline: None,
+            defaulting: true,
         }
     }
 }
@@ -161,6 +163,7 @@ fn review_observed(set: &PolicySet, ask: &Ask<'_>, observer: Option<&dyn Observe
         mode: ask.mode,
         namespaces: &namespaces,
         deadline: ask.deadline,
+        defaulting: ask.defaulting,
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         observer,
         ..Context::new(&arena)

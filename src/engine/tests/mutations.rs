@@ -206,3 +206,29 @@ fn nothing_is_mutated_on_delete() {
     let seen = review(&set, &ask);
     assert_eq!((seen.mutated, seen.denied), (None, None));
 }
+
+const SEES_PULL_POLICY: &str =
+    r#"object.spec.?containers[0].?imagePullPolicy.hasValue() ? [JSONPatch{op: "add", path: "/seen", value: 1}] : []"#;
+
+#[test]
+fn what_a_policy_adds_has_its_defaults_when_the_next_one_runs() {
+    let add = r#"[JSONPatch{op: "add", path: "/spec/containers", value: [{"name": "a", "image": "app"}]}]"#;
+    let first = mutating("a-first", &json_patch(add));
+    let set = policies(&format!("{first}{}", mutating("b-second", &json_patch(SEES_PULL_POLICY))));
+    for (defaulting, seen_by_second) in [(true, true), (false, false)] {
+        let seen = review(&set, &Ask { object: r#"{"spec":{}}"#, defaulting, ..Ask::default() });
+        let seen_by_second = if seen_by_second { r#","seen":1"# } else { "" };
+        // The answer holds what the policies changed: the API server sets the defaults of the result itself.
+        let expected = format!(r#"{{"spec":{{"containers":[{{"name":"a","image":"app"}}]}}{seen_by_second}}}"#);
+        assert_eq!(object_after(&seen), expected);
+    }
+}
+
+#[test]
+fn a_change_that_defaulting_takes_back_is_none() {
+    let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "remove", path: "/spec/dnsPolicy"}]"#)));
+    let arena = Arena::new();
+    let kind = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
+    let object = json::to_json(default(&arena, kind, parse(&arena, r#"{"spec":{}}"#)));
+    assert_eq!(review(&set, &Ask { object: &object, ..Ask::default() }).mutated, None);
+}

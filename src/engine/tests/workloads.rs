@@ -223,3 +223,16 @@ fn a_pod_that_cannot_be_mutated_denies_its_workload() {
     let seen = review(&set, &Ask { phase: Phase::Mutate, ..workload("Deployment", &object) });
     assert_eq!(seen.denied, None);
 }
+
+#[test]
+fn a_workloads_pods_have_the_requests_that_follow_from_their_limits() {
+    let set = policies(
+        &PRIVILEGED.replace("!c.?securityContext.?privileged.orValue(false)", "has(c.resources.requests.memory)"),
+    );
+    let limited = r#"{"containers": [{"name": "a", "resources": {"limits": {"memory": "1Gi"}}}]}"#;
+    let object = format!(r#"{{"metadata": {{"name": "tv"}}, "spec": {{"template": {{"spec": {limited}}}}}}}"#);
+    for (defaulting, allowed) in [(true, true), (false, false)] {
+        let seen = review(&set, &Ask { defaulting, ..workload("Deployment", &object) });
+        assert_eq!(seen.denied.is_none(), allowed, "{seen:?}");
+    }
+}
