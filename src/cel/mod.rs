@@ -37,7 +37,7 @@ pub use escape::escape;
 pub use eval::MEMORY_LIMIT;
 pub use function::{Error, Limit};
 pub use issues::Issues;
-pub use library::quantity_value::Quantity;
+pub(crate) use library::quantity_value::Quantity;
 pub use parser::{MAX_NODES, MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS, MAX_TREE_HEIGHT, is_identifier};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
 pub use types::Type;
