@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+
+use portcullis::{json, policy};
 
 fn portcullis(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
@@ -26,6 +29,41 @@ fn the_webhook_configurations_are_those_that_the_shipped_policies_need() {
         deployed == printed,
         "deploy/base/webhooks.yaml is out of date; print it anew with the command that its first line names: {command}"
     );
+}
+
+#[test]
+fn the_server_starts_with_the_arguments_of_the_deployment() {
+    let deployment = deployed("deployment.yaml");
+    let arguments = deployment[0]["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let mut arguments: Vec<&str> =
+        arguments.as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect();
+    // Whatever is wrong with a flag comes before help.
+    arguments.push("--help");
+    let (code, _, errors) = portcullis(&arguments);
+    assert_eq!((code, errors.as_str()), (0, ""), "{arguments:?}");
+    assert!(!arguments.contains(&"--offline"), "{arguments:?}");
+}
+
+#[test]
+fn the_server_may_read_the_params_of_the_shipped_policies_and_no_others() {
+    let role = deployed("rbac.yaml").into_iter().find(|object| object["kind"] == "Role").expect("a Role");
+    let readable = role["rules"][0]["resourceNames"].as_array().unwrap();
+    let readable: BTreeSet<&str> = readable.iter().map(|name| name.as_str().unwrap()).collect();
+    let manifests: Vec<_> = policy::embedded().iter().map(policy::Embedded::manifest).collect();
+    let loaded = policy::load(&manifests, 36);
+    let bindings = loaded.policies.iter().flat_map(|policy| &policy.bindings);
+    let references: Vec<_> = bindings.filter_map(|binding| binding.param_ref.as_ref()).collect();
+    let names: BTreeSet<&str> = references.iter().filter_map(|reference| reference.name.as_deref()).collect();
+    assert_eq!(readable, names);
+    assert!(references.iter().all(|reference| reference.namespace.as_deref() == Some("portcullis-system")));
+}
+
+/// The objects in a file of `deploy/base`.
+fn deployed(file: &str) -> Vec<serde_json::Value> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base").join(file);
+    let (text, arena) = (std::fs::read_to_string(file).unwrap(), json::Arena::new());
+    let documents = json::yaml::documents(&arena, &text).into_iter().map(|document| document.expect("good YAML").value);
+    documents.map(|value| serde_json::from_str(&json::to_json(value)).unwrap()).collect()
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub struct Answer {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// Starts an API server of its own, or takes the user's cluster.
+    pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (kubeconfig, audit_log, process) = match std::env::var_os("KUBECONFIG") {
             Some(file) => (PathBuf::from(file), None, None),
@@ -79,7 +80,8 @@ impl Cluster {
         answer.body
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: &Value) -> Answer {
+    /// Sends one request with a body of another type.
+    pub async fn send(&self, method: Method, path: &str, content_type: &str, body: &Value) -> Answer {
         let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         let request = hyper::Request::builder()
             .method(method)

@@ -5,7 +5,12 @@
 
 mod cluster;
 mod defaulting;
+mod deployed;
 mod differential;
+mod first_user;
 
 mod smoke;
+#[allow(dead_code)]
+#[path = "../server/support.rs"]
+mod support;
 mod typecheck;
