@@ -17,12 +17,14 @@ use super::{Outcome, PolicyFlags, namespaces};
 /// Answers the API server's admission requests
 ///
 /// POST /validate and /mutate speak admission.k8s.io/v1 over HTTPS; the admin port has /healthz, /readyz and /metrics
-/// over HTTP. Certificates and policies are used anew when their files change; a file with an error never replaces
+/// over HTTP. Namespaces and params come from the cluster, which also answers authorization checks; with --offline they
+/// come from files. Certificates and policies are used anew when their files change; a file with an error never replaces
 /// what it said before. SIGTERM drains.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   portcullis serve --offline --tls-self-signed                 try it on this machine
+  portcullis serve --kubeconfig ~/.kube/config --tls-self-signed --mode warn
   portcullis serve --offline --tls-cert tls.crt --tls-key tls.key --mode enforce
   portcullis serve --offline --tls-self-signed --policies ./policies --no-embedded
 

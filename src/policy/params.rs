@@ -3,7 +3,6 @@
 //! Upstream: `CollectParams` in `policy/generic/policy_dispatcher.go`, whose messages these are.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -52,8 +51,8 @@ fn because(why: &str) -> String {
 pub struct Params {
     // INVARIANT: sorted by identity, none twice.
     objects: Vec<Param>,
-    /// What a cluster says of kinds, by apiVersion and kind; without it, the objects have to tell.
-    kinds: BTreeMap<(String, String), KindState>,
+    /// What a cluster says of the few kinds that policies name; without it, the objects have to tell.
+    kinds: Vec<(ParamKind, KindState)>,
 }
 
 /// What a cluster says of a param kind.
@@ -160,15 +159,12 @@ impl Params {
 
     /// Notes what the cluster says of a kind.
     pub fn set_kind(&mut self, kind: &ParamKind, state: KindState) {
-        self.kinds.insert((kind.api_version.clone(), kind.kind.clone()), state);
+        self.kinds.retain(|(known, _)| known != kind);
+        self.kinds.push((kind.clone(), state));
     }
 
     fn state(&self, kind: &ParamKind) -> Option<&KindState> {
-        // Offline, nothing is looked up.
-        if self.kinds.is_empty() {
-            return None;
-        }
-        self.kinds.get(&(kind.api_version.clone(), kind.kind.clone()))
+        self.kinds.iter().find(|(known, _)| known == kind).map(|(_, state)| state)
     }
 
     /// How many objects are kept.

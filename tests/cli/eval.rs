@@ -41,3 +41,27 @@ fn evaluates_a_batch_line_by_line() {
     assert_eq!(lines[3]["value"], serde_json::json!({"t": "bool", "v": true}));
     assert_eq!(lines[4]["value"], serde_json::json!({"t": "int", "v": "42"}));
 }
+
+#[test]
+fn answers_to_authorization_checks_are_given_in_a_file() {
+    let rules =
+        "- {user: ann, verb: get, resource: pods, decision: allow, reason: she may}\n- {verb: get, decision: deny}\n";
+    let request = "userInfo: {username: ann}\nresource: {group: '', version: v1, resource: pods}\n";
+    let dir = checkout(&[("rules.yaml", rules), ("request.yaml", request), ("typo.yaml", "- {verbs: get}\n")]);
+    let eval = |expression: &str, rules: &[&str]| {
+        let args = [&["eval", expression, "--request", "request.yaml"][..], rules].concat();
+        portcullis_with(&args, "", dir.path())
+    };
+    for (expression, value) in [
+        ("authorizer.group('').resource('pods').check('get').reason()", "she may"),
+        ("authorizer.requestResource.check('get').allowed()", "true"),
+        ("authorizer.group('').resource('secrets').check('get').allowed()", "false"),
+    ] {
+        let run = eval(expression, &["--authorizer", "rules.yaml"]);
+        assert!(run.code == 0 && run.stdout.contains(value), "{expression}: {}{}", run.stdout, run.stderr);
+    }
+    let run = eval("authorizer.path('/').check('get').allowed()", &[]);
+    assert!(run.code == 2 && run.stderr.contains("no authorizer is available offline"), "{}", run.stderr);
+    let run = eval("true", &["--authorizer", "typo.yaml"]);
+    assert!(run.code == 2 && run.stderr.contains("[0].verbs: unknown field; write verb"), "{}", run.stderr);
+}

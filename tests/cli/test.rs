@@ -202,3 +202,50 @@ fn objects_and_expectations_have_defaults_unless_a_suite_says_otherwise() {
     assert_eq!(run_suite(&never, &[]), "1 passed, 1 failed");
     assert_eq!(run_suite(&PULLS_SUITE.replacen("    defaulting: false\n", "", 1), &[]), "1 passed, 1 failed");
 }
+
+const AUTHORIZED: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: owners}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  validations:
+  - expression: authorizer.requestResource.check('delete').allowed()
+    message: who creates a pod has to be allowed to delete it
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: owners}
+spec: {policyName: owners, validationActions: [Deny]}
+";
+
+const AUTHORIZED_SUITE: &str = "
+apiVersion: portcullis.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: owners}
+spec:
+  policies: [policy.yaml]
+  defaults: {userInfo: {username: ann}, authorizer: [{user: ann, verb: delete, resource: pods, decision: allow}]}
+  cases:
+  - {name: accepts owners, object: &pod {apiVersion: v1, kind: Pod, metadata: {name: web}}, expect: {verdict: allow}}
+  - {name: rejects others, object: *pod, userInfo: {username: bob}, expect: {verdict: deny}}
+  - {name: a case has its own answers, object: *pod, authorizer: [{verb: delete, decision: deny}], expect: {verdict: deny}}
+";
+
+#[test]
+fn a_suite_gives_the_answers_to_authorization_checks() {
+    let run_suite = |suite: &str| {
+        let dir = checkout(&[("policy.yaml", AUTHORIZED), ("tests.yaml", suite)]);
+        portcullis_with(&["test", "."], "", dir.path())
+    };
+    let run = run_suite(AUTHORIZED_SUITE);
+    assert_eq!((run.code, run.stdout.lines().last()), (0, Some("3 passed, 0 failed")), "{}{}", run.stdout, run.stderr);
+    let unanswered =
+        AUTHORIZED_SUITE.replace(", authorizer: [{user: ann, verb: delete, resource: pods, decision: allow}]}", "}");
+    let run = run_suite(&unanswered);
+    assert!(run.stdout.contains("no authorizer is available offline"), "{}", run.stdout);
+    let run = run_suite(&AUTHORIZED_SUITE.replace("decision: deny", "decision: denied"));
+    assert!(run.code == 2 && run.stderr.contains("spec.cases[2].authorizer[0].decision"), "{}", run.stderr);
+}

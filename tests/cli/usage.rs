@@ -24,6 +24,9 @@ fn bad_usage_is_exit_code_2() {
         &["test", "--min-coverage", "101"],
         &["test", "--run", "("],
         &["no-such-command"],
+        &["serve", "--tls-self-signed", "--kubeconfig", "no/such/file"],
+        &["serve", "--tls-self-signed", "--kubeconfig", "no/such/file", "--offline"],
+        &["serve", "--tls-self-signed", "--namespaces", "only/offline"],
     ] {
         let run = portcullis(args);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
