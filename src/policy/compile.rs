@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::cel::{Env, Expect, Program};
+use crate::cel::{Env, Expect, Program, SUPPORTED_MINORS};
 
 use super::decode::Node;
 use super::model::Compiled;
@@ -64,15 +64,28 @@ impl Compiler {
             _ => Vec::new(),
         };
         let compiled = Program::compile(source, &self.env, place.expects());
+        let compiled = compiled.map(Arc::new).map_err(|error| {
+            let fault = Fault::Expression { message: error.message, line: error.line, column: error.column };
+            let text = fault.to_string();
+            let advice = self.first_to_admit(source, place).map(|minor| format!("needs Kubernetes 1.{minor}"));
+            node.report(fault, advice.unwrap_or_default());
+            text
+        });
         if place == Place::MatchCondition {
             self.env.variables = hidden;
         }
-        compiled.map(Arc::new).map_err(|error| {
-            let fault = Fault::Expression { message: error.message, line: error.line, column: error.column };
-            let text = fault.to_string();
-            node.report(fault, "");
-            text
-        })
+        compiled
+    }
+
+    /// The next Kubernetes 1.x in which the expression compiles: its libraries may have come later.
+    fn first_to_admit(&mut self, source: &str, place: Place) -> Option<u32> {
+        let minor = self.env.minor;
+        let newer = (minor + 1..=*SUPPORTED_MINORS.end()).find(|newer| {
+            self.env.minor = *newer;
+            Program::compile(source, &self.env, place.expects()).is_ok()
+        });
+        self.env.minor = minor;
+        newer
     }
 
     /// Compiles a variable and declares it to the expressions after it.

@@ -141,6 +141,22 @@ impl Warner<'_> {
             _ => return,
         };
         let version = self.document.text(&["apiVersion"]).rsplit('/').next().unwrap_or_default();
+        let served: &[(&str, u32)] = match first_stable {
+            36 => &[("v1", 36), ("v1beta1", 34), ("v1alpha1", 32)],
+            _ => &[],
+        };
+        if served.iter().any(|(name, since)| *name == version && minor < *since) {
+            let older = served.iter().find(|(_, since)| minor >= *since);
+            let advice = match older {
+                Some((older, _)) => format!("write admissionregistration.k8s.io/{older}"),
+                None => format!("Kubernetes 1.{minor} has no mutating policies"),
+            };
+            let since = served.iter().find(|(name, _)| *name == version).map_or(first_stable, |(_, since)| *since);
+            self.warn(
+                self.document.path.field("apiVersion"),
+                format!("{version} needs Kubernetes 1.{since}; {advice}"),
+            );
+        }
         if version != "v1" && minor >= first_stable {
             self.warn(
                 self.document.path.field("apiVersion"),

@@ -14,6 +14,7 @@ mod ask;
 mod left_out;
 mod spec;
 mod vectors;
+mod versions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +23,9 @@ fn main() -> ExitCode {
     let outcome = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| match arguments {
         Arguments { list: true, .. } => vectors::list(),
         Arguments { folder: Some(folder), oracle, .. } => spec::run(&folder, oracle.as_deref()),
-        Arguments { oracle: Some(oracle), write: true, .. } => vectors::write(&oracle).map(|()| true),
+        Arguments { oracle: Some(oracle), write: true, .. } => {
+            vectors::write(&oracle).and_then(|()| versions::write(&oracle)).map(|()| true)
+        }
         Arguments { write: true, .. } => {
             Err("--write needs --oracle PROGRAM: expectations are never our own".to_owned())
         }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use portcullis::cli::eval::Environment;
 use serde_json::{Map, Value, json};
 
-use crate::{answer, ask};
+use crate::{answer, ask, versions};
 
 /// Tests for which a run prints the whole difference; of more it says only how many.
 const MAX_SHOWN: usize = 100;
@@ -62,6 +62,10 @@ pub fn run(filters: &[String], oracle: Option<&Path>) -> Result<bool, String> {
                 }
             }
         }
+    }
+    if filters.is_empty() || filters.iter().any(|filter| "versions".contains(filter.as_str())) {
+        let (kept, broken) = versions::run(oracle)?;
+        (passed, failed) = (passed + kept, failed + broken);
     }
     println!("{passed} passed, {failed} failed");
     Ok(failed == 0)

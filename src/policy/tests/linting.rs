@@ -48,8 +48,27 @@ fn warns_of_what_is_probably_not_meant() {
 
 #[test]
 fn a_version_is_deprecated_only_once_there_is_a_better_one() {
-    let beta = MUTATING.replace("k8s.io/v1\n", "k8s.io/v1beta1\n");
-    assert_eq!(lints(&[&beta, MUTATING_BINDING], 35), [] as [&str; 0]);
+    let beta = |text: &str| text.replace("k8s.io/v1\n", "k8s.io/v1beta1\n");
+    assert_eq!(lints(&[&beta(MUTATING), &beta(MUTATING_BINDING)], 35), [] as [&str; 0]);
+}
+
+#[test]
+fn says_what_an_older_cluster_would_refuse_and_which_admits_it() {
+    let sorted = VALIDATING.replace("  variables:\n", "  variables:\n  - {name: newer, expression: '[2, 1].sort()'}\n");
+    let sorted = sorted.replace("params.maxReplicas", "params.maxReplicas + variables.newer[0]");
+    for (minor, expected) in [(33, Some("needs Kubernetes 1.34")), (34, None)] {
+        let found = lints(&[&sorted, VALIDATING_BINDING], minor);
+        assert_eq!(found.len(), usize::from(expected.is_some()), "{found:#?}");
+        assert!(found.iter().all(|finding| expected.is_some_and(|message| finding.contains(message))), "{found:#?}");
+    }
+    for (minor, expected) in [
+        (31, "v1 needs Kubernetes 1.36; Kubernetes 1.31 has no mutating policies"),
+        (32, "v1 needs Kubernetes 1.36; write admissionregistration.k8s.io/v1alpha1"),
+        (35, "v1 needs Kubernetes 1.36; write admissionregistration.k8s.io/v1beta1"),
+    ] {
+        let found = lints(&[MUTATING, MUTATING_BINDING], minor);
+        assert!(found.iter().any(|finding| finding.contains(expected)), "{minor}: {found:#?}");
+    }
 }
 
 #[test]
