@@ -26,7 +26,8 @@ pub fn run(oracle: Option<&Path>) -> Result<(usize, usize), String> {
         let expected: Vec<_> = SUPPORTED_MINORS.map(|minor| (minor, minor >= since)).collect();
         let got: Vec<_> = ours.iter().filter_map(|(minor, admitted)| Some((*minor, *admitted.get(at)?))).collect();
         let truth = truths.as_ref().and_then(|truths| *truths.get(at)?);
-        let differs = truths.is_some() && row.get("apart").is_none() && truth.unwrap_or(since.max(ORACLE.end() + 1)) != since;
+        let differs =
+            truths.is_some() && row.get("apart").is_none() && truth.unwrap_or(since.max(ORACLE.end() + 1)) != since;
         if got != expected || differs {
             failed += 1;
             println!("versions: {row}\n  admitted: {got:?}\n  oracle:   {truth:?}");
