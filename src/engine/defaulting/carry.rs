@@ -32,33 +32,46 @@ pub fn carry_over<'a>(arena: &'a Arena, before: Value<'a>, after: Value<'a>, ont
 }
 
 fn object<'a>(arena: &'a Arena, before: Object<'a>, after: Object<'a>, onto: Object<'a>) -> Object<'a> {
+    let carried = |key: &str, written: Value<'a>| match (before.get(key), after.get(key)) {
+        (Some(_), None) => None,
+        (Some(old), Some(new)) => Some(carry_over(arena, old, new, written)),
+        (None, Some(new)) => Some(new),
+        (None, None) => Some(written),
+    };
     // Written members keep their places; new ones follow.
-    let kept = onto.members().iter().filter(|(key, _)| before.get(key).is_none() || after.get(key).is_some());
-    let mut members: Vec<Member<'a>> = kept.copied().collect();
-    for (key, value) in after.members() {
-        let old = before.get(key);
-        if old == Some(*value) {
-            continue;
-        }
-        let carried = match old {
-            Some(old) => carry_over(arena, old, *value, onto.get(key).unwrap_or(Value::Null)),
-            None => *value,
-        };
-        match members.iter_mut().find(|(known, _)| known == key) {
-            Some(member) => member.1 = carried,
-            None => members.push((key, carried)),
-        }
-    }
-    Object::new(arena, &members)
+    let written = onto.members().iter().filter_map(|(key, value)| Some((*key, carried(key, *value)?)));
+    let new = after.members().iter().filter(|(key, new)| onto.get(key).is_none() && before.get(key) != Some(*new));
+    let new = new.filter_map(|(key, _)| Some((*key, carried(key, Value::Null)?)));
+    Object::new(arena, &written.chain(new).collect::<Vec<Member<'a>>>())
 }
 
+/// How many pairs of elements are compared to find the elements of one list again. Those that a list begins and ends
+/// with in common are found without; lists that differ in more than a thousand places come as they are.
+const MAX_PAIRS: usize = 1_000_000;
+
 fn list<'a>(arena: &'a Arena, before: &[Value<'a>], after: &[Value<'a>], onto: &[Value<'a>]) -> Value<'a> {
-    let elements = after.iter().map(|element| {
-        let unchanged = before.iter().position(|other| other == element);
-        let found = unchanged.or_else(|| {
-            let is_object = element.as_object().is_some();
-            before.iter().position(|other| is_object && is_same_element(*other, *element))
-        });
+    let same = |(a, b): &(&Value<'a>, &Value<'a>)| a == b;
+    let start = before.iter().zip(after).take_while(same).count();
+    let rest = |elements: &[Value<'a>]| elements.len() - start;
+    let end = before.iter().rev().zip(after.iter().rev()).take_while(same).count();
+    let end = end.min(rest(before)).min(rest(after));
+    let between = start..before.len() - end;
+    let comparable = between.len().saturating_mul(rest(after) - end) <= MAX_PAIRS;
+    let find = |element: &Value<'a>| {
+        let old = before.get(between.clone()).filter(|_| comparable).unwrap_or_default();
+        let unchanged = old.iter().position(|other| other == element);
+        let is_object = element.as_object().is_some();
+        let found = unchanged.or_else(|| old.iter().position(|other| is_object && is_same_element(*other, *element)));
+        found.map(|at| start + at)
+    };
+    let elements = after.iter().enumerate().map(|(index, element)| {
+        let found = if index < start {
+            Some(index)
+        } else if index >= after.len() - end {
+            Some(index + before.len() - after.len())
+        } else {
+            find(element)
+        };
         match found.and_then(|at| Some((before.get(at)?, onto.get(at)?))) {
             Some((old, written)) => carry_over(arena, *old, *element, *written),
             None => *element,
@@ -117,5 +130,17 @@ mod tests {
         for (after, expected) in cases {
             carries(onto, before, after, expected);
         }
+    }
+
+    #[test]
+    fn compares_no_more_elements_than_the_limit() {
+        let list = |count: usize, member: &str| {
+            let elements: Vec<_> = (0..count).map(|i| format!(r#"{{"name":"{i}"{member}}}"#)).collect();
+            format!("[{}]", elements.join(","))
+        };
+        let (few, many) = (1_000, 1_001);
+        carries(&list(few, ""), &list(few, r#","d":1"#), &list(few, r#","d":1,"n":2"#), &list(few, r#","n":2"#));
+        let after = list(many, r#","d":1,"n":2"#);
+        carries(&list(many, ""), &list(many, r#","d":1"#), &after, &after);
     }
 }

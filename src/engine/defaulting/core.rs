@@ -8,7 +8,7 @@ use crate::json::{Object, Value};
 use super::pod::TEMPLATE;
 use super::quantity::resource_list;
 use super::rule::Rule::{Call, Each, Fill, If, In, Make, Set};
-use super::rule::{Fields, Rule, is_zero};
+use super::rule::{Fields, Rule, is_zero, with_missing};
 
 const TCP: Value<'static> = Value::String("TCP");
 const CLUSTER: Value<'static> = Value::String("Cluster");
@@ -81,13 +81,13 @@ pub(super) const SECRET: &[Rule] = &[Call(string_data), Fill("type", Value::Stri
 fn string_data(secret: &mut Fields<'_>) {
     let Some(texts) = secret.get("stringData").and_then(|texts| texts.as_object()) else { return };
     let arena = secret.arena;
-    let mut data = Fields::new(arena, secret.get("data").and_then(|data| data.as_object()).unwrap_or_default());
-    for (key, text) in texts.members() {
-        let bytes = STANDARD.encode(text.as_str().unwrap_or_default());
-        data.set(key, Value::String(arena.alloc_str(&bytes)));
-    }
-    if let Some(data) = data.into_changed() {
-        secret.set("data", Value::Object(data));
+    let data = secret.get("data").and_then(|data| data.as_object()).unwrap_or_default();
+    let bytes = |text: Value<'_>| arena.alloc_str(&STANDARD.encode(text.as_str().unwrap_or_default()));
+    let texts = texts.members().iter().map(|(key, text)| (*key, Value::String(bytes(*text))));
+    // Of two members with one key the last wins.
+    let all: Vec<_> = data.members().iter().copied().chain(texts).collect();
+    if !all.is_empty() {
+        secret.set("data", Value::Object(Object::new(arena, &all)));
     }
     secret.remove("stringData");
 }
@@ -141,13 +141,8 @@ fn container_limits(item: &mut Fields<'_>) {
 /// Adds to the list `key` what it lacks of the list `from`.
 fn complete(item: &mut Fields<'_>, key: &'static str, from: &str) {
     let list = |key| item.get(key).and_then(|list| list.as_object()).unwrap_or_default();
-    let (from, mut completed) = (list(from), Fields::new(item.arena, list(key)));
-    for (name, value) in from.members() {
-        if completed.get(name).is_none() {
-            completed.set(name, *value);
-        }
-    }
-    if let Some(completed) = completed.into_changed() {
+    let completed = with_missing(item.arena, list(key), list(from).members().iter().copied());
+    if let Some(completed) = completed {
         item.set(key, Value::Object(completed));
     }
 }

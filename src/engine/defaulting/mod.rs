@@ -33,10 +33,13 @@ pub use carry::carry_over;
 /// that have none, and values that are no objects, come back as they are.
 pub fn default<'a>(arena: &'a Arena, kind: GroupVersionKind<'_>, object: Value<'a>) -> Value<'a> {
     match rules(kind) {
-        Some(rules) => completed(arena, object, |fields| {
-            zero::normalise(kind, fields);
-            rule::apply(rules, fields);
-        }),
+        Some(rules) => {
+            let written = match object {
+                Value::Object(members) => Value::Object(zero::normalise(arena, kind, members)),
+                other => other,
+            };
+            completed(arena, written, |fields| rule::apply(rules, fields))
+        }
         None => object,
     }
 }

@@ -1,13 +1,15 @@
 //! Resources that a pod asks for and doesn't say: requests that follow from limits, and the pod's own from those of
 //! its containers. Upstream: `SetDefaults_Pod`, `component-helpers/resource`.
 
-use crate::json::{Object, Value};
+use std::collections::BTreeMap;
+
+use crate::json::{Member, Object, Value};
 
 use super::quantity::Amount;
-use super::rule::Fields;
+use super::rule::{Fields, with_missing};
 
-/// Sums of quantities by resource, in the order in which they were met.
-type Amounts<'a> = Vec<(&'a str, Amount)>;
+/// Sums of quantities by resource.
+type Amounts<'a> = BTreeMap<&'a str, Amount>;
 
 /// Completes the resources of a pod's spec and of its containers.
 pub(super) fn default(spec: &mut Fields<'_>) {
@@ -19,17 +21,8 @@ pub(super) fn default(spec: &mut Fields<'_>) {
 
 fn requests_from_limits(container: &mut Fields<'_>) {
     container.within("resources", |resources| {
-        let Some(limits) = list(resources, "limits") else { return };
-        let written = resources.get("requests").and_then(|requests| requests.as_object());
-        let mut requests = Fields::new(resources.arena, written.unwrap_or_default());
-        for (name, limit) in limits.members().iter().filter(|(_, limit)| !limit.is_null()) {
-            if requests.get(name).is_none() {
-                requests.set(name, *limit);
-            }
-        }
-        if let Some(requests) = requests.into_changed() {
-            resources.set("requests", Value::Object(requests));
-        }
+        let limits = list(resources, "limits").unwrap_or_default();
+        add(resources, "requests", limits.members().iter().copied());
     });
 }
 
@@ -41,8 +34,10 @@ fn pod_limits(spec: &mut Fields<'_>) {
         if limits.is_empty() && requests.is_empty() {
             return;
         }
-        let of_huge_pages = containers.iter().filter(|(name, _)| is_huge_pages(name));
-        add(resources, "limits", of_huge_pages.filter(|(name, _)| requests.get(name).is_none()));
+        let arena = resources.arena;
+        let of_huge_pages = containers.iter().filter(|(name, _)| is_huge_pages(name) && requests.get(name).is_none());
+        let of_huge_pages = of_huge_pages.filter_map(|(name, amount)| Some((*name, amount.write(arena)?)));
+        add(resources, "limits", of_huge_pages);
     });
 }
 
@@ -54,18 +49,12 @@ fn pod_requests(spec: &mut Fields<'_>) {
         if limits.is_empty() {
             return;
         }
+        let arena = resources.arena;
         // Huge pages cannot be overcommitted: there the limits decide.
-        add(resources, "requests", containers.iter().filter(|(name, _)| matches!(*name, "cpu" | "memory")));
-        let mut requests = Fields::new(resources.arena, list(resources, "requests").unwrap_or_default());
-        for (name, limit) in limits.members() {
-            let is_supported = matches!(*name, "cpu" | "memory") || is_huge_pages(name);
-            if is_supported && requests.get(name).is_none() {
-                requests.set(name, *limit);
-            }
-        }
-        if let Some(requests) = requests.into_changed() {
-            resources.set("requests", Value::Object(requests));
-        }
+        let shared = containers.iter().filter(|(name, _)| matches!(**name, "cpu" | "memory"));
+        add(resources, "requests", shared.filter_map(|(name, amount)| Some((*name, amount.write(arena)?))));
+        let supported = |name: &str| matches!(name, "cpu" | "memory") || is_huge_pages(name);
+        add(resources, "requests", limits.members().iter().copied().filter(|(name, _)| supported(name)));
     });
 }
 
@@ -77,21 +66,11 @@ fn list<'a>(resources: &Fields<'a>, key: &str) -> Option<Object<'a>> {
     resources.get(key)?.as_object()
 }
 
-/// Adds the amounts that the list `key` lacks.
-fn add<'t, 'a: 't>(
-    resources: &mut Fields<'a>,
-    key: &'static str,
-    amounts: impl Iterator<Item = &'t (&'a str, Amount)>,
-) {
-    let mut list = Fields::new(resources.arena, list(resources, key).unwrap_or_default());
-    for (name, amount) in amounts {
-        let missing = list.get(name).is_none();
-        if let Some(amount) = amount.write(list.arena).filter(|_| missing) {
-            list.set(name, amount);
-        }
-    }
-    if let Some(list) = list.into_changed() {
-        resources.set(key, Value::Object(list));
+/// Adds the quantities that the list `key` lacks.
+fn add<'a>(resources: &mut Fields<'a>, key: &'static str, quantities: impl Iterator<Item = Member<'a>>) {
+    let own = list(resources, key).unwrap_or_default();
+    if let Some(completed) = with_missing(resources.arena, own, quantities) {
+        resources.set(key, Value::Object(completed));
     }
 }
 
@@ -130,9 +109,6 @@ fn amounts<'a>(spec: &Fields<'a>, container: Value<'a>, list: &str) -> Amounts<'
 
 fn merge<'a>(into: &mut Amounts<'a>, from: &Amounts<'a>, merge: impl Fn(Amount, Amount) -> Amount) {
     for (name, amount) in from {
-        match into.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = merge(*known, *amount),
-            None => into.push((name, *amount)),
-        }
+        into.entry(name).and_modify(|known| *known = merge(*known, *amount)).or_insert(*amount);
     }
 }

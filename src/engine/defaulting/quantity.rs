@@ -3,7 +3,7 @@
 //! Upstream: `apimachinery/pkg/api/resource`, `SetDefaults_ResourceList`.
 
 use crate::cel::Quantity;
-use crate::json::{Arena, Value};
+use crate::json::{Arena, Object, Value};
 
 use super::rule::Fields;
 
@@ -110,15 +110,14 @@ fn without_factors(mut number: i128, base: i128) -> (i128, usize) {
 
 /// Writes the quantities of the resource list `key` as the API server does, rounded up to thousandths.
 pub(super) fn resource_list(fields: &mut Fields<'_>, key: &'static str) {
-    fields.within(key, |list| {
-        let arena = list.arena;
-        for (name, value) in list.members().to_vec() {
-            let written = Amount::parse(arena, value).and_then(|amount| amount.to_millis().write(arena));
-            if let Some(written) = written.filter(|written| *written != value) {
-                list.set(name, written);
-            }
-        }
-    });
+    let arena = fields.arena;
+    let Some(Value::Object(list)) = fields.get(key) else { return };
+    let written = |value| Amount::parse(arena, value).and_then(|amount| amount.to_millis().write(arena));
+    let members = list.members().iter().map(|(name, value)| (*name, written(*value).unwrap_or(*value)));
+    let members: Vec<_> = members.collect();
+    if members != list.members() {
+        fields.set(key, Value::Object(Object::new(arena, &members)));
+    }
 }
 
 #[cfg(test)]

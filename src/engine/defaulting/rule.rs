@@ -143,6 +143,17 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// `object` with those of `others` that it lacks, if there are any. One pass, since a map may have very many members.
+pub(super) fn with_missing<'a>(
+    arena: &'a Arena,
+    object: Object<'a>,
+    others: impl Iterator<Item = Member<'a>>,
+) -> Option<Object<'a>> {
+    let missing = others.filter(|(key, value)| !value.is_null() && object.get(key).is_none_or(|own| own.is_null()));
+    let missing: Vec<Member<'a>> = missing.collect();
+    (!missing.is_empty()).then(|| Object::new(arena, &[object.members(), &missing].concat()))
+}
+
 fn changed<'a>(arena: &'a Arena, value: Value<'a>, change: impl FnOnce(&mut Fields<'a>)) -> Option<Value<'a>> {
     let mut fields = Fields::new(arena, value.as_object()?);
     change(&mut fields);

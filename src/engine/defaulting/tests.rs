@@ -461,6 +461,21 @@ fn leaves_alone_what_it_does_not_know() {
 }
 
 #[test]
+fn takes_objects_with_very_many_members() {
+    let started = std::time::Instant::now();
+    let many = |value: &str| (0..20_000).map(|i| format!("x{i}: {value}")).collect::<Vec<_>>().join(", ");
+    let (limits, unknown) = (many("1000m"), many("null"));
+    let path = ["spec", "containers", "0", "resources", "requests", "x19999"];
+    let pod = format!(
+        "spec: {{resources: {{limits: {{{limits}}}}}, containers: [{{resources: {{limits: {{{limits}}}}}, {unknown}}}]}}"
+    );
+    part("v1", "Pod", &path, &pod, "'1'");
+    part("v1", "Secret", &["data", "x19999"], &format!("stringData: {{{}}}", many("a")), "YQ==");
+    // Seconds in a debug build on a busy machine; a quadratic way would take hours.
+    assert!(started.elapsed().as_secs() < 60);
+}
+
+#[test]
 fn shares_what_it_does_not_change() {
     let arena = Arena::new();
     let pod = read(&arena, "metadata: {labels: {a: b}}\nspec: {containers: [], affinity: {nodeAffinity: {}}}");

@@ -18,17 +18,15 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::engine::request::GroupVersionKind;
-use crate::json::{Object, Value};
+use crate::json::{Arena, Member, Object, Value};
 
 use super::quantity::Amount;
-use super::rule::{Fields, is_zero};
+use super::rule::is_zero;
 
-/// Writes an object's fields as the API server does, if its kind is in the table.
-pub(super) fn normalise(kind: GroupVersionKind<'_>, fields: &mut Fields<'_>) {
+/// The object with its fields written as the API server does, if its kind is in the table.
+pub(super) fn normalise<'a>(arena: &'a Arena, kind: GroupVersionKind<'_>, object: Object<'a>) -> Object<'a> {
     let name = format!("{}/{}/{}", kind.group, kind.version, kind.kind);
-    if let Some(id) = TABLE.kinds.get(name.as_str()) {
-        normalise_fields(*id, fields);
-    }
+    TABLE.kinds.get(name.as_str()).and_then(|id| changed(arena, *id, object)).unwrap_or(object)
 }
 
 #[derive(Debug)]
@@ -54,72 +52,68 @@ enum Content {
     Object(usize),
 }
 
-fn normalise_fields(id: usize, fields: &mut Fields<'_>) {
+/// The object if it isn't what it was. One pass, since an object may have very many members.
+fn changed<'a>(arena: &'a Arena, id: usize, object: Object<'a>) -> Option<Object<'a>> {
     let known = TABLE.types.get(id).map(Vec::as_slice).unwrap_or_default();
-    for (key, value) in fields.members().to_vec() {
-        match known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at)) {
-            Some(field) => field.normalise(key, value, fields),
-            None if value.is_null() => fields.remove(key),
-            None => {}
-        }
+    let mut is_changed = false;
+    let mut members: Vec<Member<'a>> = Vec::with_capacity(object.len());
+    for (key, value) in object.members() {
+        let field = known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at));
+        let written = match field {
+            Some(field) => field.written(arena, *value),
+            None => Some(*value).filter(|value| !value.is_null()),
+        };
+        is_changed |= written != Some(*value);
+        members.extend(written.map(|written| (*key, written)));
     }
-    for field in known {
-        if let Presence::Always(zero) = field.presence
-            && !fields.has(field.name)
-        {
-            field.normalise(field.name, zero, fields);
-        }
-    }
+    let absent = known.iter().filter(|field| object.get(field.name).is_none());
+    let absent = absent.filter_map(|field| match field.presence {
+        Presence::Always(zero) => Some((field.name, field.written(arena, zero)?)),
+        _ => None,
+    });
+    let kept = members.len();
+    members.extend(absent);
+    (is_changed || members.len() > kept).then(|| Object::new(arena, &members))
 }
 
 impl Field {
-    fn normalise<'a>(&self, key: &'a str, value: Value<'a>, fields: &mut Fields<'a>) {
-        let written = match (value, self.presence) {
+    /// How a value of the field is written; `None` if it isn't.
+    fn written<'a>(&self, arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
+        let value = match (value, self.presence) {
             (Value::Null, Presence::Always(zero)) => zero,
             _ => value,
         };
-        let written = self.content.normalise(self.containers, fields, written);
-        match self.presence {
-            Presence::UnlessZero if is_zero(written) || written == Value::Object(Object::default()) => {
-                fields.remove(key);
-            }
-            Presence::UnlessNull if written.is_null() => fields.remove(key),
-            _ if written != value || !fields.has(key) => fields.set(key, written),
-            _ => {}
-        }
+        let written = self.content.written(self.containers, arena, value);
+        let is_left_out = match self.presence {
+            Presence::UnlessZero => is_zero(written) || written == Value::Object(Object::default()),
+            Presence::UnlessNull => written.is_null(),
+            Presence::Always(_) => false,
+        };
+        (!is_left_out).then_some(written)
     }
 }
 
 impl Content {
-    fn normalise<'a>(self, containers: &str, around: &Fields<'a>, value: Value<'a>) -> Value<'a> {
-        let arena = around.arena;
+    fn written<'a>(self, containers: &str, arena: &'a Arena, value: Value<'a>) -> Value<'a> {
         match (containers.split_at_checked(1), self) {
             (_, Content::Plain) => value,
             (Some(("[", inner)), _) => {
                 let Value::Array(elements) = value else { return value };
-                let new: Vec<_> = elements.iter().map(|element| self.normalise(inner, around, *element)).collect();
+                let new: Vec<_> = elements.iter().map(|element| self.written(inner, arena, *element)).collect();
                 if new == elements { value } else { Value::Array(arena.alloc_slice_copy(&new)) }
             }
             (Some((_, inner)), _) => {
-                let Value::Object(members) = value else { return value };
-                let mut map = Fields::new(arena, members);
-                for (key, member) in members.members() {
-                    let new = self.normalise(inner, around, *member);
-                    if new != *member {
-                        map.set(key, new);
-                    }
-                }
-                map.into_changed().map_or(value, Value::Object)
+                let Value::Object(map) = value else { return value };
+                let new = map.members().iter().map(|(key, member)| (*key, self.written(inner, arena, *member)));
+                let new: Vec<_> = new.collect();
+                if new == map.members() { value } else { Value::Object(Object::new(arena, &new)) }
             }
             (None, Content::Quantity) => {
-                let amount = Amount::parse(arena, value);
-                amount.and_then(|amount| amount.write(arena)).filter(|new| *new != value).unwrap_or(value)
+                Amount::parse(arena, value).and_then(|amount| amount.write(arena)).unwrap_or(value)
             }
             (None, Content::Object(id)) => {
-                let Value::Object(members) = value else { return value };
-                let mut fields = Fields::new(arena, members);
-                normalise_fields(id, &mut fields);
-                fields.into_changed().map_or(value, Value::Object)
+                let Value::Object(object) = value else { return value };
+                changed(arena, id, object).map_or(value, Value::Object)
             }
         }
     }
