@@ -11,6 +11,6 @@ fuzz_target!(|text: &str| {
     for error in &loaded.errors {
         assert!(error.to_string().starts_with("fuzz.yaml:"), "{error}");
     }
-    let _ = lint(&manifests, 36);
+    let _ = lint(&manifests, &[], 36);
     let _ = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
 });
