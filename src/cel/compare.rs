@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::opaque::Opaque;
 use super::value::{Struct, Value};
 
 /// The deepest nesting that equality looks into; documents are limited to a fraction of it. Deeper values are unequal.
@@ -13,7 +14,29 @@ const MAX_DEPTH: usize = 2_000;
 
 /// Whether `a == b`: values of different kinds are unequal, numbers are equal by value, NaN equals nothing.
 pub fn equals(a: &Value<'_>, b: &Value<'_>) -> bool {
-    equals_at(a, b, MAX_DEPTH)
+    equality(a, b) == Equality::Equal
+}
+
+/// What `a == b` comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Equality {
+    /// True.
+    Equal,
+    /// False.
+    Unequal,
+    /// One of Kubernetes' own types is asked about a value of another: no such overload. `!=` just holds.
+    Error,
+}
+
+impl From<bool> for Equality {
+    fn from(equal: bool) -> Self {
+        if equal { Equality::Equal } else { Equality::Unequal }
+    }
+}
+
+/// [`equals`], with the error that upstream's types make of some comparisons.
+pub fn equality(a: &Value<'_>, b: &Value<'_>) -> Equality {
+    equality_at(a, b, MAX_DEPTH)
 }
 
 /// The order of two values of the kinds that `<` takes; `None` for all others and for NaN.
@@ -35,34 +58,42 @@ pub fn hash(value: &Value<'_>) -> u64 {
     hasher.finish()
 }
 
-fn equals_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> bool {
-    let Some(deeper) = depth.checked_sub(1) else { return false };
-    match (a, b) {
+fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
+    let Some(deeper) = depth.checked_sub(1) else { return Equality::Unequal };
+    // Lists and maps are equal unless some elements are unequal: an error is not.
+    let not_unequal = |a: &Value<'_>, b: &Value<'_>| equality_at(a, b, deeper) != Equality::Unequal;
+    Equality::from(match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equals_at(&a, &b, deeper))
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| not_unequal(&a, &b))
         }
         (Value::Map(a), Value::Map(b)) => {
             a.len() == b.len()
-                && a.iter().all(|(key, value)| b.get(&key).is_some_and(|other| equals_at(&value, &other, deeper)))
+                && a.iter().all(|(key, value)| b.get(&key).is_some_and(|other| not_unequal(&value, &other)))
         }
         (Value::Struct(a), Value::Struct(b)) => structs_equal(a, b, deeper),
         (Value::Optional(a), Value::Optional(b)) => match (a, b) {
             (None, None) => true,
-            (Some(a), Some(b)) => equals_at(a, b, deeper),
+            // Here Kubernetes' types are asked about null too.
+            (Some(Value::Opaque(_)), Some(Value::Null)) => return Equality::Error,
+            (Some(a), Some(b)) => return equality_at(a, b, deeper),
             _ => false,
         },
-        (Value::Opaque(a), Value::Opaque(b)) => a == b,
+        // The types of authorization are not comparable, not even among themselves.
+        (Value::Opaque(Opaque::Authorization(_)), Value::Opaque(_)) => return Equality::Error,
+        (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() => a == b,
+        (Value::Opaque(_), b) if !matches!(b, Value::Null) => return Equality::Error,
         _ => compare(a, b) == Some(Ordering::Equal),
-    }
+    })
 }
 
 fn structs_equal(a: &Struct<'_>, b: &Struct<'_>, depth: usize) -> bool {
     a.type_name == b.type_name
         && a.fields.len() == b.fields.len()
         && a.fields.iter().all(|(name, value)| {
-            b.fields.iter().find(|(other, _)| other == name).is_some_and(|(_, other)| equals_at(value, other, depth))
+            let other = b.fields.iter().find(|(other, _)| other == name);
+            other.is_some_and(|(_, other)| equality_at(value, other, depth) == Equality::Equal)
         })
 }
 

@@ -7,12 +7,14 @@ use super::check::{Checked, Meaning};
 use super::cost::CallCost;
 use super::env::{Global, Reference};
 use super::function::Function;
-use super::library::re2;
+use super::library::{find_prepared, re2, sum_of};
 use super::node::{
     Attribute, Base, Bind, Body, Call, Constant, ConstantSet, Fold, Insert, Item, Key, MapItem, Matches, Node,
     Qualifier, StructItem, StructItems,
 };
 use super::program::Env;
+use super::signature::Signature;
+use super::types::Type;
 use crate::json::Arena;
 
 /// Why a well-typed tree has no compiled form: a constant that can't be computed.
@@ -43,6 +45,11 @@ fn plan_error<T>(expr: &Expr, message: impl Into<String>) -> Plans<T> {
     Err(PlanError { message: message.into(), offset: expr.offset })
 }
 
+/// Upstream's planner takes every name whose type is `type` for a type's, variables included.
+fn undefined_type<T>(expr: &Expr, name: &str) -> Plans<T> {
+    plan_error(expr, format!("program instantiation failed: reference to undefined type: {name}"))
+}
+
 impl Compiler<'_> {
     fn node(&mut self, expr: &Expr) -> Plans<Node> {
         match &expr.kind {
@@ -58,6 +65,10 @@ impl Compiler<'_> {
     }
 
     fn ident(&mut self, expr: &Expr, name: &str) -> Plans<Node> {
+        let variable = !matches!(self.checked.meaning(expr), Some(Meaning::Name(Reference::TypeName(_))));
+        if variable && matches!(self.checked.type_of(expr), Type::Type(_)) {
+            return undefined_type(expr, name);
+        }
         if let Some((_, slot)) = self.scopes.iter().rev().find(|(local, _)| local == name) {
             return match slot {
                 Some(slot) => Ok(attribute(Base::Local(*slot))),
@@ -192,7 +203,21 @@ impl Compiler<'_> {
         {
             re2::compile(pattern).map_err(|message| PlanError { message, offset: expr.offset })?;
         }
-        Ok(Node::Call(Box::new(Call { eval: function.eval, cost, args: args.into() })))
+        let constant_pattern = matches!(args.get(1), Some(Node::Constant(Constant::String(_))));
+        let find = if constant_pattern { find_prepared(function.name) } else { None };
+        let prepared = find.is_some();
+        let eval = find.or_else(|| overload.and_then(sum_of)).unwrap_or(function.eval);
+        let sequential = prepared || is_sequential(function, overload, args.len());
+        let guard = if prepared { Box::default() } else { guard(function, overload) };
+        Ok(Node::Call(Box::new(Call {
+            name: function.name,
+            eval,
+            guard,
+            sequential,
+            prepared,
+            cost,
+            args: args.into(),
+        })))
     }
 
     fn nodes(&mut self, exprs: &[Expr]) -> Plans<Box<[Node]>> {
@@ -249,6 +274,9 @@ impl Compiler<'_> {
         // Slots are numbered by nesting, so that loops side by side share theirs.
         let slot = self.scopes.iter().filter_map(|(_, slot)| *slot).max().map_or(0, |slot| slot + 1);
         if fold.fold == ast::Fold::Bind {
+            if matches!(self.checked.type_of(&fold.step), Type::Type(_)) {
+                return undefined_type(&fold.step, &fold.accumulator);
+            }
             let value = self.node(&fold.init)?;
             self.slots = self.slots.max(slot + 1);
             self.scopes.push((fold.accumulator.clone(), Some(slot)));
@@ -344,6 +372,28 @@ fn as_constant(node: &Node) -> Option<Constant> {
         Node::Constant(constant) => Some(constant.clone()),
         _ => None,
     }
+}
+
+/// Whether upstream looks at the arguments one by one: all calls of three and more, those whose overload is found only
+/// with the values, and some more.
+fn is_sequential(function: &Function, overload: Option<&str>, args: usize) -> bool {
+    let found_late = overload.is_none() && function.overloads.len() > 1 && !is_one_for_all(function.name);
+    args > 2 || found_late || function.name == "format"
+}
+
+/// Whether upstream has one implementation for all overloads.
+fn is_one_for_all(function: &str) -> bool {
+    function.starts_with(['_', '-', '!', '@']) || matches!(function, "size" | "matches" | "sort" | "type" | "dyn")
+}
+
+/// The parameters to compare values with, where other overloads would take what the chosen one doesn't: operators, and
+/// functions that upstream implements once for all overloads, are not guarded.
+fn guard(function: &Function, overload: Option<&str>) -> Box<[Type]> {
+    if function.overloads.len() < 2 || is_one_for_all(function.name) {
+        return Box::new([]);
+    }
+    let chosen = function.overloads.iter().find(|declared| Some(declared.id) == overload);
+    chosen.and_then(|chosen| Signature::parse(chosen.signature)).map_or_else(Default::default, |s| s.args.into())
 }
 
 fn is_conversion(function: &str) -> bool {

@@ -2,6 +2,9 @@
 //!
 //! Upstream: `cel-go/interpreter/runtimecost.go` for the language and `pkg/cel/library/cost.go` for the libraries.
 
+use super::dispatch::{not_a_list, not_an_integer};
+use super::eval::Failed;
+use super::function::Error;
 use super::value::{List, Map, Value};
 
 /// The cost that one evaluation of one expression may reach (`PerCallLimit`).
@@ -116,6 +119,30 @@ impl CallCost {
             "_==_" => Self::Equality,
             _ => return None,
         })
+    }
+
+    /// Upstream's trackers of list functions panic where a call failed on an argument that is no list or no integer.
+    /// `failed` has a bit for each argument that is an error.
+    ///
+    /// # Errors
+    /// The panic.
+    pub fn panics(self, args: &[Value<'_>], failed: Failed) -> Result<(), Error> {
+        let arg = |at: usize| if failed & (1 << at) != 0 { None } else { args.get(at) };
+        match self {
+            Self::SelfCompare(at) if !matches!(arg(usize::from(at)), Some(Value::List(_))) => {
+                Err(not_a_list(arg(usize::from(at))))
+            }
+            Self::Flattened if args.len() == 2 && !matches!(arg(1), Some(Value::Int(_))) => Err(not_an_integer(arg(1))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a call that failed costs less than [`Self::charge`] says: flattening to a negative depth counts backwards.
+    pub fn rebate(self, args: &[Value<'_>]) -> u64 {
+        match (self, args) {
+            (Self::Flattened, [list, Value::Int(depth @ ..0)]) => size(list).saturating_mul(depth.unsigned_abs()),
+            _ => 0,
+        }
     }
 
     /// The cost of one call. A missing argument is one that failed.

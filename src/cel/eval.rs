@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use super::authorization::{Asker, Authorization, RequestAuthorizer, Resource};
-use super::compare;
+use super::compare::{self, Equality};
 use super::cost;
+use super::dispatch::{fits, named, no_overload, text_within};
 use super::env::Global;
 use super::function::{Error, Limit};
 use super::lookup::{check_field, element_of, field_of};
+use super::native::{converted, looked_into};
 use super::node::{Attribute, Base, Bind, Call, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
 use super::opaque::Opaque;
 use super::program::{Inputs, Store};
+use super::text::display;
 use super::value::{Entries, KeyError, List, Map, Struct, Value};
 use crate::json::Arena;
 
@@ -45,6 +48,13 @@ pub(super) enum Local<'a> {
 /// The error of expressions that use `authorizer` where nothing can answer it.
 const NO_AUTHORIZER: &str =
     "no authorizer is available offline: authorization checks need a cluster, or answers given in their place";
+
+/// The positions of arguments that failed, and whether a failure comes after all arguments.
+pub(super) type Failed = u8;
+const LAST: Failed = 128;
+
+/// Stands for an argument that failed, where cost goes by size: upstream's errors have the size 1.
+const FAILED: Value<'static> = Value::Null;
 
 pub(super) fn evaluation<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::new(message))
@@ -98,7 +108,7 @@ impl<'a> Machine<'a, '_> {
             Node::InSet(parts) => Ok(Value::Bool(parts.1.contains(&self.eval(&parts.0)?))),
             Node::Matches(matches) => self.matches(matches),
             Node::OptionalOr { operands, unwrap } => match self.eval(&operands.0)? {
-                Value::Optional(Some(value)) if *unwrap => Ok(*value),
+                Value::Optional(Some(value)) if *unwrap => sound(*value),
                 present @ Value::Optional(Some(_)) => Ok(present),
                 Value::Optional(None) => self.eval(&operands.1),
                 // What is no optional passes through, as up to Kubernetes 1.36; 1.37 takes it for an error.
@@ -127,7 +137,7 @@ impl<'a> Machine<'a, '_> {
                 Ok(Value::Bool(b)) if b == deciding => return Ok(Value::Bool(deciding)),
                 Ok(Value::Bool(_)) => {}
                 Ok(_) => failed = failed.or(Some(Error::no_such_overload())),
-                Err(error @ Error::Cancelled(_)) => return Err(error),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -142,28 +152,27 @@ impl<'a> Machine<'a, '_> {
         let cost = match (&a, &b) {
             (Ok(Value::Opaque(_)), _) if !negated => 1,
             (Ok(a), Ok(b)) => equality_cost(a, b),
+            (Ok(only), Err(_)) | (Err(_), Ok(only)) => equality_cost(only, &FAILED),
             _ => 1,
         };
         self.charge(cost)?;
         let (a, b) = (a?, b?);
-        if !negated && is_foreign(&a, &b) {
-            return no_such_overload();
+        match compare::equality(&a, &b) {
+            Equality::Error if !negated => no_such_overload(),
+            equality => Ok(Value::Bool((equality == Equality::Equal) != negated)),
         }
-        let equal = compare::equals(&a, &b);
-        Ok(Value::Bool(equal != negated))
     }
 
     fn matches(&mut self, matches: &'a Matches) -> Outcome<'a> {
-        let text = self.eval(&matches.text);
-        let cost = match (&text, matches.cost) {
-            (Ok(text), cost::CallCost::Regex) => cost::regex(cost::size(text), matches.pattern_length),
-            (Err(_), cost::CallCost::Regex) => cost::regex(1, matches.pattern_length),
-            (_, other) => other.charge(&[], None),
-        };
-        self.charge_after(&text, cost)?;
-        match text? {
-            Value::String(text) => Ok(Value::Bool(matches.regex.is_match(text))),
-            _ => no_such_overload(),
+        // Upstream charges for no match of a text that failed.
+        let text = self.eval(&matches.text)?;
+        self.charge(match matches.cost {
+            cost::CallCost::Regex => cost::regex(cost::size(&text), matches.pattern_length),
+            other => other.charge(&[], None),
+        })?;
+        match text_within(&text) {
+            Some(text) => Ok(Value::Bool(matches.regex.is_match(text))),
+            None => no_such_overload(),
         }
     }
 
@@ -174,26 +183,44 @@ impl<'a> Machine<'a, '_> {
                 let only = self.eval(only);
                 match only {
                     Ok(value) => self.apply(call, &[value]),
-                    Err(error) => self.fail(call, error),
+                    Err(error) => self.fail(call, &[FAILED], 1 | LAST, error),
                 }
             }
             [first, second] => {
                 let first = self.eval(first);
                 stop_if_cancelled(&first)?;
+                if call.sequential && first.is_err() {
+                    return first;
+                }
                 let second = self.eval(second);
                 match (first, second) {
                     (Ok(first), Ok(second)) => self.apply(call, &[first, second]),
-                    (Err(error), _) | (_, Err(error)) => self.fail(call, error),
+                    (Ok(first), Err(error)) => self.fail(call, &[first, FAILED], 2 | LAST, error),
+                    (Err(error), Ok(second)) => self.fail(call, &[FAILED, second], 1, error),
+                    (Err(error), second @ Err(_)) => {
+                        stop_if_cancelled(&second)?;
+                        self.fail(call, &[FAILED, FAILED], 3 | LAST, error)
+                    }
                 }
             }
-            [first, second, third] => {
-                let values = [self.eval(first)?, self.eval(second)?, self.eval(third)?];
-                self.apply(call, &values)
+            [first, second, last] => {
+                let (first, second) = (self.eval(first)?, self.eval(second)?);
+                match self.eval(last) {
+                    Ok(last) => self.apply(call, &[first, second, last]),
+                    Err(error) => self.fail(call, &[first, second, FAILED], 4 | LAST, error),
+                }
             }
             args => {
                 let mut values = Vec::with_capacity(args.len());
-                for arg in args {
-                    values.push(self.eval(arg)?);
+                for (at, arg) in args.iter().enumerate() {
+                    match self.eval(arg) {
+                        Ok(value) => values.push(value),
+                        Err(error) if at + 1 < args.len() => return Err(error),
+                        Err(error) => {
+                            values.push(FAILED);
+                            return self.fail(call, &values, 1 << at.min(6) | LAST, error);
+                        }
+                    }
                 }
                 self.apply(call, &values)
             }
@@ -201,18 +228,35 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
-        let result = (call.eval)(self.arena, args);
+        let result = if call.guard.is_empty() || fits(&call.guard, args) {
+            (call.eval)(self.arena, args)
+        } else {
+            Err(no_overload(call.name, args))
+        };
         if self.arena.allocated_bytes() > MEMORY_LIMIT {
             return Err(Error::Cancelled(Limit::Memory));
         }
-        self.charge(call.cost.charge(args, result.as_ref().ok()))?;
-        result
+        match result {
+            Ok(value) => {
+                self.charge(call.cost.charge(args, Some(&value)))?;
+                sound(value)
+            }
+            Err(error) if call.prepared => self.fail(call, args, LAST, error),
+            Err(error) => self.fail(call, args, LAST, named(error, call.name, args)),
+        }
     }
 
-    fn fail(&mut self, call: &'a Call, error: Error) -> Outcome<'a> {
-        let failed = Err(error);
-        self.charge_after(&failed, call.cost.charge(&[], None))?;
-        failed
+    /// Charges a call that gave no value. `failed` are the arguments that are errors themselves, which upstream counts
+    /// as ones; it leaves out a call that looks at its arguments one by one unless the last of them is meant.
+    #[cold]
+    fn fail(&mut self, call: &'a Call, args: &[Value<'a>], failed: Failed, error: Error) -> Outcome<'a> {
+        if error.is_final() || (call.sequential && failed & LAST == 0) {
+            return Err(error);
+        }
+        call.cost.panics(args, failed)?;
+        self.charge(call.cost.charge(args, None))?;
+        self.cost = self.cost.checked_sub(call.cost.rebate(args)).ok_or(Error::Cancelled(Limit::Cost))?;
+        Err(error)
     }
 
     /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not.
@@ -226,12 +270,23 @@ impl<'a> Machine<'a, '_> {
             Base::Node(node) => self.eval(node),
         };
         stop_if_cancelled(&base)?;
-        let value = base.and_then(|base| self.qualify_all(base, attribute));
+        let value = base.and_then(|base| self.qualify_all(base, attribute)).and_then(sound);
         let charged = own && !attribute.test && !matches!(attribute.base, Base::Conditional(_));
         if charged {
             self.charge_after(&value, 1)?;
+        } else if own && attribute.test && matches!(attribute.base, Base::Conditional(_)) {
+            self.uncharge(&value)?;
         }
         value
+    }
+
+    /// Takes one off the cost: upstream takes back what a presence test costs even where it charged nothing, and below
+    /// zero its counter is beyond every limit.
+    #[cold]
+    fn uncharge(&mut self, outcome: &Outcome<'a>) -> Result<(), Error> {
+        stop_if_cancelled(outcome)?;
+        self.cost = self.cost.checked_sub(1).ok_or(Error::Cancelled(Limit::Cost))?;
+        Ok(())
     }
 
     fn global(&mut self, global: Global) -> Outcome<'a> {
@@ -260,9 +315,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn variable(&mut self, at: usize, test: bool) -> Outcome<'a> {
-        let value = self.variables.value(at)?;
+        let value = self.variables.value(at);
         // The look-up by name, which the compiler resolved.
-        self.charge(1)?;
+        self.charge_after(&value, 1)?;
+        let value = value?;
         Ok(if test { Value::Bool(true) } else { value })
     }
 
@@ -304,20 +360,24 @@ impl<'a> Machine<'a, '_> {
     fn operand(&mut self, node: &'a Node) -> Outcome<'a> {
         match node {
             Node::Attribute(attribute) => self.attribute(attribute, false),
-            other => self.eval(other),
+            other => Ok(looked_into(self.arena, self.eval(other)?)),
         }
     }
 
     fn qualify_all(&mut self, base: Value<'a>, attribute: &'a Attribute) -> Outcome<'a> {
         if attribute.qualifiers.is_empty() {
-            return Ok(base);
+            return Ok(match base {
+                // What `variables` holds is looked up in it, hence not looked into.
+                Value::Optional(_) if !matches!(attribute.base, Base::Variable(_)) => looked_into(self.arena, base),
+                _ => base,
+            });
         }
         let (mut value, mut optional) = match base {
             // Upstream unwraps what the chain begins with: for a variable that is the map of variables, not its value.
             base if matches!(attribute.base, Base::Variable(_)) => (base, false),
             Value::Optional(None) if attribute.test => return Ok(Value::Bool(false)),
             Value::Optional(None) => return Ok(base),
-            Value::Optional(Some(inner)) => (*inner, true),
+            Value::Optional(Some(inner)) => (sound(converted(self.arena, *inner))?, true),
             other => (other, false),
         };
         let last = attribute.qualifiers.len() - 1;
@@ -342,9 +402,9 @@ impl<'a> Machine<'a, '_> {
     /// The value at the qualifier; `None` where `presence` says that absence is no error.
     fn qualify(&mut self, of: Value<'a>, by: &'a Qualifier, presence: bool) -> Result<Option<Value<'a>>, Error> {
         match &by.key {
-            Key::Field(field) => field_of(of, field, presence),
-            Key::Constant(constant) => element_of(of, &constant.value(self.arena)?, presence),
-            Key::Node(node) => element_of(of, &self.operand(node)?, presence),
+            Key::Field(field) => field_of(self.arena, of, field, presence),
+            Key::Constant(constant) => element_of(self.arena, of, &constant.value(self.arena)?, presence),
+            Key::Node(node) => element_of(self.arena, of, &self.operand(node)?, presence),
         }
     }
 
@@ -365,7 +425,12 @@ impl<'a> Machine<'a, '_> {
             match value {
                 Value::Optional(Some(inner)) => values.push(*inner),
                 Value::Optional(None) => {}
-                other => return evaluation(not_optional("list element", &other)),
+                other => {
+                    return evaluation(format!(
+                        "cannot initialize optional list element from non-optional value {}",
+                        display(&other)
+                    ));
+                }
             }
         }
         Ok(values)
@@ -385,7 +450,7 @@ impl<'a> Machine<'a, '_> {
             match value {
                 Value::Optional(None) if item.optional => {}
                 Value::Optional(Some(inner)) if item.optional => entries.push((key, *inner)),
-                other if item.optional => return evaluation(not_optional("entry", &other)),
+                other if item.optional => return evaluation(not_optional(&display(&key), &other)),
                 value => entries.push((key, value)),
             }
         }
@@ -405,7 +470,7 @@ impl<'a> Machine<'a, '_> {
             let value = match self.eval(&item.value)? {
                 Value::Optional(None) if item.optional => continue,
                 Value::Optional(Some(inner)) if item.optional => *inner,
-                other if item.optional => return evaluation(not_optional("field", &other)),
+                other if item.optional => return evaluation(not_optional(&item.name, &other)),
                 value => value,
             };
             check_field(&items.type_name, &item.name, &value)?;
@@ -423,20 +488,20 @@ impl<'a> Machine<'a, '_> {
     }
 }
 
-/// Passes on what ends the whole evaluation; other errors may still be absorbed.
-fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
-    match outcome {
-        Err(error @ Error::Cancelled(_)) => Err(error.clone()),
-        _ => Ok(()),
+/// A value, unless it is an error in the place of one.
+fn sound(value: Value<'_>) -> Outcome<'_> {
+    match value {
+        Value::Opaque(Opaque::Failed(message)) => evaluation(*message),
+        other => Ok(other),
     }
 }
 
-/// Whether `a == b` asks one of Kubernetes' own types about a value of another type, which upstream takes for an
-/// error; `!=` just holds. The types of authorization can't be compared even among themselves.
-fn is_foreign(a: &Value<'_>, b: &Value<'_>) -> bool {
-    let Value::Opaque(opaque) = a else { return false };
-    let is_comparable = !matches!(opaque, Opaque::Authorization(_)) && a.type_name() == b.type_name();
-    !is_comparable && !matches!(b, Value::Null)
+/// Passes on what ends the whole evaluation; other errors may still be absorbed.
+fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if error.is_final() => Err(error.clone()),
+        _ => Ok(()),
+    }
 }
 
 /// The cost of `==` and `!=` on two values.
@@ -447,8 +512,8 @@ fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
     }
 }
 
-fn not_optional(what: &str, value: &Value<'_>) -> String {
-    format!("cannot initialize optional {what} from non-optional value of type {}", value.type_name())
+fn not_optional(entry: &str, value: &Value<'_>) -> String {
+    format!("cannot initialize optional entry '{entry}' from non-optional value {}", display(value))
 }
 
 /// The error of a map that can't be built.

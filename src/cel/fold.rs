@@ -1,6 +1,7 @@
 //! The loops that macros compile to, each with the cost of the generic fold that cel-go would run.
 
 use super::cost::LIST;
+use super::dispatch::{go_type, no_overload};
 use super::eval::{Local, Machine, evaluation, key_error, no_such_overload};
 use super::function::Error;
 use super::node::{Body, Fold, Insert, Node};
@@ -49,7 +50,10 @@ impl<'a> Machine<'a, '_> {
         let range = match self.eval(&fold.range)? {
             Value::List(list) => Range::List(list),
             Value::Map(map) => Range::Map(map),
-            other => return evaluation(format!("got '{}', expected iterable type", other.type_name())),
+            other if fold.two => {
+                return evaluation(format!("unsupported comprehension range type: {}", go_type(&other)));
+            }
+            other => return evaluation(format!("got '{}', expected iterable type", go_type(&other))),
         };
         match &fold.body {
             Body::All(predicate) => self.quantify(fold, &range, predicate, false),
@@ -83,7 +87,7 @@ impl<'a> Machine<'a, '_> {
                 }
                 Ok(Value::Bool(_)) => {}
                 Ok(_) => failed = failed.or(Some(Error::no_such_overload())),
-                Err(error @ Error::Cancelled(_)) => return Err(error),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -119,6 +123,10 @@ impl<'a> Machine<'a, '_> {
             let kept = match filter.map(|filter| self.predicate(filter)) {
                 None | Some(Ok(true)) => {
                     let value = self.eval(value);
+                    if matches!(value, Err(Error::Internal(_))) {
+                        // The accumulator has been looked up.
+                        self.cost += 1;
+                    }
                     self.charge_after(&value, append)?;
                     value
                 }
@@ -150,6 +158,11 @@ impl<'a> Machine<'a, '_> {
         for at in 0..range.len() {
             self.enter(fold, range, at);
             let inserted = match filter.map(|filter| self.predicate(filter)) {
+                // Upstream looks no further than the failed accumulator.
+                None | Some(Ok(true)) if failed.is_some() && matches!(insert, Insert::Pair { .. }) => {
+                    self.charge(1)?;
+                    continue;
+                }
                 None | Some(Ok(true)) => self.insertion(insert, &mut entries),
                 Some(Ok(false)) => continue,
                 Some(Err(error)) => Err(error),
@@ -171,20 +184,26 @@ impl<'a> Machine<'a, '_> {
     fn insertion(&mut self, insert: &'a Insert, entries: &mut Vec<(Value<'a>, Value<'a>)>) -> Result<(), Error> {
         match insert {
             Insert::Pair { key, value } => {
-                let (key, value) = (self.eval(key)?, self.eval(value)?);
-                self.charge(INSERT)?;
-                entries.push((key, value));
+                let key = self.eval(key);
+                self.charge_after(&key, 1)?;
+                let key = key?;
+                let value = self.eval(value);
+                self.charge_after(&value, 1)?;
+                entries.push((key, value?));
                 Ok(())
             }
             Insert::Entries(node) => {
-                let map = self.eval(node)?;
-                self.charge(INSERT)?;
-                match map {
+                let map = self.eval(node);
+                self.charge_after(&map, INSERT)?;
+                match map? {
                     Value::Map(map) => {
                         entries.extend(map.iter());
                         Ok(())
                     }
-                    _ => no_such_overload(),
+                    other => {
+                        let so_far = Value::Map(Map::Entries(Entries::default()));
+                        Err(no_overload("cel.@mapInsert", &[so_far, other]))
+                    }
                 }
             }
         }
@@ -199,9 +218,6 @@ impl<'a> Machine<'a, '_> {
 
     /// Keeps the first error of a loop; a cancelled evaluation ends it.
     fn absorb(&self, first: Option<Error>, error: Error) -> Result<Error, Error> {
-        match error {
-            Error::Cancelled(_) => Err(error),
-            error => Ok(first.unwrap_or(error)),
-        }
+        if error.is_final() { Err(error) } else { Ok(first.unwrap_or(error)) }
     }
 }

@@ -51,6 +51,8 @@ pub enum Error {
     Evaluation(Box<str>),
     /// The evaluation was stopped; nothing absorbs it.
     Cancelled(Limit),
+    /// What makes upstream's evaluator panic: the whole expression fails, nothing absorbs it.
+    Internal(Box<str>),
 }
 
 /// The limit that stopped an evaluation.
@@ -72,6 +74,16 @@ impl Error {
         Error::Evaluation(message.into().into_boxed_str())
     }
 
+    /// A panic of upstream's evaluator.
+    pub(super) fn internal(message: String) -> Self {
+        Error::Internal(message.into_boxed_str())
+    }
+
+    /// Whether nothing within the expression can absorb it.
+    pub(super) fn is_final(&self) -> bool {
+        !matches!(self, Error::Evaluation(_))
+    }
+
     /// No overload of the function takes these values.
     pub fn no_such_overload() -> Self {
         Error::new("no such overload")
@@ -82,6 +94,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Evaluation(message) => f.write_str(message),
+            Error::Internal(message) => write!(f, "internal error: {message}"),
             Error::Cancelled(Limit::Cost) => f.write_str("operation cancelled: actual cost limit exceeded"),
             Error::Cancelled(Limit::Budget) => f.write_str(
                 "validation failed due to running out of cost budget, no further validation rules will be run",

@@ -2,17 +2,26 @@
 //!
 //! Upstream: `refQualify` in `cel-go/interpreter/attributes.go`.
 
+use super::dispatch::go_type;
 use super::function::Error;
+use super::native;
 use super::text::display;
 use super::value::{Map, Value};
+use crate::json::Arena;
 
 type Found<'a> = Result<Option<Value<'a>>, Error>;
 
 /// The field of a map or struct; with `presence`, absence is no error.
-pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
+pub(super) fn field_of<'a>(arena: &'a Arena, of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
     let found = match of {
         Value::Map(Map::Json(object)) => object.get(field).map(Value::from),
         Value::Map(map) => map.get(&Value::String(field)),
+        Value::Struct(message) if message.type_name.starts_with("Object") => {
+            let Some(Value::Map(fields)) = native::fields(arena, message.fields) else {
+                return Err(Error::new(format!("cannot get field \"{field}\"")));
+            };
+            fields.get(&Value::String(field))
+        }
         Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
         Value::List(_) => return Err(unsupported_index(&Value::String(field))),
         _ => None,
@@ -24,7 +33,10 @@ pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<
 }
 
 /// The element of a list or the value at a map's key; with `presence`, absence is no error.
-pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> Found<'a> {
+pub(super) fn element_of<'a>(arena: &'a Arena, of: Value<'a>, key: &Value<'a>, presence: bool) -> Found<'a> {
+    if !is_qualifier(key) {
+        return Err(Error::new(format!("invalid qualifier type: {}", go_type(key))));
+    }
     match (of, key) {
         (Value::Map(map), key) => match map.get(key) {
             None if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
@@ -34,14 +46,19 @@ pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> 
             let index = index(key)?;
             let found = usize::try_from(index).ok().and_then(|index| list.get(index));
             match found {
-                None if !presence => Err(Error::new(format!("index out of bounds: {index}"))),
+                None if !presence => Err(Error::new(format!("index out of bounds: {}", display(key)))),
                 found => Ok(found),
             }
         }
-        (of, Value::String(field)) => field_of(of, field, presence),
+        (of, Value::String(field)) => field_of(arena, of, field, presence),
         (_, key) if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
         _ => Ok(None),
     }
+}
+
+/// Whether a value can look something up at all.
+fn is_qualifier(key: &Value<'_>) -> bool {
+    matches!(key, Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Bool(_))
 }
 
 /// The index that a key is: an integer of any number type.

@@ -8,6 +8,7 @@ use regex::Regex;
 use super::cost::CallCost;
 use super::env::Global;
 use super::function::{Error, Eval};
+use super::types::Type;
 use super::value::{Entries, List, Map, Timestamp, Value};
 use crate::json::Arena;
 
@@ -85,7 +86,15 @@ pub(super) struct Matches {
 
 #[derive(Debug)]
 pub(super) struct Call {
+    /// The function's name.
+    pub name: &'static str,
     pub eval: Eval,
+    /// The parameters of the overload that the checker has chosen among several; empty where it need not be asked.
+    pub guard: Box<[Type]>,
+    /// Whether upstream looks at the arguments one by one, up to the first that fails.
+    pub sequential: bool,
+    /// Whether upstream replaces the call ahead, as it does where a regular expression is constant.
+    pub prepared: bool,
     pub cost: CallCost,
     pub args: Box<[Node]>,
 }

@@ -27,6 +27,8 @@ pub enum Opaque<'a> {
     Format(&'static NamedFormat),
     /// The types of `kubernetes.authorization`
     Authorization(Authorization<'a>),
+    /// An error in the place of a value, which fails whatever reads it; see `native`.
+    Failed(&'a str),
 }
 
 impl<'a> Opaque<'a> {
@@ -40,6 +42,7 @@ impl<'a> Opaque<'a> {
             Opaque::Url(_) => "kubernetes.URL",
             Opaque::Format(_) => "kubernetes.NamedFormat",
             Opaque::Authorization(authorization) => authorization.type_name(),
+            Opaque::Failed(_) => "error",
         }
     }
 
@@ -78,6 +81,7 @@ impl fmt::Display for Opaque<'_> {
             Opaque::Url(url) => f.write_str(url.text()),
             Opaque::Format(format) => f.write_str(format.name),
             Opaque::Authorization(authorization) => f.write_str(authorization.type_name()),
+            Opaque::Failed(message) => f.write_str(message),
         }
     }
 }

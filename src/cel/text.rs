@@ -1,5 +1,6 @@
 //! Values as text, for error messages.
 
+use super::standard::double_text;
 use super::value::Value;
 
 /// The longest text that a message quotes, in characters.
@@ -12,7 +13,7 @@ pub(super) fn display(value: &Value<'_>) -> String {
         Value::Bool(b) => b.to_string(),
         Value::Int(i) => i.to_string(),
         Value::Uint(u) => u.to_string(),
-        Value::Double(d) => d.to_string(),
+        Value::Double(d) => double_text(*d),
         Value::String(s) => s.chars().take(MAX_QUOTED).collect(),
         other => other.type_name().to_owned(),
     }

@@ -155,7 +155,7 @@ impl<'a> Map<'a> {
 }
 
 /// Computed map entries, in insertion order up to [`json::INDEXED_FROM`] and sorted by key beyond.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Entries<'a> {
     // INVARIANT: keys are bool, int, uint or string; no key twice; sorted by `Key` when longer than `INDEXED_FROM`.
     entries: &'a [(Value<'a>, Value<'a>)],

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::cel::compare::{compare, equals};
-use crate::cel::function::{Error, Function, overload, overload_since};
+use crate::cel::function::{Error, Eval, Function, overload, overload_since};
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
@@ -143,11 +143,27 @@ fn select<'a>(args: &[Value<'a>], name: &str, worse: Ordering) -> Result<Value<'
     selected.ok_or_else(|| Error::new(format!("{name} called on empty list")))
 }
 
+/// The sum of lists of the type of one overload: it decides which zero the sum of an empty list is.
+pub fn sum_of(overload: &str) -> Option<Eval> {
+    Some(match overload {
+        "list_uint_sum_uint" => |_, args| sum_from(args, Value::Uint(0)),
+        "list_double_sum_double" => |_, args| sum_from(args, Value::Double(0.0)),
+        "list_duration_sum_duration" => |_, args| sum_from(args, Value::Duration(0)),
+        _ => return None,
+    })
+}
+
+/// The sum of a list of a type found out only now; an empty list is one of the first overload's.
 fn sum<'a>(_arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
+    sum_from(args, Value::Int(0))
+}
+
+fn sum_from<'a>(args: &[Value<'a>], empty: Value<'a>) -> Result<Value<'a>, Error> {
     let [Value::List(list)] = args else { return Err(Error::no_such_overload()) };
-    // The first element decides the overload; an empty list's is the first one.
+    // The first element decides the overload.
     let mut sum = match list.get(0) {
-        None | Some(Value::Int(_)) => Value::Int(0),
+        None => empty,
+        Some(Value::Int(_)) => Value::Int(0),
         Some(Value::Uint(_)) => Value::Uint(0),
         Some(Value::Double(_)) => Value::Double(0.0),
         Some(Value::Duration(_)) => Value::Duration(0),

@@ -32,6 +32,8 @@ pub mod urls;
 
 use super::function::Function;
 
+pub use lists::sum_of;
+pub use regex::prepared as find_prepared;
 pub use strings_format::format_clause;
 
 /// The functions of all libraries; no name occurs twice.

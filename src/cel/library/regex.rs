@@ -1,6 +1,7 @@
 //! Kubernetes' regular expression library: `find` and `findAll`.
 
-use crate::cel::function::{Error, Function, overload};
+use crate::cel::dispatch::text_within;
+use crate::cel::function::{Error, Eval, Function, overload};
 use crate::cel::value::Value;
 use crate::json::Arena;
 
@@ -12,10 +13,7 @@ pub const FUNCTIONS: &[Function] = &[
         name: "find",
         overloads: &[overload("string_find_string", "string.(string) -> string")],
         eval: |_, args| match args {
-            [Value::String(text), Value::String(pattern)] => {
-                let found = compile(pattern)?.find(text).map_or("", |found| found.as_str());
-                Ok(Value::String(found))
-            }
+            [Value::String(text), Value::String(pattern)] => find(text, pattern),
             _ => Err(Error::no_such_overload()),
         },
     },
@@ -35,6 +33,37 @@ pub const FUNCTIONS: &[Function] = &[
         },
     },
 ];
+
+/// `find` and `findAll` for a constant pattern: upstream is less particular about the text then.
+pub fn prepared(function: &str) -> Option<Eval> {
+    Some(match function {
+        "find" => |_, args| match (args.first().and_then(text_within), args) {
+            (Some(text), [_, Value::String(pattern)]) => find(text, pattern),
+            _ => Err(Error::no_such_overload()),
+        },
+        "findAll" => |arena, args| match (args.first().and_then(text_within), args) {
+            (Some(text), [_, Value::String(pattern)]) => find_all(arena, text, pattern, usize::MAX),
+            (Some(text), [_, Value::String(pattern), limit]) => match integer_within(limit) {
+                Some(limit) => find_all(arena, text, pattern, usize::try_from(limit).unwrap_or(usize::MAX)),
+                None => Err(Error::no_such_overload()),
+            },
+            _ => Err(Error::no_such_overload()),
+        },
+        _ => return None,
+    })
+}
+
+fn integer_within(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(i) => Some(*i),
+        Value::Optional(Some(inner)) => integer_within(inner),
+        _ => None,
+    }
+}
+
+fn find<'a>(text: &'a str, pattern: &str) -> Result<Value<'a>, Error> {
+    Ok(Value::String(compile(pattern)?.find(text).map_or("", |found| found.as_str())))
+}
 
 fn find_all<'a>(arena: &'a Arena, text: &'a str, pattern: &str, limit: usize) -> Result<Value<'a>, Error> {
     let regex = compile(pattern)?;

@@ -68,7 +68,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 const INTEGER_OVERFLOW: &str = "integer overflow";
 const UNSIGNED_OVERFLOW: &str = "unsigned integer overflow";
-const DURATION_OVERFLOW: &str = "duration overflow";
+// Upstream has a text of its own for this, and doesn't use it.
+const DURATION_OVERFLOW: &str = INTEGER_OVERFLOW;
 const TIMESTAMP_OVERFLOW: &str = "timestamp overflow";
 
 fn int<'a>(value: Option<i64>) -> Outcome<'a> {

@@ -5,7 +5,7 @@ use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
 use crate::json::Arena;
 
-use super::time;
+use super::{float, time};
 
 type Outcome<'a> = Result<Value<'a>, Error>;
 
@@ -117,9 +117,9 @@ fn to_double<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::Double(d)] => Ok(Value::Double(*d)),
         [Value::Int(i)] => Ok(Value::Double(*i as f64)),
         [Value::Uint(u)] => Ok(Value::Double(*u as f64)),
-        [from @ Value::String(text)] => match text.parse::<f64>() {
-            Ok(d) if d.is_finite() || !text.contains(|c: char| c.is_ascii_digit()) => Ok(Value::Double(d)),
-            _ => conversion_error(from, "double"),
+        [from @ Value::String(text)] => match float::parse(text) {
+            Some(d) => Ok(Value::Double(d)),
+            None => conversion_error(from, "double"),
         },
         _ => Err(Error::no_such_overload()),
     }

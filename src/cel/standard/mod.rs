@@ -3,6 +3,7 @@
 mod arithmetic;
 mod civil;
 mod conversions;
+mod float;
 mod operators;
 mod text;
 mod time;
