@@ -81,6 +81,10 @@ impl Compiler<'_> {
     fn named(&self, expr: &Expr) -> Plans<Node> {
         match self.checked.meaning(expr) {
             Some(Meaning::Name(Reference::Global(global))) => Ok(attribute(Base::Global(*global))),
+            // Upstream declares these types, and does not know them as values.
+            Some(Meaning::Name(Reference::TypeName(name))) if is_object(name) || &**name == "JSONPatch" => {
+                undefined_type(expr, name)
+            }
             Some(Meaning::Name(Reference::TypeName(name))) => Ok(Node::Constant(Constant::Type(name.clone()))),
             _ => plan_error(expr, "unresolved reference"),
         }
@@ -90,6 +94,7 @@ impl Compiler<'_> {
         if let Some(Meaning::Name(_)) = self.checked.meaning(expr) {
             return self.named(expr);
         }
+        let is_object = matches!(self.checked.type_of(operand), Type::Struct(name) if is_object(name));
         let operand = self.node(operand)?;
         if let Node::Attribute(of) = &operand
             && matches!(of.base, Base::Global(Global::Variables))
@@ -103,7 +108,8 @@ impl Compiler<'_> {
                 test,
             })));
         }
-        Ok(qualified(operand, Key::Field(field.into()), false, test))
+        let key = if is_object { Key::Member(field.into()) } else { Key::Field(field.into()) };
+        Ok(qualified(operand, key, false, test))
     }
 
     fn call(&mut self, expr: &Expr, name: &str, target: Option<&Expr>, args: &[Expr]) -> Plans<Node> {
@@ -112,7 +118,9 @@ impl Compiler<'_> {
                 let Kind::Literal(Literal::String(field)) = &field.kind else {
                     return plan_error(field, "unsupported optional field selection");
                 };
-                return Ok(qualified(self.node(operand)?, Key::Field(field.as_str().into()), true, false));
+                let is_object = matches!(self.checked.type_of(operand), Type::Struct(name) if is_object(name));
+                let key = if is_object { Key::Member } else { Key::Field }(field.as_str().into());
+                return Ok(qualified(self.node(operand)?, key, true, false));
             }
             ("_[_]" | "_[?_]", [operand, index]) => {
                 let operand = self.node(operand)?;
@@ -209,15 +217,7 @@ impl Compiler<'_> {
         let eval = find.or_else(|| overload.and_then(sum_of)).unwrap_or(function.eval);
         let sequential = prepared || is_sequential(function, overload, args.len());
         let guard = if prepared { Box::default() } else { guard(function, overload) };
-        Ok(Node::Call(Box::new(Call {
-            name: function.name,
-            eval,
-            guard,
-            sequential,
-            prepared,
-            cost,
-            args: args.into(),
-        })))
+        Ok(Node::Call(Box::new(Call { function, eval, guard, sequential, prepared, cost, args: args.into() })))
     }
 
     fn nodes(&mut self, exprs: &[Expr]) -> Plans<Box<[Node]>> {
@@ -372,6 +372,10 @@ fn as_constant(node: &Node) -> Option<Constant> {
         Node::Constant(constant) => Some(constant.clone()),
         _ => None,
     }
+}
+
+fn is_object(type_name: &str) -> bool {
+    type_name == "Object" || type_name.starts_with("Object.")
 }
 
 /// Whether upstream looks at the arguments one by one: all calls of three and more, those whose overload is found only

@@ -28,6 +28,8 @@ pub(super) enum CallCost {
     Fixed(u64),
     /// A traversal of the argument at this position.
     Traverse(u8),
+    /// As `Traverse`, where Kubernetes counts: an optional is one, whatever it holds.
+    Parse(u8),
     /// Two traversals of the argument.
     TraverseTwice(u8),
     /// Two traversals of the result.
@@ -46,6 +48,8 @@ pub(super) enum CallCost {
     Product,
     /// A regular expression (argument 1) applied to a text (argument 0).
     Regex,
+    /// As `Regex`, where Kubernetes counts: an optional is one.
+    Find,
     /// A named format's regular expression, whose length the format knows, applied to argument 1.
     Format,
     /// Whether an address range contains an address; `true` if it has to be parsed first.
@@ -106,13 +110,13 @@ impl CallCost {
             "check" => Self::Fixed(350_000),
             "fieldSelector" | "labelSelector" => Self::Selector,
             "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes" => Self::Deep(0),
-            "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "jsonpatch.escapeKey" => Self::Traverse(0),
+            "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "jsonpatch.escapeKey" => Self::Parse(0),
             "replace" | "split" | "ip.isCanonical" => Self::TraverseTwice(0),
             "join" => Self::TraverseResultTwice,
-            "find" | "findAll" => Self::Regex,
+            "find" | "findAll" => Self::Find,
             "ip" if overload == "cidr_ip" => Self::Fixed(1),
-            "ip" | "cidr" | "isIP" | "isCIDR" => Self::Traverse(0),
-            "quantity" | "isQuantity" | "semver" | "isSemver" => Self::Traverse(0),
+            "ip" | "cidr" | "isIP" | "isCIDR" => Self::Parse(0),
+            "quantity" | "isQuantity" | "semver" | "isSemver" => Self::Parse(0),
             "containsIP" => Self::ContainsIp(overload == "cidr_contains_ip_string"),
             "containsCIDR" => Self::ContainsCidr(overload == "cidr_contains_cidr_string"),
             "validate" => Self::Format,
@@ -137,10 +141,12 @@ impl CallCost {
         }
     }
 
-    /// What a call that failed costs less than [`Self::charge`] says: flattening to a negative depth counts backwards.
+    /// What a call that failed costs less than nothing: flattening to a negative depth counts backwards.
     pub fn rebate(self, args: &[Value<'_>]) -> u64 {
         match (self, args) {
-            (Self::Flattened, [list, Value::Int(depth @ ..0)]) => size(list).saturating_mul(depth.unsigned_abs()),
+            (Self::Flattened, [list, Value::Int(depth @ ..0)]) => {
+                size(list).saturating_mul(depth.unsigned_abs()).saturating_sub(1 + LIST)
+            }
             _ => 0,
         }
     }
@@ -148,10 +154,16 @@ impl CallCost {
     /// The cost of one call. A missing argument is one that failed.
     pub fn charge(self, args: &[Value<'_>], result: Option<&Value<'_>>) -> u64 {
         let arg = |at: u8| args.get(usize::from(at)).map_or(1, size);
+        // The libraries' own measure does not look into optionals.
+        let own = |at: u8| match args.get(usize::from(at)) {
+            None | Some(Value::Optional(_)) => 1,
+            Some(value) => size(value),
+        };
         match self {
             Self::Fixed(cost) => cost,
             Self::Traverse(at) => traverse(arg(at)),
-            Self::TraverseTwice(at) => scaled(arg(at), 0.2),
+            Self::Parse(at) => traverse(own(at)),
+            Self::TraverseTwice(at) => scaled(own(at), 0.2),
             Self::TraverseResultTwice => scaled(result.map_or(1, size), 0.2),
             Self::Deep(at) => args.get(usize::from(at)).map_or(1, deep),
             Self::Elements(at) => arg(at),
@@ -160,26 +172,27 @@ impl CallCost {
             Self::Both => traverse(arg(0) + arg(1)),
             Self::Product => traverse(arg(0)) * traverse(arg(1)),
             Self::Regex => regex(arg(0), arg(1)),
+            Self::Find => regex(own(0), own(1)),
             Self::Format => match args.first() {
-                Some(Value::Opaque(format)) => regex(arg(1), format.regex_size()),
+                Some(Value::Opaque(format)) => regex(own(1), format.regex_size()),
                 _ => 1,
             },
-            Self::ContainsIp(parse) => traverse(2 * arg(0)) + if parse { traverse(arg(1)) } else { 0 },
+            Self::ContainsIp(parse) => traverse(2 * own(0)) + if parse { traverse(own(1)) } else { 0 },
             Self::ContainsCidr(parse) => {
-                traverse(2 * arg(0)) + traverse(arg(0)) + 1 + if parse { traverse(arg(1)) } else { 0 }
+                traverse(2 * own(0)) + traverse(own(0)) + 1 + if parse { traverse(own(1)) } else { 0 }
             }
-            Self::Pairs(times) => arg(0).saturating_mul(arg(1)).saturating_mul(times).saturating_add(1),
+            Self::Pairs(times) => own(0).saturating_mul(own(1)).saturating_mul(times).saturating_add(1),
             Self::Built => result.map_or(1, size).saturating_add(1 + LIST),
             Self::Flattened => {
                 let depth = match args.get(1) {
                     Some(Value::Int(depth)) => *depth as f64,
                     _ => 1.0,
                 };
-                (arg(0) as f64 * depth + (1 + LIST) as f64) as u64
+                (own(0) as f64 * depth + (1 + LIST) as f64) as u64
             }
             Self::SelfCompare(at) => self_compare(args.get(usize::from(at))),
             Self::Selector => {
-                let length = arg(1);
+                let length = own(1);
                 LIST + traverse(length) + scaled(scaled(length, 0.5), (LIST + STRUCT) as f64)
             }
         }

@@ -3,8 +3,9 @@
 //! Upstream: `cel-go/interpreter/interpretable.go` (traits of operands), `common/decls/decls.go` (guards of overloads),
 //! `common/types/types.go` (`IsAssignableRuntimeType`).
 
-use super::function::Error;
+use super::function::{Error, Function, Overload};
 use super::opaque::Opaque;
+use super::signature::Signature;
 use super::types::Type;
 use super::value::{List, Value};
 
@@ -12,16 +13,23 @@ const UNNAMED: &str = "no such overload";
 
 /// Names the function in the error of a call that no overload takes, as upstream does.
 #[cold]
-pub(super) fn named(error: Error, function: &str, args: &[Value<'_>]) -> Error {
+pub(super) fn named(error: Error, function: &Function, args: &[Value<'_>]) -> Error {
     match &error {
         Error::Evaluation(text) if **text == *UNNAMED => {}
         _ => return error,
     }
-    match (traits_of(function), args.first()) {
-        (None, _) => no_overload(function, args),
+    let name = function.name;
+    match (traits_of(name), args.first()) {
+        // The overload takes the values, and then makes nothing of them.
+        (None, _) if function.overloads.iter().any(|overload| takes(overload, args)) => error,
+        (None, _) => no_overload(name, args),
         (Some(has_trait), Some(first)) if has_trait(first) || is_receiver(first) => error,
-        (Some(_), _) => Error::new(format!("{UNNAMED}: {function}")),
+        (Some(_), _) => Error::new(format!("{UNNAMED}: {name}")),
     }
+}
+
+fn takes(overload: &Overload, args: &[Value<'_>]) -> bool {
+    Signature::parse(overload.signature).is_some_and(|signature| fits(&signature.args, args))
 }
 
 /// The error of values that don't fit the overload that the checker has chosen.

@@ -8,7 +8,7 @@ use super::cost;
 use super::dispatch::{fits, named, no_overload, text_within};
 use super::env::Global;
 use super::function::{Error, Limit};
-use super::lookup::{check_field, element_of, field_of};
+use super::lookup::{check_field, element_of, field_of, member_of};
 use super::native::{converted, looked_into};
 use super::node::{Attribute, Base, Bind, Call, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
 use super::opaque::Opaque;
@@ -231,7 +231,7 @@ impl<'a> Machine<'a, '_> {
         let result = if call.guard.is_empty() || fits(&call.guard, args) {
             (call.eval)(self.arena, args)
         } else {
-            Err(no_overload(call.name, args))
+            Err(no_overload(call.function.name, args))
         };
         if self.arena.allocated_bytes() > MEMORY_LIMIT {
             return Err(Error::Cancelled(Limit::Memory));
@@ -242,7 +242,7 @@ impl<'a> Machine<'a, '_> {
                 sound(value)
             }
             Err(error) if call.prepared => self.fail(call, args, LAST, error),
-            Err(error) => self.fail(call, args, LAST, named(error, call.name, args)),
+            Err(error) => self.fail(call, args, LAST, named(error, call.function, args)),
         }
     }
 
@@ -402,9 +402,10 @@ impl<'a> Machine<'a, '_> {
     /// The value at the qualifier; `None` where `presence` says that absence is no error.
     fn qualify(&mut self, of: Value<'a>, by: &'a Qualifier, presence: bool) -> Result<Option<Value<'a>>, Error> {
         match &by.key {
-            Key::Field(field) => field_of(self.arena, of, field, presence),
-            Key::Constant(constant) => element_of(self.arena, of, &constant.value(self.arena)?, presence),
-            Key::Node(node) => element_of(self.arena, of, &self.operand(node)?, presence),
+            Key::Field(field) => field_of(of, field, presence),
+            Key::Member(field) => member_of(self.arena, of, field, presence),
+            Key::Constant(constant) => element_of(of, &constant.value(self.arena)?, presence),
+            Key::Node(node) => element_of(of, &self.operand(node)?, presence),
         }
     }
 

@@ -12,16 +12,12 @@ use crate::json::Arena;
 type Found<'a> = Result<Option<Value<'a>>, Error>;
 
 /// The field of a map or struct; with `presence`, absence is no error.
-pub(super) fn field_of<'a>(arena: &'a Arena, of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
+pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
     let found = match of {
         Value::Map(Map::Json(object)) => object.get(field).map(Value::from),
         Value::Map(map) => map.get(&Value::String(field)),
-        Value::Struct(message) if message.type_name.starts_with("Object") => {
-            let Some(Value::Map(fields)) = native::fields(arena, message.fields) else {
-                return Err(Error::new(format!("cannot get field \"{field}\"")));
-            };
-            fields.get(&Value::String(field))
-        }
+        // Upstream finds the fields of an `Object{…}` by its type only.
+        Value::Struct(message) if message.type_name != "JSONPatch" => None,
         Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
         Value::List(_) => return Err(unsupported_index(&Value::String(field))),
         _ => None,
@@ -32,8 +28,25 @@ pub(super) fn field_of<'a>(arena: &'a Arena, of: Value<'a>, field: &str, presenc
     }
 }
 
+/// The field of an `Object{…}`, or of the map that it has become; one that is not set is null.
+pub(super) fn member_of<'a>(arena: &'a Arena, of: Value<'a>, field: &str, presence: bool) -> Found<'a> {
+    let fields = match of {
+        Value::Struct(message) if message.type_name != "JSONPatch" => native::fields(arena, message.fields),
+        map @ Value::Map(_) => Some(map),
+        _ => None,
+    };
+    match fields {
+        Some(Value::Map(fields)) => match fields.get(&Value::String(field)) {
+            None if !presence => Ok(Some(Value::Null)),
+            found => Ok(found),
+        },
+        _ if presence => Ok(None),
+        _ => Err(Error::new(format!("cannot get field \"{field}\""))),
+    }
+}
+
 /// The element of a list or the value at a map's key; with `presence`, absence is no error.
-pub(super) fn element_of<'a>(arena: &'a Arena, of: Value<'a>, key: &Value<'a>, presence: bool) -> Found<'a> {
+pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> Found<'a> {
     if !is_qualifier(key) {
         return Err(Error::new(format!("invalid qualifier type: {}", go_type(key))));
     }
@@ -50,7 +63,7 @@ pub(super) fn element_of<'a>(arena: &'a Arena, of: Value<'a>, key: &Value<'a>, p
                 found => Ok(found),
             }
         }
-        (of, Value::String(field)) => field_of(arena, of, field, presence),
+        (of, Value::String(field)) => field_of(of, field, presence),
         (_, key) if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
         _ => Ok(None),
     }

@@ -6,7 +6,7 @@
 //! become errors that whoever reads the value meets.
 
 use super::opaque::Opaque;
-use super::value::{Entries, List, Map, Value};
+use super::value::{Entries, List, Map, Struct, Value};
 use crate::json::Arena;
 
 /// An optional after a look at what it holds; any other value as it is.
@@ -43,6 +43,17 @@ fn failed<'a>(arena: &'a Arena, message: &str) -> Value<'a> {
 /// Whether [`converted`] changes anything.
 fn changes(value: &Value<'_>) -> bool {
     matches!(value, Value::Type(_) | Value::Optional(_) | Value::Opaque(_) | Value::Struct(_))
+}
+
+impl<'a> Struct<'a> {
+    /// The fields of an `Object{…}` as upstream's Go values: what is nested in it becomes maps. `None` for other
+    /// types, and where that can't be.
+    pub fn as_plain(&self, arena: &'a Arena) -> Option<Vec<(&'a str, Value<'a>)>> {
+        if self.type_name == "JSONPatch" {
+            return None;
+        }
+        self.fields.iter().map(|(name, value)| Some((*name, field(arena, *value)?))).collect()
+    }
 }
 
 /// The fields of an `Object{…}` as a map of Go values; `None` if one can't be converted, as a map whose keys are no

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::cost::CallCost;
 use super::env::Global;
-use super::function::{Error, Eval};
+use super::function::{Error, Eval, Function};
 use super::types::Type;
 use super::value::{Entries, List, Map, Timestamp, Value};
 use crate::json::Arena;
@@ -71,6 +71,8 @@ pub(super) struct Qualifier {
 #[derive(Debug)]
 pub(super) enum Key {
     Field(Box<str>),
+    /// A field of what the checker knows to be an `Object{…}`.
+    Member(Box<str>),
     Constant(Constant),
     Node(Node),
 }
@@ -86,8 +88,8 @@ pub(super) struct Matches {
 
 #[derive(Debug)]
 pub(super) struct Call {
-    /// The function's name.
-    pub name: &'static str,
+    pub function: &'static Function,
+    /// The implementation: the function's, or one for what is known of the call.
     pub eval: Eval,
     /// The parameters of the overload that the checker has chosen among several; empty where it need not be asked.
     pub guard: Box<[Type]>,

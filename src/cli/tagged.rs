@@ -108,8 +108,10 @@ pub fn write<'a>(arena: &'a Arena, value: &Value<'a>) -> json::Value<'a> {
             tagged(arena, "map", pairs)
         }
         Value::Struct(message) => {
-            let mut fields: Vec<_> =
-                message.fields.iter().map(|(name, value)| array(arena, &[string(name), write(arena, value)])).collect();
+            // An object is shown as the patch made of it has it: what is nested is maps.
+            let plain = message.as_plain(arena);
+            let field = |(name, value): &(&'a str, Value<'a>)| array(arena, &[string(name), write(arena, value)]);
+            let mut fields: Vec<_> = plain.as_deref().unwrap_or(message.fields).iter().map(field).collect();
             fields.sort_by_cached_key(|field| json::to_json(*field));
             object(arena, &[("t", string("object")), ("type", string(message.type_name)), ("v", array(arena, &fields))])
         }

@@ -86,7 +86,7 @@ struct Generator<'g> {
 
 impl Generator<'_> {
     fn expression(&mut self, of: &Type, hint: Option<&str>, depth: usize) -> Tree {
-        if self.mistakes > 0 && self.random.chance(12) {
+        if self.mistakes > 0 && hint != Some("few") && self.random.chance(12) {
             self.mistakes -= 1;
             if self.random.chance(15) {
                 let unknown =
@@ -97,6 +97,9 @@ impl Generator<'_> {
             return self.expression(&wrong, None, depth);
         }
         self.budget -= 1;
+        if hint == Some("few") {
+            return Tree::leaf(of.clone(), literals::few(&mut self.random));
+        }
         if depth == 0 || self.budget < 0 || self.random.chance(8) || (hint.is_some() && self.random.chance(75)) {
             return self.leaf(of, hint, 2);
         }
@@ -183,7 +186,8 @@ impl Generator<'_> {
     }
 
     fn any_type(&mut self, depth: usize) -> Type {
-        const SCALARS: [&str; 22] = [
+        const SCALARS: [&str; 23] = [
+            "decision",
             "bool",
             "int",
             "int",
@@ -326,6 +330,11 @@ impl Generator<'_> {
                 let name = literals::text(&mut self.random, Some("format-name"));
                 Tree::leaf(of.clone(), format!("format.{}()", if name.is_empty() { "uri" } else { name }))
             }
+            "authorizer" => Tree::leaf(of.clone(), "authorizer"),
+            "groupCheck" => Tree::leaf(of.clone(), "authorizer.group('apps')"),
+            "pathCheck" => Tree::leaf(of.clone(), "authorizer.path('/healthz')"),
+            "resourceCheck" => Tree::leaf(of.clone(), "authorizer.requestResource"),
+            "decision" => Tree::leaf(of.clone(), "authorizer.requestResource.check('get')"),
             "patch" => Tree::leaf(of.clone(), "JSONPatch{op: 'add', path: '/a', value: 1}"),
             "object" => Tree::leaf(of.clone(), "Object{spec: Object.spec{replicas: 1}}"),
             _ => {

@@ -49,6 +49,7 @@ pub fn inputs(random: &mut Random, bindings: bool) -> Inputs {
     if bindings {
         inputs.bindings(random);
     }
+    inputs.authorizer(random);
     inputs
 }
 
@@ -154,6 +155,20 @@ impl Inputs {
         ] {
             self.name(path, of);
         }
+    }
+
+    fn authorizer(&mut self, random: &mut Random) {
+        let rules = json!([
+            {"verb": "get", "decision": "allow", "reason": "may get"},
+            {"resource": "pods", "name": "a", "decision": "deny"},
+            {"group": "apps", "namespace": "shop", "decision": "allow"},
+            {"path": "/healthz", "decision": "allow"},
+            {"user": "system:serviceaccount:shop:web", "decision": "deny", "reason": "not you"},
+            {"verb": "use", "error": "no answer", "decision": *random.of(&["", "allow"])}
+        ]);
+        self.members.insert("authorizer".to_owned(), rules);
+        self.name("authorizer", "authorizer");
+        self.name("authorizer.requestResource", "resourceCheck");
     }
 
     /// The declared types are always the same: other programs keep an environment for each set of them.

@@ -481,6 +481,13 @@ const NUMBERS: [&str; 28] = [
 const BOOLS: [&str; 14] =
     ["true", "false", "True", "FALSE", "t", "F", "1", "0", "yes", "", "tRUE", "TRUE", " true", "2"];
 const OPERATIONS: [&str; 5] = ["add", "remove", "replace", "test", "copy"];
+const LABELS: [&str; 6] = ["a", "web", "shop", "scale", "", "Not A Label"];
+const GROUPS: [&str; 4] = ["apps", "", "x.y", "a"];
+const RESOURCES: [&str; 4] = ["pods", "deployments", "*", ""];
+const VERBS: [&str; 5] = ["get", "use", "create", "", "list"];
+const PATHS: [&str; 5] = ["/healthz", "/", "/metrics/x", "", "relative"];
+const SELECTORS: [&str; 9] =
+    ["a=b", "metadata.name=x", "a in (b, c)", "", "a!=b,c", "!a", "a in", "metadata.name=x,spec.nodeName!=y", "=="];
 const POINTERS: [&str; 5] = ["/spec/replicas", "/metadata/labels/a~1b", "", "x", "/spec/items/-"];
 
 /// The texts of a sort that a hint of the grammar names; `None` for a hint on another type.
@@ -502,6 +509,12 @@ fn texts(hint: &str) -> Option<&'static [&'static str]> {
         "number" => &NUMBERS,
         "bool" => &BOOLS,
         "operation" => &OPERATIONS,
+        "label" => &LABELS,
+        "group" => &GROUPS,
+        "resource" => &RESOURCES,
+        "verb" => &VERBS,
+        "path" => &PATHS,
+        "selector" => &SELECTORS,
         "pointer" => &POINTERS,
         _ => return None,
     })
@@ -515,6 +528,11 @@ pub fn text(random: &mut Random, hint: Option<&str>) -> &'static str {
         Some(texts) => *random.of(texts),
         None => *random.of(&TEXTS),
     }
+}
+
+/// A small number: upstream makes a list of any length before it looks at the cost.
+pub fn few(random: &mut Random) -> &'static str {
+    *random.of(&["0", "1", "2", "3", "-1", "5"])
 }
 
 /// A field's name.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::compare::Difference;
-use super::explained::{RULES, Seen, explanation};
+use super::explained::{RULES, Seen, explanation, uses_ordered_overloads};
 use super::generate::Case;
 use super::session::{Answers, Session};
 
@@ -39,7 +39,8 @@ impl Report {
         let Some(how) = answers.difference() else { return };
         let mut references = session.again(case, 10);
         references.push(answers.reference.clone());
-        let seen = Seen { references: &references };
+        let restarted = if uses_ordered_overloads(case) { session.restarted(case, 6) } else { Vec::new() };
+        let seen = Seen { references: &references, restarted: &restarted, ours: &answers.ours };
         if let Some(rule) = explanation(case, how, &seen) {
             *self.explained.entry(rule.name).or_default() += 1;
             return;

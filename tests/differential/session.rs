@@ -1,5 +1,7 @@
 //! Both evaluators, and questions to them.
 
+use std::path::PathBuf;
+
 use portcullis::cli::eval::Environment;
 use portcullis::json::{Arena, to_json};
 use serde_json::Value;
@@ -28,6 +30,7 @@ impl Answers {
 
 /// Two processes of the reference, as it declares the types of mutations for all questions or for none.
 pub struct Session {
+    binary: PathBuf,
     plain: Oracle,
     patch: Oracle,
 }
@@ -41,6 +44,7 @@ impl Session {
         Self {
             plain: Oracle::start(&binary, &flags),
             patch: Oracle::start(&binary, &["--mutation", flags[0], flags[1]]),
+            binary,
         }
     }
 
@@ -66,6 +70,17 @@ impl Session {
         let lines = vec![case.line(); times];
         let oracle = if case.patch { &mut self.patch } else { &mut self.plain };
         oracle.answers(&lines, || ()).0
+    }
+
+    /// The answers of as many fresh processes of the reference.
+    pub fn restarted(&self, case: &Case, processes: usize) -> Vec<Value> {
+        let version = format!("1.{MINOR}");
+        let mut flags = vec!["--kubernetes-version", version.as_str()];
+        if case.patch {
+            flags.push("--mutation");
+        }
+        let line = [case.line()];
+        (0..processes).flat_map(|_| Oracle::start(&self.binary, &flags).answers(&line, || ()).0).collect()
     }
 
     /// The smallest case found that differs in the same way.

@@ -128,6 +128,8 @@ fn subtract<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::Uint(a), Value::Uint(b)] => uint(a.checked_sub(*b)),
         [Value::Double(a), Value::Double(b)] => Ok(Value::Double(a - b)),
         [Value::Duration(a), Value::Duration(b)] => duration(a.checked_sub(*b)),
+        // Upstream negates the duration first.
+        [Value::Timestamp(_), Value::Duration(i64::MIN)] => Err(Error::new(INTEGER_OVERFLOW)),
         [Value::Timestamp(t), Value::Duration(d)] => timestamp(time::shifted(*t, -i128::from(*d))),
         [Value::Timestamp(a), Value::Timestamp(b)] => {
             let difference = i64::try_from(time::nanoseconds(*a) - time::nanoseconds(*b));

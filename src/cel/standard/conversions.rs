@@ -212,6 +212,8 @@ fn to_uint<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
 
 fn type_of<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
+        // To upstream the type of an `Object{…}` or a `JSONPatch{…}` is a type of types.
+        [Value::Struct(_)] => Ok(Value::Type("type")),
         [value] => Ok(Value::Type(value.type_name())),
         _ => Err(Error::no_such_overload()),
     }

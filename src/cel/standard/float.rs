@@ -1,7 +1,10 @@
 //! Numbers as Go's `strconv.ParseFloat` reads them: decimal, or hexadecimal with a binary exponent.
 
+use std::borrow::Cow;
+
 /// The nearest double; `None` for what is no number or beyond the largest.
 pub(super) fn parse(text: &str) -> Option<f64> {
+    let text = &*without_underscores(text)?;
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
         let number = hexadecimal(digits)?;
@@ -13,12 +16,32 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     (!signed_nan && !overflow).then_some(number)
 }
 
-/// What follows `0x`: digits with or without a point, single underscores before digits, an exponent.
+/// The text without the underscores that separate digits, a base prefix counting as one; `None` if one doesn't.
+fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let hexadecimal = unsigned.starts_with("0x") || unsigned.starts_with("0X");
+    let is_digit = |c: char| c.is_digit(if hexadecimal { 16 } else { 10 });
+    let mut previous = ' ';
+    let mut following = text.chars().skip(1);
+    for c in text.chars() {
+        let next = following.next().unwrap_or(' ');
+        let after_digit = is_digit(previous) || hexadecimal && matches!(previous, 'x' | 'X');
+        if c == '_' && !(after_digit && is_digit(next)) {
+            return None;
+        }
+        previous = c;
+    }
+    Some(Cow::Owned(text.replace('_', "")))
+}
+
+/// What follows `0x`: digits with or without a point, an exponent.
 fn hexadecimal(text: &str) -> Option<f64> {
     let (digits, exponent) = text.split_once(['p', 'P'])?;
     let mut exponent = i64::from(exponent.parse::<i32>().ok()?);
     let (mut mantissa, mut lost, mut seen, mut point) = (0u64, false, false, false);
-    let mut previous = '0';
     for c in digits.chars() {
         match c.to_digit(16) {
             Some(digit) => {
@@ -31,13 +54,11 @@ fn hexadecimal(text: &str) -> Option<f64> {
                     exponent += if point { 0 } else { 4 };
                 }
             }
-            None if c == '.' && !point && previous != '_' => point = true,
-            None if c == '_' && previous.is_ascii_hexdigit() => {}
+            None if c == '.' && !point => point = true,
             None => return None,
         }
-        previous = c;
     }
-    if seen && previous != '_' { scaled(mantissa, lost, exponent) } else { None }
+    if seen { scaled(mantissa, lost, exponent) } else { None }
 }
 
 /// `mantissa` times two to the power of `exponent`, rounded to even; `lost` is whether there is a little more.
@@ -86,7 +107,11 @@ mod tests {
             ("0x1", None),
             ("0xp1", None),
             ("0x1__0p0", None),
-            ("1_000", None),
+            ("1_000.5", Some(1000.5)),
+            ("1_", None),
+            ("_1", None),
+            ("1__0", None),
+            ("1_.5", None),
             ("+nan", None),
             ("1e400", None),
             ("-Infinity", Some(f64::NEG_INFINITY)),

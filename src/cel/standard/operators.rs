@@ -191,9 +191,9 @@ fn greater_equal<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     ordered(args, Ordering::is_ge)
 }
 
-fn index<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
+fn index<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
-        [of, key] => crate::cel::lookup::element_of(arena, *of, key, false)?.ok_or_else(Error::no_such_overload),
+        [of, key] => crate::cel::lookup::element_of(*of, key, false)?.ok_or_else(Error::no_such_overload),
         _ => Err(Error::no_such_overload()),
     }
 }
