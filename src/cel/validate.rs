@@ -80,6 +80,12 @@ fn mismatches<'x>(checked: &Checked, elements: impl Iterator<Item = (&'x Expr, b
     for (expr, optional) in elements {
         let of = match checked.type_of(expr) {
             Type::Optional(of) if optional => (**of).clone(),
+            // Upstream's validator panics here.
+            other if optional => {
+                let message = format!("expected type 'optional_type(dyn)' but found '{other}'");
+                faults.push(Fault { message, offset: expr.offset });
+                continue;
+            }
             other => other.clone(),
         };
         match &first {

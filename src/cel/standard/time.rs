@@ -264,11 +264,7 @@ fn calendar<'a>(args: &[Value<'a>], field: fn(&Civil, u32) -> i64) -> Outcome<'a
 /// `+02:00`, or a name of the time zone database.
 fn time_zone(name: &str) -> Result<TimeZone, Error> {
     let Some((hours, minutes)) = name.split_once(':') else {
-<<<<<<< HEAD
         // The API server's local time is UTC.
-=======
-        // Where the API server runs, the local zone is UTC.
->>>>>>> b002e5b (CEL compared with cel-go on generated expressions, and what that found: costs of failures, dispatch by trait, optionals and objects taken apart, hexadecimal numbers)
         if matches!(name, "" | "UTC" | "Local") {
             return Ok(TimeZone::UTC);
         }
