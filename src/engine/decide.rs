@@ -13,6 +13,7 @@ use super::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verd
 use super::evaluate::Invocation;
 use super::expand::Origin;
 use super::field;
+use super::mutate::{MutationError, MutationErrorKind};
 use super::request::Request;
 use super::validate::{DEFAULT_REASON, Judgement, PolicyDecision};
 
@@ -137,18 +138,23 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records an error of a mutating policy.
-    pub fn mutation_error(
-        &mut self,
-        policy: &'a Policy,
-        binding: &'a str,
-        message: String,
-        index: Option<usize>,
-        pod: Option<&JudgedPod<'a>>,
-    ) {
+    pub fn mutation_error(&mut self, error: &MutationError<'a>, pod: Option<&JudgedPod<'a>>) {
+        let MutationError { policy, binding, index, ref message, kind } = *error;
         let text = format!("policy '{}' with binding '{binding}' denied request: {message}", policy.name);
-        // Upstream sets the reason only; the code stays that of Forbidden.
-        let denied = Denied { message: text, reason: DEFAULT_REASON, code: 403 };
-        self.fail(policy, binding, message, index, denied, pod);
+        // Upstream sets the reason only, and not even that where the binding could not be evaluated at all; the code
+        // stays that of Forbidden.
+        let denied = match kind {
+            MutationErrorKind::Configuration => Denied { message: text, reason: "Forbidden", code: 403 },
+            MutationErrorKind::Evaluation => Denied { message: text, reason: DEFAULT_REASON, code: 403 },
+            MutationErrorKind::Internal => {
+                Denied { message: format!("Internal error occurred: {message}"), reason: "InternalError", code: 500 }
+            }
+        };
+        if kind != MutationErrorKind::Internal && policy.failure_policy == FailurePolicy::Ignore {
+            self.ignored(policy, binding, message.clone(), index);
+        } else {
+            self.fail(policy, binding, message.clone(), index, denied, pod);
+        }
     }
 
     /// Records that a violation of the declared pod is repaired before the pod is created.
@@ -276,7 +282,11 @@ impl<'a> Recorder<'a> {
     ) {
         let text = denied_message(policy, binding, &message);
         let denied = Denied { message: text, reason: DEFAULT_REASON, code: reason_to_code(DEFAULT_REASON) };
-        self.fail(policy, binding, message, index, denied, pod);
+        if policy.failure_policy == FailurePolicy::Ignore {
+            self.ignored(policy, binding, message, index);
+        } else {
+            self.fail(policy, binding, message, index, denied, pod);
+        }
     }
 
     fn fail(
@@ -288,10 +298,6 @@ impl<'a> Recorder<'a> {
         denied: Denied<'a>,
         pod: Option<&JudgedPod<'a>>,
     ) {
-        if policy.failure_policy == FailurePolicy::Ignore {
-            self.ignored(policy, binding, message, index);
-            return;
-        }
         let verdict = if self.is_exempt(policy, pod) { Verdict::Exempt } else { Verdict::Deny };
         let effective = cap(verdict, self.mode);
         match effective {

@@ -8,6 +8,7 @@ mod context;
 mod convert;
 mod decide;
 mod decision;
+mod decode;
 mod defaulting;
 mod equivalent;
 mod evaluate;

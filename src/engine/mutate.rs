@@ -10,10 +10,12 @@ use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, Reinvocat
 use super::apply;
 use super::convert;
 use super::decide::ConfigurationError;
+use super::decode;
 use super::defaulting;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};
+use super::request::Operation as RequestOperation;
 use super::subject::Subject;
 
 /// What mutating policies did to a subject.
@@ -51,6 +53,19 @@ pub struct MutationError<'a> {
     pub index: Option<usize>,
     /// What is wrong.
     pub message: String,
+    /// What kind of error it is.
+    pub kind: MutationErrorKind,
+}
+
+/// How an error of a mutating policy is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MutationErrorKind {
+    /// The binding could not be evaluated at all.
+    Configuration,
+    /// A condition or a mutation failed.
+    Evaluation,
+    /// The patched object can't be decoded: the request fails, whatever the failure policy is.
+    Internal,
 }
 
 /// One entry of a plan: what to run, or why it can't be.
@@ -61,6 +76,10 @@ pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Plann
     let written = subject.request.object;
     let mutations = Mutations { subject, written, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
     let mut run = Run { mutations, invoked: Vec::new() };
+    // Upstream's plugin handles no deletions, whatever the rules say: not even conditions are evaluated.
+    if run.mutations.subject.request.operation == RequestOperation::Delete {
+        return run.mutations;
+    }
     let first = plan(&run.mutations.subject);
     if first.is_empty() {
         return run.mutations;
@@ -88,10 +107,16 @@ impl<'a> Run<'a> {
     /// Runs the planned policies; on the second pass only those to `reinvoke`.
     fn pass(&mut self, plan: Vec<Planned<'a>>, reinvoke: Option<&[Key<'a>]>) {
         for planned in plan {
+            if self.has_failed() {
+                return;
+            }
             match planned {
                 Err(error) if reinvoke.is_none() => {
                     let message = format!("failed to configure binding: {}", error.message);
-                    self.error(error.policy, error.binding, None, message);
+                    let (policy, binding) = (error.policy, error.binding);
+                    let error =
+                        MutationError { policy, binding, index: None, message, kind: MutationErrorKind::Configuration };
+                    self.mutations.errors.push(error);
                 }
                 Err(_) => {}
                 Ok(invocation) if reinvoke.is_none_or(|keys| keys.contains(&key(&invocation))) => {
@@ -139,8 +164,12 @@ impl<'a> Run<'a> {
                 }
                 Ok(None) => {}
                 // Upstream goes on with the policy's next mutation.
-                Err(Failure::Expression(error) | Failure::Stopped(error)) => {
-                    self.error(policy, binding, Some(index), error);
+                Err(Fault::Evaluation(error)) => self.error(policy, binding, Some(index), error),
+                // And here it answers at once, with nothing but this.
+                Err(Fault::Internal(message)) => {
+                    let kind = MutationErrorKind::Internal;
+                    self.mutations.errors = vec![MutationError { policy, binding, index: Some(index), message, kind }];
+                    return;
                 }
             }
         }
@@ -171,11 +200,17 @@ impl<'a> Run<'a> {
     }
 
     fn error(&mut self, policy: &'a Policy, binding: &'a str, index: Option<usize>, message: String) {
-        self.mutations.errors.push(MutationError { policy, binding, index, message });
+        let error = MutationError { policy, binding, index, message, kind: MutationErrorKind::Evaluation };
+        self.mutations.errors.push(error);
     }
 
     fn is_rejected(&self) -> bool {
         self.mutations.errors.iter().any(|error| error.policy.failure_policy == FailurePolicy::Fail)
+            || self.has_failed()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.mutations.errors.iter().any(|error| error.kind == MutationErrorKind::Internal)
     }
 }
 
@@ -184,14 +219,30 @@ fn key<'a>(invocation: &Invocation<'a>) -> Key<'a> {
     (&invocation.policy.name, &invocation.binding.name, part("namespace"), part("name"))
 }
 
+/// Why a mutation gave no object.
+enum Fault {
+    /// An error that the failure policy applies to.
+    Evaluation(String),
+    /// An object that can't be decoded.
+    Internal(String),
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Expression(error) | Failure::Stopped(error) => Fault::Evaluation(error),
+        }
+    }
+}
+
 /// The object after one mutation, or `None` if it stays as it is.
 fn apply_one<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
     mutation: &'a Mutation,
-) -> Result<Option<Value<'a>>, Failure> {
+) -> Result<Option<Value<'a>>, Fault> {
     if let Err(error) = &mutation.program {
-        return Err(Failure::Expression(error.clone()));
+        return Err(Fault::Evaluation(error.clone()));
     }
     let inputs = subject.inputs(&invocation.matched, invocation.params);
     let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
@@ -208,7 +259,13 @@ fn apply_one<'a>(
         }
     };
     let object = subject.request.object;
-    patched.map(|patched| patched.filter(|patched| *patched != object)).map_err(Failure::Expression)
+    let Some(patched) = patched.map_err(Fault::Evaluation)?.filter(|patched| *patched != object) else {
+        return Ok(None);
+    };
+    if mutation.patch_type == PatchType::JsonPatch {
+        decode::check(subject.request.kind, object, patched, subject.context().phase).map_err(Fault::Internal)?;
+    }
+    Ok(Some(patched))
 }
 
 fn json_patch<'a>(subject: &Subject<'a>, operations: &[Cel<'a>]) -> Result<Option<Value<'a>>, String> {

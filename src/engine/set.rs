@@ -263,7 +263,7 @@ fn record_mutations<'a>(recorder: &mut Recorder<'a>, mutations: &Mutations<'a>, 
         recorder.pass(invocation);
     }
     for error in &mutations.errors {
-        recorder.mutation_error(error.policy, error.binding, error.message.clone(), error.index, pod);
+        recorder.mutation_error(error, pod);
     }
 }
 

@@ -89,16 +89,19 @@ impl Cluster {
             .header("content-type", content_type)
             .body(Body::from(bytes))
             .unwrap();
-        self.exchange(request).await
+        self.exchange(request).await.expect("the API server answers")
     }
 
     /// Sends a request as it is.
-    pub async fn exchange(&self, request: hyper::Request<Body>) -> Answer {
-        let (head, body) = self.client.send(request).await.expect("the API server answers").into_parts();
+    ///
+    /// # Errors
+    /// The connection ends without an answer: the API server panicked.
+    pub async fn exchange(&self, request: hyper::Request<Body>) -> Result<Answer, kube::Error> {
+        let (head, body) = self.client.send(request).await?.into_parts();
         let bytes = body.collect().await.expect("a whole answer").to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status: head.status, headers: head.headers, body }
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
     /// Asks again and again until `done` says so.

@@ -61,7 +61,8 @@ fn shown(value: Value<'_>) -> String {
 /// A value as Go's `%v` shows it, for messages.
 pub(super) fn go(value: Value<'_>) -> String {
     match value {
-        Value::Null => "<nil>".to_owned(),
+        // A null that CEL gave is a number of protobuf's, with a name.
+        Value::Null => "NULL_VALUE".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float(value) if value.fract() == 0.0 && value.abs() < 1e21 => format!("{value:.0}"),

@@ -1,8 +1,7 @@
 //! The structured merge itself: upstream's `typed.Merge`, which keeps what only one side has and prefers the patch.
 //!
 //! What only the object has is taken over as it is, whole subtrees at a time, without being judged: the API server has
-//! accepted it. Upstream's details that policies can observe: null in the patch leaves a filled granular map, set or
-//! list-map alone and clears everything else; an empty list or map in the patch changes only an empty one.
+//! accepted it. Upstream's detail that policies can observe: an empty list or map in the patch changes only an empty one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

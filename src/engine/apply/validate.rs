@@ -55,7 +55,6 @@ impl Validation {
 
     fn map(&mut self, map: &Map, value: Value<'_>) {
         let object = match value {
-            Value::Null => return,
             Value::Object(object) => object,
             other => return self.fault(&format!("expected map, got &{{{}}}", go(other))),
         };
@@ -71,7 +70,6 @@ impl Validation {
 
     fn list(&mut self, list: &List, value: Value<'_>) {
         let elements = match value {
-            Value::Null => return,
             Value::Array(elements) => elements,
             other => return self.fault(&format!("expected list, got &{{{}}}", go(other))),
         };
@@ -93,11 +91,10 @@ impl Validation {
 
     fn scalar(&mut self, scalar: Scalar, value: Value<'_>) {
         let fits = match (scalar, value) {
-            (_, Value::Null)
-            | (Scalar::String, Value::String(_))
+            (Scalar::String, Value::String(_))
             | (Scalar::Numeric, Value::Int(_) | Value::Float(_))
             | (Scalar::Boolean, Value::Bool(_)) => true,
-            (Scalar::Untyped, value) => !matches!(value, Value::Array(_) | Value::Object(_)),
+            (Scalar::Untyped, value) => !matches!(value, Value::Null | Value::Array(_) | Value::Object(_)),
             _ => false,
         };
         if fits {
@@ -107,6 +104,7 @@ impl Validation {
             Scalar::Numeric => format!("expected numeric (int or float), got {}", go_type(value)),
             Scalar::String => match value {
                 Value::Array(_) | Value::Object(_) => format!("expected string, got {}", go_type(value)),
+                Value::Null => "expected string, got &value.valueUnstructured{Value:0}".to_owned(),
                 scalar => format!("expected string, got &value.valueUnstructured{{Value:{}}}", go(scalar)),
             },
             Scalar::Boolean => format!("expected boolean, got &{{{}}}", go(value)),
@@ -174,7 +172,7 @@ impl Atomics {
 
 fn go_type(value: Value<'_>) -> &'static str {
     match value {
-        Value::Null => "<nil>",
+        Value::Null => "structpb.NullValue",
         Value::Bool(_) => "bool",
         Value::Int(_) => "int64",
         Value::Float(_) => "float64",

@@ -49,8 +49,8 @@ const EVERYTHING: &str = "  matchConstraints: {resourceRules: [{apiGroups: ['*']
 fn mutating(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n\
-         \x20 matchConstraints: {{resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], \
-         resources: [pods]}}]}}\n{spec}\n---\napiVersion: admissionregistration.k8s.io/v1\n\
+         \x20 matchConstraints: {{resourceRules: [{{apiGroups: ['', example.com], apiVersions: [v1], operations: [CREATE, UPDATE], \
+         resources: [pods, widgets]}}]}}\n{spec}\n---\napiVersion: admissionregistration.k8s.io/v1\n\
          kind: MutatingAdmissionPolicyBinding\nmetadata: {{name: {name}}}\nspec: {{policyName: {name}}}\n---\n"
     )
 }

@@ -16,7 +16,7 @@ fn object_after(seen: &Seen) -> &str {
 #[test]
 fn patches_are_applied_and_the_policies_named() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "replace", path: "/spec/replicas", value: 5}]"#)));
-    let seen = review(&set, &Ask::default());
+    let seen = review(&set, &custom());
     assert_eq!(
         seen.mutated,
         Some((
@@ -42,7 +42,7 @@ fn values_of_every_type_can_be_patched_in() {
         ("object.metadata.labels", r#"{"app":"web"}"#),
     ] {
         let patch = format!(r#"[JSONPatch{{op: "add", path: "/x", value: {value}}}]"#);
-        let seen = review(&policies(&mutating("p", &json_patch(&patch))), &Ask::default());
+        let seen = review(&policies(&mutating("p", &json_patch(&patch))), &custom());
         assert!(object_after(&seen).ends_with(&format!(r#""x":{expected}}}"#)), "{value}: {seen:?}");
     }
 }
@@ -50,7 +50,7 @@ fn values_of_every_type_can_be_patched_in() {
 #[test]
 fn a_failed_test_leaves_the_object_alone() {
     let patch = r#"[JSONPatch{op: "test", path: "/spec/replicas", value: 4}, JSONPatch{op: "remove", path: "/spec"}]"#;
-    let seen = review(&policies(&mutating("p", &json_patch(patch))), &Ask::default());
+    let seen = review(&policies(&mutating("p", &json_patch(patch))), &custom());
     assert_eq!((seen.mutated, seen.denied), (None, None));
 }
 
@@ -58,21 +58,21 @@ fn a_failed_test_leaves_the_object_alone() {
 fn a_patch_that_changes_nothing_is_no_mutation() {
     let nothing = r#"false ? [JSONPatch{op: "remove", path: "/spec"}] : []"#;
     for patch in [nothing, r#"[JSONPatch{op: "replace", path: "/spec/replicas", value: 3}]"#] {
-        assert_eq!(review(&policies(&mutating("p", &json_patch(patch))), &Ask::default()).mutated, None, "{patch}");
+        assert_eq!(review(&policies(&mutating("p", &json_patch(patch))), &custom()).mutated, None, "{patch}");
     }
 }
 
 #[test]
 fn errors_deny_with_upstreams_words_unless_the_policy_ignores_them() {
     let patch = r#"[JSONPatch{op: "add", path: "/x", value: object.missing}]"#;
-    let seen = review(&policies(&mutating("p", &json_patch(patch))), &Ask::default());
+    let seen = review(&policies(&mutating("p", &json_patch(patch))), &custom());
     let message = format!("expression '{patch}' resulted in error: no such key: missing");
     assert_eq!(
         seen.denied,
         Some((format!("policy 'p' with binding 'p' denied request: {message}"), "Invalid".to_owned(), 403))
     );
     let ignoring = json_patch(patch).replace("failurePolicy: Fail", "failurePolicy: Ignore");
-    let seen = review(&policies(&mutating("p", &ignoring)), &Ask::default());
+    let seen = review(&policies(&mutating("p", &ignoring)), &custom());
     assert_eq!(seen.denied, None);
     assert_eq!(seen.findings, [format!("p/p Error Error {message}")]);
 }
@@ -80,7 +80,7 @@ fn errors_deny_with_upstreams_words_unless_the_policy_ignores_them() {
 #[test]
 fn a_patch_that_does_not_apply_is_an_error() {
     let patch = r#"[JSONPatch{op: "remove", path: "/missing"}]"#;
-    let seen = review(&policies(&mutating("p", &json_patch(patch))), &Ask::default());
+    let seen = review(&policies(&mutating("p", &json_patch(patch))), &custom());
     assert!(seen.message().starts_with("policy 'p' with binding 'p' denied request: JSON Patch: "), "{seen:?}");
     assert_eq!(seen.mutated, None);
 }
@@ -90,7 +90,7 @@ fn later_policies_see_what_earlier_ones_made() {
     let first = json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#);
     let second = json_patch(r#"has(object.a) ? [JSONPatch{op: "add", path: "/b", value: object.a + 1}] : []"#);
     let set = policies(&format!("{}{}", mutating("a-first", &first), mutating("b-second", &second)));
-    let seen = review(&set, &Ask::default());
+    let seen = review(&set, &custom());
     assert!(object_after(&seen).ends_with(r#""a":1,"b":2}"#), "{seen:?}");
     assert_eq!(seen.mutated.map(|(_, policies)| policies), Some(vec!["a-first".to_owned(), "b-second".to_owned()]));
 }
@@ -102,7 +102,7 @@ fn policies_that_ask_for_it_run_again_after_a_change() {
     for (policy, expected) in [("Never", false), ("IfNeeded", true)] {
         let first = first.replace("reinvocationPolicy: Never", &format!("reinvocationPolicy: {policy}"));
         let set = policies(&format!("{}{}", mutating("a-first", &first), mutating("b-second", &second)));
-        assert_eq!(object_after(&review(&set, &Ask::default())).contains(r#""a":1"#), expected, "{policy}");
+        assert_eq!(object_after(&review(&set, &custom())).contains(r#""a":1"#), expected, "{policy}");
     }
 }
 
@@ -110,7 +110,7 @@ fn policies_that_ask_for_it_run_again_after_a_change() {
 fn a_policy_runs_again_at_most_once() {
     let append = json_patch(r#"[JSONPatch{op: "add", path: "/n", value: has(object.n) ? int(object.n) + 1 : 1}]"#)
         .replace("reinvocationPolicy: Never", "reinvocationPolicy: IfNeeded");
-    let seen = review(&policies(&mutating("p", &append)), &Ask::default());
+    let seen = review(&policies(&mutating("p", &append)), &custom());
     assert!(object_after(&seen).ends_with(r#""n":2}"#), "{seen:?}");
 }
 
@@ -119,7 +119,7 @@ fn match_conditions_leave_objects_out() {
     let spec = json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#);
     for (condition, expected) in [("true", true), ("false", false)] {
         let spec = format!("  matchConditions: [{{name: c, expression: '{condition}'}}]\n{spec}");
-        assert_eq!(review(&policies(&mutating("p", &spec)), &Ask::default()).mutated.is_some(), expected);
+        assert_eq!(review(&policies(&mutating("p", &spec)), &custom()).mutated.is_some(), expected);
     }
 }
 
@@ -147,7 +147,7 @@ fn misnamed_object_types_are_errors() {
 #[test]
 fn a_deadline_leaves_the_object_alone_and_fails_by_the_failure_policy() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#)));
-    let seen = review(&set, &Ask { deadline: Some(Instant::now()), phase: Phase::Mutate, ..Ask::default() });
+    let seen = review(&set, &Ask { deadline: Some(Instant::now()), phase: Phase::Mutate, ..custom() });
     assert_eq!(
         seen.message(),
         "policy 'p' with binding 'p' denied request: operation interrupted: the request's timeout has passed"
@@ -159,7 +159,7 @@ fn a_deadline_leaves_the_object_alone_and_fails_by_the_failure_policy() {
 fn only_enforcing_mutates() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#)));
     for mode in [Mode::Audit, Mode::Warn] {
-        let seen = review(&set, &Ask { mode, ..Ask::default() });
+        let seen = review(&set, &Ask { mode, ..custom() });
         assert_eq!(seen.mutated, None, "{mode:?}");
         assert!(seen.would_mutate.is_some_and(|(object, _)| object.contains(r#""a":1"#)), "{mode:?}");
     }
@@ -168,9 +168,9 @@ fn only_enforcing_mutates() {
 #[test]
 fn errors_of_mutation_are_capped_by_the_mode() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "remove", path: "/missing"}]"#)));
-    let warned = review(&set, &Ask { mode: Mode::Warn, ..Ask::default() });
+    let warned = review(&set, &Ask { mode: Mode::Warn, ..custom() });
     assert_eq!((warned.denied.is_none(), warned.warnings.len()), (true, 1), "{warned:?}");
-    let audited = review(&set, &Ask { mode: Mode::Audit, ..Ask::default() });
+    let audited = review(&set, &Ask { mode: Mode::Audit, ..custom() });
     assert_eq!((audited.denied.is_none(), audited.warnings.len()), (true, 0), "{audited:?}");
     assert!(audited.findings.iter().any(|finding| finding.starts_with("p/p Deny Audit JSON Patch: ")), "{audited:?}");
 }
@@ -191,7 +191,7 @@ fn each_phase_runs_its_own_policies() {
         // Nothing was mutated before, but the findings are those of an enforced cluster.
         (Phase::Validate, Mode::Audit, false, false),
     ] {
-        let seen = review(&set, &Ask { phase, mode, ..Ask::default() });
+        let seen = review(&set, &Ask { phase, mode, ..custom() });
         assert_eq!(seen.mutated.is_some(), mutates, "{phase:?} {mode:?}");
         assert_eq!(seen.findings.iter().any(|finding| finding.starts_with("v/b Deny")), denies, "{phase:?} {mode:?}");
         assert_eq!(seen.would_mutate, None, "{phase:?} {mode:?}");
@@ -201,14 +201,14 @@ fn each_phase_runs_its_own_policies() {
 #[test]
 fn nothing_is_mutated_on_delete() {
     let spec = json_patch(r#"[JSONPatch{op: "add", path: "/a", value: 1}]"#);
+    let spec = format!("{spec}\n  matchConditions: [{{name: fails, expression: 'object.spec.nope == 1'}}]");
     let set = policies(&mutating("p", &spec).replace("[CREATE, UPDATE]", "['*']"));
-    let ask = Ask { operation: Operation::Delete, object: "null", old_object: Ask::default().object, ..Ask::default() };
+    let ask = Ask { operation: Operation::Delete, object: "null", old_object: Ask::default().object, ..custom() };
     let seen = review(&set, &ask);
     assert_eq!((seen.mutated, seen.denied), (None, None));
 }
 
-const SEES_PULL_POLICY: &str =
-    r#"object.spec.?containers[0].?imagePullPolicy.hasValue() ? [JSONPatch{op: "add", path: "/seen", value: 1}] : []"#;
+const SEES_PULL_POLICY: &str = r#"object.spec.?containers[0].?imagePullPolicy.hasValue() ? [JSONPatch{op: "add", path: "/apiVersion", value: "v1"}] : []"#;
 
 #[test]
 fn what_a_policy_adds_has_its_defaults_when_the_next_one_runs() {
@@ -217,7 +217,7 @@ fn what_a_policy_adds_has_its_defaults_when_the_next_one_runs() {
     let set = policies(&format!("{first}{}", mutating("b-second", &json_patch(SEES_PULL_POLICY))));
     for (defaulting, seen_by_second) in [(true, true), (false, false)] {
         let seen = review(&set, &Ask { object: r#"{"spec":{}}"#, defaulting, ..Ask::default() });
-        let seen_by_second = if seen_by_second { r#","seen":1"# } else { "" };
+        let seen_by_second = if seen_by_second { r#","apiVersion":"v1""# } else { "" };
         // The answer holds what the policies changed: the API server sets the defaults of the result itself.
         let expected = format!(r#"{{"spec":{{"containers":[{{"name":"a","image":"app"}}]}}{seen_by_second}}}"#);
         assert_eq!(object_after(&seen), expected);
@@ -231,4 +231,22 @@ fn a_change_that_defaulting_takes_back_is_none() {
     let kind = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
     let object = json::to_json(default(&arena, kind, parse(&arena, r#"{"spec":{}}"#)));
     assert_eq!(review(&set, &Ask { object: &object, ..Ask::default() }).mutated, None);
+}
+
+/// A request about a custom resource, whose fields may be called anything.
+fn custom() -> Ask<'static> {
+    Ask { group: "example.com", kind: "Widget", resource: "widgets", ..Ask::default() }
+}
+
+#[test]
+fn a_patched_object_that_cannot_be_decoded_fails_the_request() {
+    let spec = json_patch(r#"[JSONPatch{op: "add", path: "/spec/nope", value: 1}]"#);
+    for spec in [spec.clone(), spec.replace("failurePolicy: Fail", "failurePolicy: Ignore")] {
+        let later = json_patch(r#"[JSONPatch{op: "remove", path: "/missing"}]"#);
+        let set = policies(&format!("{}{}", mutating("a", &spec), mutating("b", &later)));
+        let seen = review(&set, &Ask { phase: Phase::Mutate, object: r#"{"spec": {}}"#, ..Ask::default() });
+        let message = r#"Internal error occurred: strict decoding error: unknown field "spec.nope""#;
+        assert_eq!(seen.denied, Some((message.to_owned(), "InternalError".to_owned(), 500)), "{spec}");
+        assert_eq!(seen.causes, [message], "{spec}");
+    }
 }

@@ -16,7 +16,7 @@ use super::api::{CUSTOM_GROUP, cluster_widget, config_map, definitions, path_of,
 use super::outcome::WEBHOOK;
 use super::recorder::Recorder;
 use super::run::send;
-use super::suite::{LABEL, NAME, Suite, create, json_patch, manifests, matching, must};
+use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, manifests, matching, must};
 
 /// The label of everything that a run makes.
 const RUN: &str = "portcullis.dev/e2e=differential";
@@ -27,7 +27,7 @@ const VALIDATING_WEBHOOKS: &str = "validatingwebhookconfigurations";
 const MUTATING_WEBHOOKS: &str = "mutatingwebhookconfigurations";
 
 /// Makes what policies and requests need, policies aside.
-pub async fn prepare(suites: &[Suite]) {
+pub async fn prepare(suites: &mut [Suite]) {
     for definition in definitions() {
         make(definition).await;
     }
@@ -56,6 +56,33 @@ pub async fn prepare(suites: &[Suite]) {
         .partition(|object| object["kind"] == "Namespace");
     make_all(further).await;
     make_all(objects).await;
+    // As a param, an object is what the API server made of it.
+    for param in suites.iter_mut().flat_map(|suite| suite.objects.iter_mut().filter(|object| is_param(object))) {
+        *param = CLUSTER.request(Method::GET, &path_of(param, true), &Value::Null).await.body;
+    }
+}
+
+/// For each suite, why the API server refuses one of its policies or bindings, if it does.
+pub async fn refusals(suites: &[Suite]) -> Vec<Option<String>> {
+    let mut refusals = vec![None; suites.len()];
+    let mut tasks = JoinSet::new();
+    for (at, suite) in suites.iter().enumerate() {
+        let policies = suite.policies.clone();
+        tasks.spawn(async move {
+            for policy in policies {
+                let path = format!("{}?dryRun=All", object_path(&policy));
+                let answer = CLUSTER.request(Method::POST, &path, &policy).await;
+                if !answer.status.is_success() {
+                    return (at, Some(answer.body["message"].to_string()));
+                }
+            }
+            (at, None)
+        });
+    }
+    for (at, refusal) in tasks.join_all().await {
+        refusals[at] = refusal;
+    }
+    refusals
 }
 
 /// Makes all suites' policies in the API server, and waits until they have effect.
@@ -77,7 +104,7 @@ pub async fn remove_policies() {
         .until("policies losing their effect", async || {
             let mut gone = true;
             for ask in &probe.asks {
-                let answer = send("probe", ask).await;
+                let Ok(answer) = send("probe", ask).await else { return false };
                 gone &= answer.status.is_success() && answer.body["metadata"]["labels"]["probe"].is_null();
             }
             gone
@@ -115,7 +142,7 @@ pub fn probe() -> Suite {
 async fn probed(probe: &Suite) -> bool {
     let mut has_effect = true;
     for ask in &probe.asks {
-        let answer = send("probe", ask).await;
+        let Ok(answer) = send("probe", ask).await else { return false };
         let refused = answer.body["message"].as_str().is_some_and(|text| text.ends_with("denied request: refused"));
         has_effect &= refused || answer.body["metadata"]["labels"]["probe"] == "yes";
     }
@@ -162,7 +189,7 @@ impl Webhook {
         let bundle = STANDARD.encode(std::fs::read(file("ca.crt")).unwrap());
         let address = address.expect("the webhook listens");
         let client_config = |path: &str| json!({"url": format!("https://{address}/{path}"), "caBundle": bundle});
-        make_all(configurations(suites, &recorder.client_config, &client_config)).await;
+        make_all(configurations(suites, recorder, &client_config)).await;
         CLUSTER.until("the webhook being asked", async || probed(&probe).await).await;
         Self { child, _directory: directory }
     }
@@ -178,7 +205,7 @@ impl Drop for Webhook {
 
 /// The configurations that ask the webhook about everything in the suites' namespaces and about cluster-scoped objects
 /// with the suites' label; suites with rules of their own have a pair of their own.
-fn configurations(suites: &[Suite], recorder: &Value, client_config: &dyn Fn(&str) -> Value) -> Vec<Value> {
+fn configurations(suites: &[Suite], recorder: &Recorder, client_config: &dyn Fn(&str) -> Value) -> Vec<Value> {
     let own: Vec<&Suite> = suites.iter().filter(|suite| suite.webhook_rules.is_some()).collect();
     let names: Vec<&str> = own.iter().map(|suite| suite.name.as_str()).collect();
     let rules = |scope: &str| json!([{"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"], "scope": scope}]);
@@ -214,11 +241,17 @@ fn configurations(suites: &[Suite], recorder: &Value, client_config: &dyn Fn(&st
         made.push(configuration(
             "MutatingWebhookConfiguration",
             vec![
-                webhook("record.portcullis.dev", recorder.clone()),
+                webhook("record.portcullis.dev", recorder.client_config(true)),
                 webhook("mutate.portcullis.dev", client_config("mutate")),
             ],
         ));
-        made.push(configuration("ValidatingWebhookConfiguration", vec![webhook(WEBHOOK, client_config("validate"))]));
+        made.push(configuration(
+            "ValidatingWebhookConfiguration",
+            vec![
+                webhook("record.portcullis.dev", recorder.client_config(false)),
+                webhook(WEBHOOK, client_config("validate")),
+            ],
+        ));
     }
     made
 }
@@ -250,10 +283,12 @@ pub async fn clean() {
     }
     let selected = format!("/api/v1/namespaces?labelSelector={}", RUN.replace('/', "%2F"));
     let list = CLUSTER.request(Method::GET, &selected, &Value::Null).await.body;
+    let mut tasks = JoinSet::new();
     for namespace in list["items"].as_array().into_iter().flatten() {
         let path = format!("/api/v1/namespaces/{}", namespace["metadata"]["name"].as_str().unwrap());
-        CLUSTER.request(Method::DELETE, &path, &Value::Null).await;
+        tasks.spawn(async move { CLUSTER.request(Method::DELETE, &path, &Value::Null).await });
     }
+    tasks.join_all().await;
 }
 
 async fn remove_all(path: &str) {

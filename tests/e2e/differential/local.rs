@@ -24,8 +24,11 @@ pub fn review_all(suites: &[Suite], recorder: &Recorder, namespaces: &Value) -> 
     let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
     let known = known(namespaces);
     let review_all = || {
-        let reviews = cases(suites).filter_map(|(case, _)| Some((recorder.review(&case)?, case)));
-        reviews.map(|(body, case)| (case, review(&set, &known, &body))).collect()
+        let known = cases(suites).filter_map(|(case, _)| {
+            let outcome = judged(&set, &known, recorder.review(&case, true)?, recorder.review(&case, false));
+            Some((case, outcome))
+        });
+        known.collect()
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, review_all);
@@ -33,10 +36,29 @@ pub fn review_all(suites: &[Suite], recorder: &Recorder, namespaces: &Value) -> 
     })
 }
 
-fn review(set: &PolicySet, known: &KnownNamespaces, body: &[u8]) -> Outcome {
+/// Why Portcullis refuses one of a suite's policies or bindings, if it does.
+pub fn refusal(suite: &Suite) -> Option<String> {
+    let loaded = load(&[Manifest::new("policies.yaml", manifests(std::slice::from_ref(suite)))], 36);
+    loaded.errors.first().map(ToString::to_string)
+}
+
+/// As the API server does: what was mutated is defaulted and prepared for storage, then validated.
+fn judged(set: &PolicySet, known: &KnownNamespaces, mutate: Vec<u8>, validate: Option<Vec<u8>>) -> Outcome {
+    let mutated = review(set, known, Phase::Mutate, &mutate);
+    match validate {
+        Some(body) if mutated.denied.is_none() => {
+            let validated = review(set, known, Phase::Validate, &body);
+            let object = if validated.denied.is_none() { mutated.object } else { Value::Null };
+            Outcome { object, ..validated }
+        }
+        _ => mutated,
+    }
+}
+
+fn review(set: &PolicySet, known: &KnownNamespaces, phase: Phase, body: &[u8]) -> Outcome {
     let arena = Arena::new();
     let request = parse(&arena, body, &Limits::default()).expect("the API server's own review");
-    let context = Context { phase: Phase::Both, mode: Mode::Enforce, namespaces: known, ..Context::new(&arena) };
+    let context = Context { phase, mode: Mode::Enforce, namespaces: known, defaulting: false, ..Context::new(&arena) };
     let decision = set.review(&request, &context);
     let object = serde_json::from_str(&json::to_json(request.object)).expect("JSON");
     Outcome::of_decision(&decision, object)

@@ -49,7 +49,7 @@ impl Outcome {
         let status = &answer.body;
         let text = status["message"].as_str().unwrap_or_default();
         match policy_message(text) {
-            None => outcome.failed = Some(format!("{}: {text}", answer.status)),
+            None => outcome.failed = Some(format!("{}: {}", answer.status, own_words(text))),
             Some(message) => {
                 let causes = status["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
                 outcome.denied = Some(Denied {
@@ -71,14 +71,16 @@ impl Outcome {
             code: u64::from(denial.code),
             causes: sorted(denial.causes.clone()),
         });
+        let failed = denied.as_ref().filter(|denied| denied.reason == INTERNAL).map(internal);
+        let denied = denied.filter(|_| failed.is_none());
         let mutated = decision
             .mutated
             .as_ref()
             .map(|mutated| serde_json::from_str(&to_json(mutated.object)).expect("the engine's JSON"));
         Self {
-            object: if denied.is_none() { stored(mutated.unwrap_or(object)) } else { Value::Null },
+            object: if denied.is_none() && failed.is_none() { stored(mutated.unwrap_or(object)) } else { Value::Null },
             denied,
-            failed: None,
+            failed,
             warnings: sorted(decision.warnings.clone()),
             annotations: decision.audit_annotations.iter().cloned().collect(),
         }
@@ -92,12 +94,17 @@ impl Outcome {
         // A deletion is answered with the old object, subresources with part of one or none.
         let has_object = ask.method != Method::DELETE && !ask.is_of_subresource() && self.failed.is_none();
         outcome.object = if has_object { without_empty(outcome.object) } else { Value::Null };
-        outcome.failed = None;
+        // What became of the object after admission is not the engine's business; what kept it from being decoded is.
+        outcome.failed = outcome.failed.filter(|text| text.contains("strict decoding error"));
         let set: &[&str] = match outcome.object["kind"].as_str() {
             Some("Service") => &["clusterIPs", "ipFamilies", "ipFamilyPolicy"],
             Some("Namespace") => &["finalizers"],
             _ => &[],
         };
+        if outcome.object["kind"] == "Secret" {
+            // Merged into the data when it is stored.
+            outcome.object.as_object_mut().map(|fields| fields.remove("stringData"));
+        }
         for field in set {
             outcome.object.get_mut("spec").and_then(Value::as_object_mut).map(|spec| spec.remove(*field));
         }
@@ -106,12 +113,22 @@ impl Outcome {
     }
 }
 
+const INTERNAL: &str = "InternalError";
+
+/// An internal error as the API server's answer shows it.
+fn internal(denied: &Denied) -> String {
+    format!("{} Internal Server Error: {}", denied.code, denied.message)
+}
+
+/// A message without the API server's words around a webhook's.
+fn own_words(text: &str) -> &str {
+    let webhook = text.strip_prefix("admission webhook \"");
+    webhook.and_then(|rest| Some(rest.split_once("\" denied the request: ")?.1)).unwrap_or(text)
+}
+
 /// What policies said, without the words around it.
 fn policy_message(text: &str) -> Option<&str> {
-    let text = match text.strip_prefix("admission webhook \"") {
-        Some(rest) => rest.split_once("\" denied the request: ")?.1,
-        None => text,
-    };
+    let text = own_words(text);
     let start = text.find("ValidatingAdmissionPolicy '").or_else(|| text.starts_with("policy '").then_some(0))?;
     text.get(start..)
 }

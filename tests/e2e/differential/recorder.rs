@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// A running recorder.
 pub struct Recorder {
-    /// Where the API server finds it.
-    pub client_config: Value,
+    url: String,
+    bundle: String,
     reviews: Arc<Mutex<HashMap<String, Vec<u8>>>>,
 }
 
@@ -39,17 +39,26 @@ impl Recorder {
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}/", listener.local_addr().unwrap());
+        let url = format!("https://{}", listener.local_addr().unwrap());
         let reviews = Arc::new(Mutex::new(HashMap::new()));
         tokio::spawn(listen(listener, acceptor, Arc::clone(&reviews)));
         let bundle = STANDARD.encode(identity.cert.pem());
-        Self { client_config: json!({"url": url, "caBundle": bundle}), reviews }
+        Self { url, bundle, reviews }
+    }
+
+    /// Where the API server finds it, in a mutating configuration or in a validating one.
+    pub fn client_config(&self, mutating: bool) -> Value {
+        json!({"url": format!("{}{}", self.url, path(mutating)), "caBundle": self.bundle})
     }
 
     /// The review of the request whose user has the case as an extra.
-    pub fn review(&self, case: &str) -> Option<Vec<u8>> {
-        self.reviews.lock().unwrap().get(case).cloned()
+    pub fn review(&self, case: &str, mutating: bool) -> Option<Vec<u8>> {
+        self.reviews.lock().unwrap().get(&format!("{case}{}", path(mutating))).cloned()
     }
+}
+
+fn path(mutating: bool) -> &'static str {
+    if mutating { "/mutating" } else { "/validating" }
 }
 
 async fn listen(listener: TcpListener, acceptor: TlsAcceptor, reviews: Arc<Mutex<HashMap<String, Vec<u8>>>>) {
@@ -68,11 +77,12 @@ async fn record(
     request: Request<Incoming>,
     reviews: Arc<Mutex<HashMap<String, Vec<u8>>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.expect("a whole review").to_bytes();
     let review: Value = serde_json::from_slice(&body).expect("a review");
     let asked = &review["request"];
     if let Some(case) = asked["userInfo"]["extra"]["case"][0].as_str() {
-        reviews.lock().unwrap().insert(case.to_owned(), body.to_vec());
+        reviews.lock().unwrap().insert(format!("{case}{path}"), body.to_vec());
     }
     let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "response": {"uid": asked["uid"], "allowed": true}});

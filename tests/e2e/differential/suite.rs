@@ -279,16 +279,16 @@ fn filled(value: &Value, name: &str) -> Value {
 /// Policies as one manifest for Portcullis.
 pub fn manifests(suites: &[Suite]) -> String {
     let mut text = String::new();
-    for object in suites.iter().flat_map(|suite| suite.policies.iter().chain(params(suite))) {
+    for object in suites
+        .iter()
+        .flat_map(|suite| suite.policies.iter().chain(suite.objects.iter().filter(|object| is_param(object))))
+    {
         writeln!(text, "{object}\n---").unwrap();
     }
     text
 }
 
-/// The objects that policies may refer to.
-fn params(suite: &Suite) -> impl Iterator<Item = &Value> {
-    suite
-        .objects
-        .iter()
-        .filter(|object| object["kind"] == "ConfigMap" || group_version(object).0 == super::api::CUSTOM_GROUP)
+/// Whether policies may refer to an object.
+pub fn is_param(object: &Value) -> bool {
+    object["kind"] == "ConfigMap" || group_version(object).0 == super::api::CUSTOM_GROUP
 }

@@ -1,13 +1,31 @@
 //! The suites, by topic.
 
+mod decisions;
+mod expressions;
 mod matching;
+mod mutations;
+mod params;
+mod versions;
 
+use super::generate;
 use super::suite::Suite;
 use super::suite_name;
 
+/// How many suites are generated, each with five requests; and from what.
+const GENERATED: usize = 100;
+const SEED: u64 = 36;
+
 /// All suites, named.
 pub fn suites() -> Vec<Suite> {
-    let topics = [matching::suites()];
+    let topics = [
+        matching::suites(),
+        versions::suites(),
+        params::suites(),
+        decisions::suites(),
+        expressions::suites(),
+        mutations::suites(),
+        generate::suites(GENERATED, SEED),
+    ];
     let numbered = topics.into_iter().flatten().zip(1..);
     numbered.map(|(suite, number)| suite.named(suite_name(number))).collect()
 }

@@ -1,0 +1,184 @@
+//! Whether a patched object can be decoded as its kind: what a JSON patch may have put where it doesn't belong.
+//!
+//! Upstream decodes the patched object strictly into the kind's Go type (`policy/mutating/patch/json_patch.go`). What
+//! can't be decoded is an internal error that fails the request, whatever the failure policy is.
+
+use crate::json::{Object, Value};
+use crate::schema::{self, Form, Scalar, TypeId, resolve};
+
+use super::context::Phase;
+use super::request::GroupVersionKind;
+
+/// Checks what `after` has that `before` hasn't. Kinds that are not built in have no type to be decoded into.
+///
+/// The webhook leaves values of a wrong type to the API server, which decodes the answer, too, and knows the words for
+/// them; there is nobody else to notice them in [`Phase::Both`].
+///
+/// # Errors
+/// What can't be decoded.
+pub fn check(kind: GroupVersionKind<'_>, before: Value<'_>, after: Value<'_>, phase: Phase) -> Result<(), String> {
+    let (root, true) = schema::merge_type(kind.group, kind.version, kind.kind) else { return Ok(()) };
+    let mut decoding = Decoding { kind: kind.kind, path: String::new(), unknown: Vec::new(), mistyped: None };
+    decoding.value(root, before, after);
+    match decoding.mistyped {
+        Some(error) if phase == Phase::Both => return Err(error),
+        _ => {}
+    }
+    match decoding.unknown.is_empty() {
+        true => Ok(()),
+        false => Err(format!("strict decoding error: {}", decoding.unknown.join(", "))),
+    }
+}
+
+struct Decoding<'k> {
+    kind: &'k str,
+    path: String,
+    unknown: Vec<String>,
+    /// The first value of a wrong type.
+    mistyped: Option<String>,
+}
+
+impl Decoding<'_> {
+    fn value(&mut self, id: TypeId, before: Value<'_>, after: Value<'_>) {
+        match (resolve(id).form(after), after) {
+            (_, Value::Null) | (None, _) => {}
+            (Some(Form::Map(map)), Value::Object(after)) => {
+                let before = before.as_object().unwrap_or_default();
+                // A patch shares what it leaves alone, so most of an object is not looked at.
+                if std::ptr::eq(before.members(), after.members()) {
+                    return;
+                }
+                self.members(map, before, after);
+            }
+            (Some(Form::List(list)), Value::Array(after)) => {
+                let before = before.as_array().unwrap_or_default();
+                for (i, element) in after.iter().enumerate() {
+                    let before = before.get(i).copied().unwrap_or(Value::Null);
+                    self.below(&format!("[{i}]"), |decoding| decoding.value(list.element, before, *element));
+                }
+            }
+            (Some(Form::Scalar(scalar)), value) if fits(scalar, value) => {}
+            (Some(form), value) => self.mistype(form, value),
+        }
+    }
+
+    fn members(&mut self, map: &schema::Map, before: Object<'_>, after: Object<'_>) {
+        for (key, member) in after.members() {
+            let name = if self.path.is_empty() { (*key).to_owned() } else { format!(".{key}") };
+            match map.member(key) {
+                Some(id) => {
+                    let before = before.get(key).unwrap_or(Value::Null);
+                    self.below(&name, |decoding| decoding.value(id, before, *member));
+                }
+                None => self.below(&name, |decoding| {
+                    decoding.unknown.push(format!("unknown field {:?}", decoding.path));
+                }),
+            }
+        }
+    }
+
+    fn mistype(&mut self, form: Form, value: Value<'_>) {
+        if self.mistyped.is_some() {
+            return;
+        }
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::Float(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let wanted = match form {
+            Form::Map(_) => "object",
+            Form::List(_) => "array",
+            Form::Scalar(Scalar::String) => "string",
+            Form::Scalar(Scalar::Numeric) => "number",
+            Form::Scalar(Scalar::Boolean) => "bool",
+            Form::Scalar(Scalar::Untyped) => "scalar",
+        };
+        let (kind, path) = (self.kind, &self.path);
+        self.mistyped =
+            Some(format!("json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"));
+    }
+
+    fn below(&mut self, name: &str, work: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path.push_str(name);
+        work(self);
+        self.path.truncate(length);
+    }
+}
+
+fn fits(scalar: Scalar, value: Value<'_>) -> bool {
+    match scalar {
+        Scalar::String => matches!(value, Value::String(_)),
+        Scalar::Numeric => matches!(value, Value::Int(_) | Value::Float(_)),
+        Scalar::Boolean => matches!(value, Value::Bool(_)),
+        Scalar::Untyped => !matches!(value, Value::Array(_) | Value::Object(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Arena, Limits, parse};
+
+    const POD: GroupVersionKind<'_> = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
+    const CUSTOM: GroupVersionKind<'_> = GroupVersionKind { group: "example.com", version: "v1", kind: "Widget" };
+
+    fn checked(kind: GroupVersionKind<'_>, after: &str, phase: Phase) -> Result<(), String> {
+        let arena = Arena::new();
+        let after = parse(&arena, after.as_bytes(), &Limits::default()).expect(after);
+        check(kind, Value::Object(Object::default()), after, phase)
+    }
+
+    #[test]
+    fn accepts_what_fits_the_kind() {
+        for object in [
+            r#"{"spec": {"hostNetwork": true, "containers": [{"name": "a", "env": [{"name": "E", "value": "1"}]}]}}"#,
+            r#"{"metadata": {"labels": {"any": "key"}}, "spec": null}"#,
+            r#"{"spec": {"containers": [{"resources": {"limits": {"cpu": 1, "memory": "64Mi"}}}]}}"#,
+        ] {
+            assert_eq!(checked(POD, object, Phase::Both), Ok(()), "{object}");
+        }
+        assert_eq!(checked(CUSTOM, r#"{"anything": [1, {"goes": true}]}"#, Phase::Both), Ok(()));
+    }
+
+    #[test]
+    fn rejects_fields_that_the_kind_does_not_have() {
+        for (object, fields) in [
+            (r#"{"unknown": 1}"#, r#"unknown field "unknown""#),
+            (r#"{"spec": {"containers": [{}, {"nope": 1}]}}"#, r#"unknown field "spec.containers[1].nope""#),
+            (r#"{"metadata": {"a": 1, "b": 2}}"#, r#"unknown field "metadata.a", unknown field "metadata.b""#),
+        ] {
+            let expected = Err(format!("strict decoding error: {fields}"));
+            assert_eq!(checked(POD, object, Phase::Mutate), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn rejects_values_of_a_wrong_type_where_no_api_server_will() {
+        for (object, error) in [
+            (
+                r#"{"spec": {"hostNetwork": "yes"}}"#,
+                "json: cannot unmarshal string into Go struct field Pod.spec.hostNetwork of type bool",
+            ),
+            (r#"{"spec": []}"#, "json: cannot unmarshal array into Go struct field Pod.spec of type object"),
+            (
+                r#"{"spec": {"containers": {"a": 1}}}"#,
+                "json: cannot unmarshal object into Go struct field Pod.spec.containers of type array",
+            ),
+        ] {
+            assert_eq!(checked(POD, object, Phase::Both), Err(error.to_owned()), "{object}");
+            assert_eq!(checked(POD, object, Phase::Mutate), Ok(()), "{object}");
+        }
+    }
+
+    #[test]
+    fn leaves_alone_what_the_object_had_before() {
+        let arena = Arena::new();
+        let before = parse(&arena, br#"{"metadata": {"future": 1}}"#, &Limits::default()).expect("JSON");
+        assert_eq!(check(POD, before, before, Phase::Both), Ok(()));
+    }
+}
