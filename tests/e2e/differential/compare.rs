@@ -88,7 +88,7 @@ impl Report {
         }
         println!("{text}");
         let unused: Vec<_> = REASONS.iter().filter(|reason| !self.explained.contains_key(*reason)).collect();
-        let shown: Vec<_> = self.unexplained.iter().take(500).map(String::as_str).collect();
+        let shown: Vec<_> = self.unexplained.iter().take(60).map(String::as_str).collect();
         assert!(shown.is_empty(), "{} unexplained differences:\n{}", self.unexplained.len(), shown.join("\n"));
         assert!(!is_whole || unused.is_empty(), "reasons that explain nothing: {unused:?}");
     }
