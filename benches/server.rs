@@ -21,6 +21,10 @@ mod process;
 
 use process::Process;
 
+/// The echo gets what the server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Which core runs the servers, and which the client.
 const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Under load, a fifth faster than glibc's, and many times faster than musl's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     portcullis::cli::main()
 }

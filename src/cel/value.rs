@@ -5,7 +5,9 @@ use crate::json::{self, Arena, Object};
 use super::opaque::Opaque;
 
 /// A CEL value. Lists and maps of a document are viewed, not converted.
+// The tag takes a word: with a boolean beside it, copies go in pieces that the processor has to wait for.
 #[derive(Clone, Copy, Debug)]
+#[repr(u64)]
 pub enum Value<'a> {
     /// `null`
     Null,

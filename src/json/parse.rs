@@ -1,7 +1,8 @@
-//! The JSON parser: strict RFC 8259, one pass, no recursion, strings borrowed from the input.
+//! The JSON parser: strict RFC 8259, one pass, strings borrowed from the input.
 //!
 //! Children wait on two scratch stacks until their array or object closes and are then copied into the arena at once,
-//! so a node costs no allocation of its own. Numbers follow Kubernetes' decoder: without fraction or exponent and
+//! so a node costs no allocation of its own. A level of nesting is a level of recursion, which takes less than 512
+//! bytes of stack even in a debug build; [`Limits`] bounds it. Numbers follow Kubernetes' decoder: without fraction or exponent and
 //! within 64 bits an integer, otherwise a float. As in Go, an unpaired surrogate escape reads as U+FFFD.
 
 use super::scan;
@@ -83,9 +84,8 @@ pub fn parse<'a>(arena: &'a Arena, bytes: &'a [u8], limits: &Limits) -> Result<V
         bytes,
         at: 0,
         max_depth: limits.max_depth,
-        frames: Vec::with_capacity(16),
-        elements: Vec::with_capacity(16),
-        members: Vec::with_capacity(48),
+        elements: Vec::with_capacity(32),
+        members: Vec::with_capacity(128),
     };
     parser.document().map_err(|fault| locate(bytes, *fault))
 }
@@ -98,30 +98,12 @@ struct Fault {
 
 type Step<T> = Result<T, Box<Fault>>;
 
-/// An array or object that is still open.
-struct Frame<'a> {
-    /// Where its children start on their stack.
-    start: usize,
-    shape: Shape<'a>,
-}
-
-enum Shape<'a> {
-    Array,
-    Object {
-        /// The key whose value is being parsed.
-        key: &'a str,
-        /// One bit per fingerprint of the keys so far: a clear bit proves that a key is new.
-        seen: u64,
-    },
-}
-
 struct Parser<'a> {
     arena: &'a Arena,
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     max_depth: usize,
-    frames: Vec<Frame<'a>>,
     elements: Vec<Value<'a>>,
     members: Vec<Member<'a>>,
 }
@@ -131,102 +113,104 @@ impl<'a> Parser<'a> {
         if self.peek() == END && self.at >= self.bytes.len() {
             return Err(self.fault(ParseErrorKind::Empty));
         }
-        let mut value = self.open()?;
-        loop {
-            let Some(frame) = self.frames.last_mut() else {
-                return if self.peek() == END && self.at >= self.bytes.len() {
-                    Ok(value)
-                } else {
-                    Err(self.expected("the end of the document"))
-                };
-            };
-            match &mut frame.shape {
-                Shape::Array => {
-                    self.elements.push(value);
-                    let start = frame.start;
-                    value = match self.peek() {
-                        b',' => {
-                            self.at += 1;
-                            self.open()?
-                        }
-                        b']' => {
-                            self.at += 1;
-                            self.close_array(start)
-                        }
-                        _ => return Err(self.expected("',' or ']'")),
-                    };
-                }
-                Shape::Object { key, .. } => {
-                    self.members.push((key, value));
-                    let start = frame.start;
-                    value = match self.peek() {
-                        b',' => {
-                            self.at += 1;
-                            if self.peek() != b'"' {
-                                return Err(self.expected("a key in double quotes"));
-                            }
-                            self.member_key()?;
-                            self.open()?
-                        }
-                        b'}' => {
-                            self.at += 1;
-                            self.close_object(start)?
-                        }
-                        _ => return Err(self.expected("',' or '}'")),
-                    };
-                }
-            }
+        let value = self.value(0)?;
+        if self.peek() == END && self.at >= self.bytes.len() {
+            Ok(value)
+        } else {
+            Err(self.expected("the end of the document"))
         }
     }
 
-    /// Parses up to the first complete value, opening a frame for each array or object on the way.
-    fn open(&mut self) -> Step<Value<'a>> {
-        loop {
-            match self.peek() {
-                b'"' => return Ok(Value::String(self.string()?)),
-                b'{' => {
-                    self.push_frame(self.members.len(), Shape::Object { key: "", seen: 0 })?;
-                    match self.peek() {
-                        b'"' => self.member_key()?,
-                        b'}' => {
-                            self.at += 1;
-                            self.frames.pop();
-                            return Ok(Value::Object(Object::default()));
-                        }
-                        _ => return Err(self.expected("a key in double quotes or '}'")),
-                    }
-                }
-                b'[' => {
-                    self.push_frame(self.elements.len(), Shape::Array)?;
-                    if self.peek() == b']' {
-                        self.at += 1;
-                        self.frames.pop();
-                        return Ok(Value::Array(&[]));
-                    }
-                }
-                b'-' | b'0'..=b'9' => return self.number(),
-                b't' => return self.literal("true", Value::Bool(true)),
-                b'f' => return self.literal("false", Value::Bool(false)),
-                b'n' => return self.literal("null", Value::Null),
-                _ => return Err(self.expected("a value")),
-            }
+    /// Parses the value that comes next, `depth` arrays and objects deep.
+    // Inlined into the two loops, so that each learns what usually follows in it.
+    #[inline(always)]
+    fn value(&mut self, depth: usize) -> Step<Value<'a>> {
+        match self.peek() {
+            b'"' => Ok(Value::String(self.string()?)),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.literal("true", Value::Bool(true)),
+            b'f' => self.literal("false", Value::Bool(false)),
+            b'n' => self.literal("null", Value::Null),
+            _ => Err(self.expected("a value")),
         }
     }
 
-    fn push_frame(&mut self, start: usize, shape: Shape<'a>) -> Step<()> {
-        if self.frames.len() >= self.max_depth {
+    fn object(&mut self, depth: usize) -> Step<Value<'a>> {
+        if depth >= self.max_depth {
             return Err(self.fault(ParseErrorKind::TooDeep(self.max_depth)));
         }
-        self.frames.push(Frame { start, shape });
         self.at += 1;
-        Ok(())
+        let start = self.members.len();
+        // One bit per fingerprint of the keys so far: a clear bit proves that a key is new.
+        let mut seen = 0u64;
+        match self.peek() {
+            b'"' => {}
+            b'}' => {
+                self.at += 1;
+                return Ok(Value::Object(Object::default()));
+            }
+            _ => return Err(self.expected("a key in double quotes or '}'")),
+        }
+        loop {
+            let offset = self.at;
+            let key = self.string()?;
+            if self.peek() != b':' {
+                return Err(self.expected("':' after the key"));
+            }
+            self.at += 1;
+            let fingerprint = 1 << (fingerprint(key) & 63);
+            if seen & fingerprint != 0 {
+                let earlier = self.members.get(start..).unwrap_or_default();
+                // Longer objects are sorted when they close, which finds their duplicates in less time.
+                if earlier.len() <= INDEXED_FROM && earlier.iter().any(|(k, _)| *k == key) {
+                    return Err(Box::new(Fault { offset, kind: ParseErrorKind::DuplicateKey(key.to_owned()) }));
+                }
+            }
+            seen |= fingerprint;
+            let value = self.value(depth + 1)?;
+            self.members.push((key, value));
+            match self.peek() {
+                b',' => {
+                    self.at += 1;
+                    if self.peek() != b'"' {
+                        return Err(self.expected("a key in double quotes"));
+                    }
+                }
+                b'}' => {
+                    self.at += 1;
+                    return self.close_object(start);
+                }
+                _ => return Err(self.expected("',' or '}'")),
+            }
+        }
     }
 
-    fn close_array(&mut self, start: usize) -> Value<'a> {
-        let elements = self.arena.alloc_slice_copy(self.elements.get(start..).unwrap_or_default());
-        self.elements.truncate(start);
-        self.frames.pop();
-        Value::Array(elements)
+    fn array(&mut self, depth: usize) -> Step<Value<'a>> {
+        if depth >= self.max_depth {
+            return Err(self.fault(ParseErrorKind::TooDeep(self.max_depth)));
+        }
+        self.at += 1;
+        let start = self.elements.len();
+        if self.peek() == b']' {
+            self.at += 1;
+            return Ok(Value::Array(&[]));
+        }
+        loop {
+            let value = self.value(depth + 1)?;
+            self.elements.push(value);
+            match self.peek() {
+                b',' => self.at += 1,
+                b']' => {
+                    self.at += 1;
+                    let elements = self.arena.alloc_slice_copy(self.elements.get(start..).unwrap_or_default());
+                    self.elements.truncate(start);
+                    return Ok(Value::Array(elements));
+                }
+                _ => return Err(self.expected("',' or ']'")),
+            }
+        }
     }
 
     fn close_object(&mut self, start: usize) -> Step<Value<'a>> {
@@ -240,35 +224,10 @@ impl<'a> Parser<'a> {
         }
         let object = Object::from_checked(self.arena.alloc_slice_copy(members));
         self.members.truncate(start);
-        self.frames.pop();
         Ok(Value::Object(object))
     }
 
-    /// Parses `"key" :` and remembers the key in the open object.
-    fn member_key(&mut self) -> Step<()> {
-        let offset = self.at;
-        let key = self.string()?;
-        if self.peek() != b':' {
-            return Err(self.expected("':' after the key"));
-        }
-        self.at += 1;
-        let Some(Frame { start, shape: Shape::Object { key: slot, seen } }) = self.frames.last_mut() else {
-            return Ok(());
-        };
-        let fingerprint = 1 << (fingerprint(key) & 63);
-        if *seen & fingerprint != 0 {
-            let earlier = self.members.get(*start..).unwrap_or_default();
-            // Longer objects are sorted when they close, which finds their duplicates in less time.
-            if earlier.len() <= INDEXED_FROM && earlier.iter().any(|(k, _)| *k == key) {
-                return Err(Box::new(Fault { offset, kind: ParseErrorKind::DuplicateKey(key.to_owned()) }));
-            }
-        }
-        *seen |= fingerprint;
-        *slot = key;
-        Ok(())
-    }
-
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Step<&'a str> {
         let start = self.at + 1;
         let end = scan::string_end(self.bytes, start);

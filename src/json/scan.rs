@@ -8,7 +8,7 @@ const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
 
 /// The first byte from `from` on that ends or interrupts a JSON string: a quote, a backslash or a control character;
 /// the length of `bytes` if there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn string_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {

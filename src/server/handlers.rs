@@ -1,14 +1,14 @@
 //! `/validate` and `/mutate`: what HTTP has to say about a request before and after its evaluation.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
 use axum::response::Response;
-use axum::routing::post;
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
@@ -60,12 +60,8 @@ impl Webhook {
         Self { evaluator, limits, permits: Semaphore::new(limits.concurrent), metrics, watch }
     }
 
-    /// The routes. Other paths are 404, other methods 405.
-    pub fn router(self) -> Router {
-        Router::new().route("/validate", post(validate)).route("/mutate", post(mutate)).with_state(Arc::new(self))
-    }
-
-    async fn serve(&self, phase: Phase, request: Request<Body>) -> Response {
+    /// Answers a POST to the endpoint for `phase`.
+    pub async fn serve<B: Incoming>(&self, phase: Phase, request: Request<B>) -> Response {
         let version = request.version();
         let mut response = match self.answer(phase, request).await {
             Ok(answer) => {
@@ -85,7 +81,7 @@ impl Webhook {
         response
     }
 
-    async fn answer(&self, phase: Phase, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
+    async fn answer<B: Incoming>(&self, phase: Phase, request: Request<B>) -> Result<Vec<u8>, Refusal> {
         let arrived = Instant::now();
         let timeout = timeout(request.uri())?.unwrap_or(self.limits.timeout).min(LONGEST_TIMEOUT);
         let deadline = arrived + timeout.saturating_sub(LARGEST_MARGIN.min(timeout / 10));
@@ -94,16 +90,21 @@ impl Webhook {
             return Err(Refusal::Busy { limit: self.limits.concurrent });
         };
         self.metrics.in_flight.inc();
-        let answer = self.evaluate(phase, request.into_body(), deadline).await;
+        let patience = self.limits.body_timeout.min(deadline.saturating_duration_since(arrived));
+        let answer = self.evaluate(phase, request.into_body(), patience, deadline).await;
         self.metrics.in_flight.dec();
         answer
     }
 
-    async fn evaluate(&self, phase: Phase, body: Body, deadline: Instant) -> Result<Vec<u8>, Refusal> {
-        let patience = self.limits.body_timeout.min(deadline.saturating_duration_since(Instant::now()));
-        let body = tokio::time::timeout(patience, read(body, self.limits.body_bytes))
-            .await
-            .map_err(|_| Refusal::BodyTimeout(patience))??;
+    async fn evaluate<B: Incoming>(
+        &self,
+        phase: Phase,
+        body: B,
+        patience: Duration,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Refusal> {
+        let body =
+            in_time(patience, read(body, self.limits.body_bytes)).await.ok_or(Refusal::BodyTimeout(patience))??;
         if body.len() < LARGE_BODY_BYTES {
             self.evaluator.answer(phase, &body, deadline)
         } else {
@@ -112,16 +113,35 @@ impl Webhook {
     }
 }
 
-async fn validate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -> Response {
-    webhook.serve(Phase::Validate, request).await
-}
+/// What a request's body has to be.
+pub trait Incoming: HttpBody<Data = Bytes, Error: std::fmt::Display> + Unpin {}
 
-async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -> Response {
-    webhook.serve(Phase::Mutate, request).await
+impl<B: HttpBody<Data = Bytes, Error: std::fmt::Display> + Unpin> Incoming for B {}
+
+/// The output of `future`, unless it takes longer than `patience`.
+///
+/// A body that came with its header is handed over the second time that it is asked for, so a timer, which is a lock
+/// and two list operations, is not set before that.
+async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut asked = false;
+    let early = poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if asked => Poll::Ready(None),
+        Poll::Pending => {
+            asked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match early.await {
+        None => tokio::time::timeout(patience, future).await.ok(),
+        output => output,
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes; usually it arrives in one piece, which is not copied.
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+async fn read<B: Incoming>(mut body: B, limit: usize) -> Result<Bytes, Refusal> {
     let announced = body.size_hint().lower();
     if announced > (limit as u64).saturating_mul(DISCARD_FACTOR as u64) {
         return Err(Refusal::TooLarge { limit });
@@ -224,6 +244,17 @@ mod tests {
         for uri in ["/validate?timeout=", "/validate?timeout=soon", "/validate?timeout=0s", "/validate?timeout=-1s"] {
             assert!(matches!(timeout(&Uri::from_static(uri)), Err(Refusal::Timeout { .. })), "{uri}");
         }
+    }
+
+    #[tokio::test]
+    async fn waits_for_a_body_as_long_as_it_may() {
+        assert_eq!(in_time(Duration::ZERO, async { 1 }).await, Some(1));
+        let soon = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            2
+        };
+        assert_eq!(in_time(Duration::from_secs(60), soon).await, Some(2));
+        assert_eq!(in_time(Duration::from_millis(10), std::future::pending::<()>()).await, None);
     }
 
     #[tokio::test]

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::{LAST_REQUEST, Slots, Stage, Watch};
+use super::endpoints::Endpoints;
+use super::header_clock::HeaderClock;
 use super::metrics::Metrics;
 
 /// What a connection may cost.
@@ -42,7 +42,7 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Listener {
     socket: TcpListener,
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
-    router: Router,
+    endpoints: Endpoints,
     limits: ConnectionLimits,
     slots: Slots,
     metrics: Arc<Metrics>,
@@ -56,12 +56,12 @@ impl Listener {
     pub async fn bind(
         address: SocketAddr,
         tls: Option<Arc<ArcSwap<ServerConfig>>>,
-        router: Router,
+        endpoints: Endpoints,
         limits: ConnectionLimits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { socket, tls, router, limits, slots: Slots::new(limits.connections), metrics })
+        Ok(Self { socket, tls, endpoints, limits, slots: Slots::new(limits.connections), metrics })
     }
 
     /// The address that was bound, with the port that the system chose for port 0.
@@ -110,7 +110,7 @@ impl Listener {
     fn serve(&self, stream: TcpStream, slot: tokio::sync::OwnedSemaphorePermit, watch: &Watch) {
         let tls = self.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
         let connection = Connection {
-            router: self.router.clone(),
+            endpoints: self.endpoints.clone(),
             limits: self.limits,
             metrics: Arc::clone(&self.metrics),
             watch: watch.clone(),
@@ -124,7 +124,7 @@ impl Listener {
 
 /// What the task of one connection needs.
 struct Connection {
-    router: Router,
+    endpoints: Endpoints,
     limits: ConnectionLimits,
     metrics: Arc<Metrics>,
     watch: Watch,
@@ -178,34 +178,44 @@ impl Connection {
             // HTTP/1.1 connections end by themselves after their next response; see `handlers`.
             (Protocol::Http1, _) => (Stage::Closed, LAST_REQUEST),
         };
-        let builder = self.builder(protocol);
-        let service = TowerToHyperService::new(self.router);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let clock = HeaderClock::new();
+        let builder = self.builder(protocol, &clock);
+        let connection = builder.serve_connection(TokioIo::new(stream), self.endpoints);
         tokio::pin!(connection);
         let mut watch = self.watch;
         let leave = async {
             watch.reached(leave_at).await;
             tokio::time::sleep(patience).await;
         };
-        let ended = tokio::select! {
-            // First, so that a request that has arrived counts as one in progress.
-            biased;
-            ended = connection.as_mut() => ended,
-            () = leave => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let served = async {
+            tokio::select! {
+                // First, so that a request that has arrived counts as one in progress.
+                biased;
+                ended = connection.as_mut() => ended,
+                () = leave => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let ended = match protocol {
+            Protocol::Http1 => tokio::select! {
+                biased;
+                never = clock.ring(self.limits.header) => match never {},
+                ended = served => ended,
+            },
+            Protocol::Http2 => served.await,
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended early");
         }
     }
 
-    fn builder(&self, protocol: Protocol) -> auto::Builder<TokioExecutor> {
+    fn builder(&self, protocol: Protocol, clock: &HeaderClock) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
-            .timer(TokioTimer::new())
+            .timer(clock.clone())
             .header_read_timeout(self.limits.header)
             .max_buf_size(MAX_HEADER_BYTES)
             .keep_alive(true);

@@ -63,6 +63,9 @@ const KINDS: [&str; 40] = [
     "StatefulSet",
 ];
 
+/// How many operations there are.
+const OPERATIONS: usize = 4;
+
 /// The label of every other kind.
 const OTHER: &str = "other";
 
@@ -74,6 +77,8 @@ const VERDICTS: [Verdict; 6] =
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
+    /// The cells of `requests` by phase, operation and kind, resolved when first needed.
+    request_cells: Vec<OnceLock<Box<Cells>>>,
     refused: IntCounterVec,
     /// By phase: mutate, validate.
     duration: [Histogram; 2],
@@ -119,6 +124,7 @@ impl Metrics {
                 "Admission requests answered. verdict is what the policies say, effective what the mode made of it.",
                 &["phase", "operation", "kind", "verdict", "effective"],
             )?,
+            request_cells: std::iter::repeat_with(OnceLock::new).take(2 * OPERATIONS * (KINDS.len() + 1)).collect(),
             refused: counters(
                 &registry,
                 "portcullis_admission_refused_total",
@@ -236,16 +242,7 @@ impl Metrics {
         let [mutate, validate] = &self.duration;
         let duration = if phase == Phase::Mutate { mutate } else { validate };
         duration.observe(elapsed.as_secs_f64());
-        let phase = phase_label(phase);
-        self.requests
-            .with_label_values(&[
-                phase,
-                operation.as_str(),
-                kind_label(kind),
-                verdict_label(verdict),
-                verdict_label(effective),
-            ])
-            .inc();
+        self.count_request(phase, operation, kind, verdict, effective);
         let counters = self.by_policy.load();
         for finding in &decision.findings {
             if let Some(counter) =
@@ -259,6 +256,24 @@ impl Metrics {
                 self.mutations.with_label_values(&[*policy, applied]).inc();
             }
         }
+    }
+
+    fn count_request(&self, phase: Phase, operation: Operation, kind: &str, verdict: Verdict, effective: Verdict) {
+        let kind = KINDS.binary_search(&kind).unwrap_or(KINDS.len());
+        let row = usize::from(phase == Phase::Mutate) * OPERATIONS + operation as usize;
+        let cells = self.request_cells.get(row * (KINDS.len() + 1) + kind);
+        let cell = cells.and_then(|cells| cells.get_or_init(Box::default).cells.get(position(verdict, effective)));
+        let Some(cell) = cell else { return };
+        cell.get_or_init(|| {
+            self.requests.with_label_values(&[
+                phase_label(phase),
+                operation.as_str(),
+                KINDS.get(kind).copied().unwrap_or(OTHER),
+                verdict_label(verdict),
+                verdict_label(effective),
+            ])
+        })
+        .inc();
     }
 
     /// Records a refused request.
@@ -384,10 +399,6 @@ pub fn phase_label(phase: Phase) -> &'static str {
     }
 }
 
-fn kind_label(kind: &str) -> &'static str {
-    KINDS.binary_search(&kind).ok().and_then(|at| KINDS.get(at)).copied().unwrap_or(OTHER)
-}
-
 /// Registers counters.
 pub(super) fn counters(
     registry: &Registry,
@@ -419,15 +430,48 @@ mod tests {
     #[test]
     fn kinds_are_sorted_so_that_they_are_found() {
         assert!(KINDS.is_sorted());
-        for kind in KINDS {
-            assert_eq!(kind_label(kind), kind);
+    }
+
+    /// The exposition's lines on answered requests.
+    fn counted(metrics: &Metrics) -> Vec<String> {
+        let text = String::from_utf8(metrics.render().expect("text")).expect("UTF-8");
+        text.lines()
+            .filter(|line| line.starts_with("portcullis_admission_requests_total{"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn each_request_is_counted_by_all_its_labels() {
+        const ALL: [Operation; OPERATIONS] =
+            [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
+        let metrics = Metrics::new().expect("metrics");
+        let mut expected = Vec::new();
+        for phase in [Phase::Mutate, Phase::Validate] {
+            for operation in ALL {
+                for kind in KINDS.into_iter().chain([OTHER]) {
+                    metrics.count_request(phase, operation, kind, Verdict::Deny, Verdict::Warn);
+                    expected.push(format!(
+                        "portcullis_admission_requests_total{{effective=\"warn\",kind=\"{kind}\",operation=\"{}\",phase=\"{}\",verdict=\"deny\"}} 1",
+                        operation.as_str(),
+                        phase_label(phase)
+                    ));
+                }
+            }
         }
+        let mut found = counted(&metrics);
+        (expected.sort(), found.sort());
+        assert_eq!(found, expected);
     }
 
     #[test]
     fn unknown_kinds_share_one_label() {
-        assert_eq!(kind_label("Widget"), OTHER);
-        assert_eq!(kind_label(""), OTHER);
+        let metrics = Metrics::new().expect("metrics");
+        for kind in ["Widget", "", "pod"] {
+            metrics.count_request(Phase::Validate, Operation::Create, kind, Verdict::Pass, Verdict::Pass);
+        }
+        let found = counted(&metrics);
+        assert!(matches!(&*found, [line] if line.contains(r#"kind="other""#) && line.ends_with(" 3")), "{found:?}");
     }
 
     #[test]

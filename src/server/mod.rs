@@ -5,9 +5,11 @@
 
 mod cluster_metrics;
 mod drain;
+mod endpoints;
 mod evaluate;
 mod go_duration;
 mod handlers;
+mod header_clock;
 mod health;
 mod listener;
 mod metrics;
@@ -27,6 +29,7 @@ use crate::engine::{Mode, Namespaces};
 use crate::json;
 
 use drain::{Drain, Slots};
+use endpoints::Endpoints;
 use evaluate::Evaluator;
 pub use go_duration::parse as parse_duration;
 pub use handlers::RequestLimits;
@@ -149,12 +152,12 @@ async fn serve(settings: Settings) -> Result<(), Error> {
         settings.request,
         watch.clone(),
     );
-    let bind = async |address, tls, router| {
-        let listener = Listener::bind(address, tls, router, settings.connection, Arc::clone(&metrics)).await;
+    let bind = async |address, tls, endpoints| {
+        let listener = Listener::bind(address, tls, endpoints, settings.connection, Arc::clone(&metrics)).await;
         let bound = listener.and_then(|listener| Ok((listener.address()?, listener)));
         bound.map_err(|error| Error::Listen { address, error })
     };
-    let (address, listener) = bind(settings.listen, Some(tls.config()), webhook.router()).await?;
+    let (address, listener) = bind(settings.listen, Some(tls.config()), Endpoints::Webhook(Arc::new(webhook))).await?;
     let health = Health {
         policies: Arc::clone(&policies),
         tls: Arc::clone(&tls),
@@ -163,7 +166,8 @@ async fn serve(settings: Settings) -> Result<(), Error> {
         mode: settings.mode,
         cluster: cluster.map(Caches::new),
     };
-    let (admin_address, admin) = bind(settings.admin_listen, None, health::router(Arc::new(health))).await?;
+    let (admin_address, admin) =
+        bind(settings.admin_listen, None, Endpoints::Admin(health::router(Arc::new(health)))).await?;
     tracing::info!(address = %admin_address, "admin port is listening");
     tokio::spawn(admin.run(watch.clone()));
     tokio::spawn(keep_current(policies, tls, Arc::clone(&metrics), settings.reload_every));

@@ -6,6 +6,7 @@ mod support;
 
 mod connections;
 mod drain;
+mod expressions;
 mod modes;
 mod reload;
 mod requests;

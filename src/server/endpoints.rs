@@ -1,0 +1,95 @@
+//! What a listener serves, as the service that hyper asks for each request.
+//!
+//! The webhook has two paths and no need for a router, whose generality costs a request several allocations.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use crate::engine::Phase;
+
+use super::handlers::Webhook;
+
+/// The endpoints of a listener; cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Endpoints {
+    /// `/validate` and `/mutate`. Other paths are 404, other methods 405.
+    Webhook(Arc<Webhook>),
+    /// The admin port's.
+    Admin(Router),
+}
+
+impl Service<Request<Incoming>> for Endpoints {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        match self {
+            Endpoints::Webhook(webhook) => {
+                let webhook = Arc::clone(webhook);
+                Box::pin(async move {
+                    Ok(match phase(request.method(), request.uri().path()) {
+                        Ok(phase) => webhook.serve(phase, request).await,
+                        Err(refused) => refused,
+                    })
+                })
+            }
+            Endpoints::Admin(router) => Box::pin(TowerToHyperService::new(router.clone()).call(request)),
+        }
+    }
+}
+
+/// What a request asks for, or the answer to what nothing here does.
+fn phase(method: &Method, path: &str) -> Result<Phase, Response> {
+    let mut refused = Response::new(Body::empty());
+    let phase = match path {
+        "/validate" => Phase::Validate,
+        "/mutate" => Phase::Mutate,
+        _ => {
+            *refused.status_mut() = StatusCode::NOT_FOUND;
+            return Err(refused);
+        }
+    };
+    if *method == Method::POST {
+        return Ok(phase);
+    }
+    *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    Err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn posts_to_two_paths_are_served() {
+        assert!(matches!(phase(&Method::POST, "/validate"), Ok(Phase::Validate)));
+        assert!(matches!(phase(&Method::POST, "/mutate"), Ok(Phase::Mutate)));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_its_status() {
+        for (method, path, status) in [
+            (Method::POST, "/", StatusCode::NOT_FOUND),
+            (Method::POST, "/validate/", StatusCode::NOT_FOUND),
+            (Method::GET, "/healthz", StatusCode::NOT_FOUND),
+            (Method::GET, "/validate", StatusCode::METHOD_NOT_ALLOWED),
+            (Method::PUT, "/mutate", StatusCode::METHOD_NOT_ALLOWED),
+        ] {
+            let refused = phase(&method, path).expect_err(path);
+            assert_eq!(refused.status(), status, "{method} {path}");
+            assert_eq!(refused.headers().contains_key(header::ALLOW), status == StatusCode::METHOD_NOT_ALLOWED);
+        }
+    }
+}
