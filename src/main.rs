@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Under load, a fifth faster than glibc's, and many times faster than musl's.
+/// Under load with many connections a request takes a fifth less time than with glibc's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
