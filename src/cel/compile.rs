@@ -5,6 +5,7 @@
 use super::ast::{self, Comprehension, Expr, Kind, Literal};
 use super::check::{Checked, Meaning};
 use super::cost::CallCost;
+use super::dispatch;
 use super::env::{Global, Reference};
 use super::function::Function;
 use super::library::{find_prepared, re2, sum_of};
@@ -129,9 +130,7 @@ impl Compiler<'_> {
                     Node::Constant(
                         constant @ (Constant::Int(_) | Constant::Uint(_) | Constant::Double(_) | Constant::Bool(_)),
                     ) => Key::Constant(constant),
-                    Node::Constant(_) => {
-                        return plan_error(index, "program instantiation failed: invalid qualifier type");
-                    }
+                    Node::Constant(constant) => return no_qualifier(index, &constant),
                     node => Key::Node(node),
                 };
                 return Ok(qualified(operand, key, name == "_[?_]", false));
@@ -407,9 +406,18 @@ fn is_conversion(function: &str) -> bool {
     )
 }
 
+/// The error of an index that is a constant of no type that keys have.
+fn no_qualifier<T>(index: &Expr, constant: &Constant) -> Plans<T> {
+    let arena = Arena::new();
+    let of = constant.value(&arena).map_or("*types.Err", |value| dispatch::go_type(&value));
+    plan_error(index, format!("program instantiation failed: invalid qualifier type: {of}"))
+}
+
 fn fold_conversion(expr: &Expr, function: &Function, arg: &Constant) -> Plans<Node> {
     let arena = Arena::new();
-    let folded = arg.value(&arena).and_then(|arg| (function.eval)(&arena, &[arg]));
+    let folded = arg
+        .value(&arena)
+        .and_then(|arg| (function.eval)(&arena, &[arg]).map_err(|error| dispatch::named(error, function, &[arg])));
     match folded {
         Ok(value) => match Constant::from_value(&value) {
             Some(constant) => Ok(Node::Constant(constant)),
