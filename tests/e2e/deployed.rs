@@ -136,7 +136,7 @@ impl Deployed {
             .header("impersonate-user", user)
             .body(Body::from(object.to_string().into_bytes()))
             .unwrap();
-        self.cluster.exchange(request).await
+        self.cluster.exchange(request).await.expect("the API server answers")
     }
 
     /// Waits until creating `object` is allowed, or is not.

@@ -1,7 +1,7 @@
 //! What holds against a real kube-apiserver. It is started from `target/tools/controlplane`, which
 //! `tests/controlplane/build.sh` builds; with `KUBECONFIG` set, the tests use that cluster instead.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod cluster;
 mod defaulting;

@@ -112,17 +112,6 @@ impl Suite {
         self
     }
 
-    /// Binds a policy without matchResources; the policy itself has to keep to the suite.
-    pub fn bind_everywhere(mut self, policy: &str, mut spec: Value) -> Self {
-        let kind = self.kind_of(policy);
-        spec["policyName"] = json!(policy);
-        if kind == VALIDATING {
-            spec.as_object_mut().unwrap().entry("validationActions").or_insert(json!(["Deny"]));
-        }
-        self.policies.push(manifest(&format!("{kind}Binding"), policy, spec));
-        self
-    }
-
     /// Adds an object that has to be there.
     pub fn object(mut self, object: Value) -> Self {
         self.objects.push(object);
