@@ -40,7 +40,7 @@ impl Service<Request<Incoming>> for Endpoints {
                 Box::pin(async move {
                     Ok(match phase(request.method(), request.uri().path()) {
                         Ok(phase) => webhook.serve(phase, request).await,
-                        Err(refused) => refused,
+                        Err(status) => refused(status),
                     })
                 })
             }
@@ -49,23 +49,23 @@ impl Service<Request<Incoming>> for Endpoints {
     }
 }
 
-/// What a request asks for, or the answer to what nothing here does.
-fn phase(method: &Method, path: &str) -> Result<Phase, Response> {
-    let mut refused = Response::new(Body::empty());
+/// What a request asks for, or the status that says that nothing here does that.
+fn phase(method: &Method, path: &str) -> Result<Phase, StatusCode> {
     let phase = match path {
         "/validate" => Phase::Validate,
         "/mutate" => Phase::Mutate,
-        _ => {
-            *refused.status_mut() = StatusCode::NOT_FOUND;
-            return Err(refused);
-        }
+        _ => return Err(StatusCode::NOT_FOUND),
     };
-    if *method == Method::POST {
-        return Ok(phase);
+    if *method == Method::POST { Ok(phase) } else { Err(StatusCode::METHOD_NOT_ALLOWED) }
+}
+
+fn refused(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
-    *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    Err(refused)
+    response
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
             (Method::GET, "/validate", StatusCode::METHOD_NOT_ALLOWED),
             (Method::PUT, "/mutate", StatusCode::METHOD_NOT_ALLOWED),
         ] {
-            let refused = phase(&method, path).expect_err(path);
+            let refused = refused(phase(&method, path).expect_err(path));
             assert_eq!(refused.status(), status, "{method} {path}");
             assert_eq!(refused.headers().contains_key(header::ALLOW), status == StatusCode::METHOD_NOT_ALLOWED);
         }

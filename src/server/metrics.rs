@@ -460,7 +460,8 @@ mod tests {
             }
         }
         let mut found = counted(&metrics);
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected);
     }
 
