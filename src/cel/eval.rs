@@ -261,16 +261,21 @@ impl<'a> Machine<'a, '_> {
 
     /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not.
     fn attribute(&mut self, attribute: &'a Attribute, own: bool) -> Outcome<'a> {
+        // Whether the base is what a chain of look-ups has led to: such an optional is not looked into.
+        let mut inside_chain = matches!(attribute.base, Base::Variable(_));
         let base = match &attribute.base {
             Base::Global(global) => Ok(self.global(*global)?),
             Base::Local(slot) => self.local(*slot),
             // With qualifiers the test is for the last of them, not for the variable.
             Base::Variable(at) => self.variable(*at, attribute.test && attribute.qualifiers.is_empty()),
-            Base::Conditional(parts) => self.conditional(parts),
+            Base::Conditional(parts) => self.conditional(parts).map(|(value, inside)| {
+                inside_chain = inside;
+                value
+            }),
             Base::Node(node) => self.eval(node),
         };
         stop_if_cancelled(&base)?;
-        let value = base.and_then(|base| self.qualify_all(base, attribute)).and_then(sound);
+        let value = base.and_then(|base| self.qualify_all(base, attribute, inside_chain)).and_then(sound);
         let charged = own && !attribute.test && !matches!(attribute.base, Base::Conditional(_));
         if charged {
             self.charge_after(&value, 1)?;
@@ -347,13 +352,19 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    fn conditional(&mut self, parts: &'a (Node, Node, Node)) -> Outcome<'a> {
+    /// The branch's value, and whether look-ups that are not optional have led to it.
+    fn conditional(&mut self, parts: &'a (Node, Node, Node)) -> Result<(Value<'a>, bool), Error> {
         let branch = match self.eval(&parts.0)? {
             Value::Bool(true) => &parts.1,
             Value::Bool(false) => &parts.2,
             _ => return no_such_overload(),
         };
-        self.operand(branch)
+        let inside_chain = match branch {
+            Node::Attribute(of) if of.qualifiers.is_empty() => matches!(of.base, Base::Variable(_)),
+            Node::Attribute(of) => !of.qualifiers.iter().any(|qualifier| qualifier.optional),
+            _ => false,
+        };
+        Ok((self.operand(branch)?, inside_chain))
     }
 
     /// Evaluates a node that is part of an attribute: an attribute is not charged for itself then.
@@ -364,17 +375,19 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    fn qualify_all(&mut self, base: Value<'a>, attribute: &'a Attribute) -> Outcome<'a> {
+    fn qualify_all(&mut self, base: Value<'a>, attribute: &'a Attribute, inside_chain: bool) -> Outcome<'a> {
         if attribute.qualifiers.is_empty() {
             return Ok(match base {
-                // What `variables` holds is looked up in it, hence not looked into.
-                Value::Optional(_) if !matches!(attribute.base, Base::Variable(_)) => looked_into(self.arena, base),
+                // The branch of a conditional has been looked into already.
+                Value::Optional(_) if !inside_chain && !matches!(attribute.base, Base::Conditional(_)) => {
+                    looked_into(self.arena, base)
+                }
                 _ => base,
             });
         }
         let (mut value, mut optional) = match base {
             // Upstream unwraps what the chain begins with: for a variable that is the map of variables, not its value.
-            base if matches!(attribute.base, Base::Variable(_)) => (base, false),
+            base if inside_chain => (base, false),
             Value::Optional(None) if attribute.test => return Ok(Value::Bool(false)),
             Value::Optional(None) => return Ok(base),
             Value::Optional(Some(inner)) => (sound(converted(self.arena, *inner))?, true),

@@ -194,6 +194,10 @@ impl<'a> Machine<'a, '_> {
             }
             Insert::Entries(node) => {
                 let map = self.eval(node);
+                if matches!(map, Err(Error::Internal(_))) {
+                    // The accumulator has been looked up.
+                    self.cost += 1;
+                }
                 self.charge_after(&map, INSERT)?;
                 match map? {
                     Value::Map(map) => {

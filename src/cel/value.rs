@@ -1,5 +1,7 @@
 //! CEL values: `Copy` views on documents and on what an evaluation puts in its arena.
 
+use std::cmp::Ordering;
+
 use crate::json::{self, Arena, Object};
 
 use super::opaque::Opaque;
@@ -42,12 +44,42 @@ pub enum Value<'a> {
 }
 
 /// A point in time: seconds since 1970-01-01T00:00:00Z and nanoseconds within the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub struct Timestamp {
     /// Whole seconds, negative before 1970.
     pub seconds: i64,
     /// 0 to 999,999,999.
     pub nanos: u32,
+    /// Seconds east of UTC, as the text had it that the timestamp was read from: `string()` writes it so again.
+    /// Two timestamps are equal whatever theirs are.
+    pub offset: i32,
+}
+
+impl Timestamp {
+    /// A point in time, in UTC.
+    pub const fn utc(seconds: i64, nanos: u32) -> Self {
+        Self { seconds, nanos, offset: 0 }
+    }
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Timestamp {}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.seconds, self.nanos).cmp(&(other.seconds, other.nanos))
+    }
 }
 
 /// A list: an array of a document, or values that the evaluation made.

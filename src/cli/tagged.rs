@@ -77,7 +77,7 @@ fn timestamp(tagged: json::Value<'_>) -> Result<Timestamp> {
         Some(json::Value::String(text)) => Ok(text.parse()?),
         _ => bail!("a tagged timestamp needs a number {name:?}"),
     };
-    Ok(Timestamp { seconds: number("s")?, nanos: u32::try_from(number("n")?)? })
+    Ok(Timestamp::utc(number("s")?, u32::try_from(number("n")?)?))
 }
 
 /// Writes a value in tagged form. Map entries are sorted by their text, so that equal maps print alike.

@@ -197,7 +197,7 @@ mod tests {
             (Cel::Double(2.5), Value::Float(2.5)),
             (Cel::Bytes(b"hi"), Value::String("aGk=")),
             (Cel::Duration(1_500_000_000), Value::String("1.5s")),
-            (Cel::Timestamp(Timestamp { seconds: 0, nanos: 0 }), Value::String("1970-01-01T00:00:00Z")),
+            (Cel::Timestamp(Timestamp::utc(0, 0)), Value::String("1970-01-01T00:00:00Z")),
             (Cel::Optional(Some(&Cel::Bool(true))), Value::Bool(true)),
             (Cel::List(List::Values(&[Cel::Int(1), Cel::Null])), Value::Array(&[Value::Int(1), Value::Null])),
         ] {

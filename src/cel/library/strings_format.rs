@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::cel::function::Error;
-use crate::cel::standard::{duration_text, timestamp_text};
+use crate::cel::standard::{duration_text, zoned_text};
 use crate::cel::value::{List, Map, Value};
 use crate::json::Arena;
 
@@ -206,7 +206,7 @@ fn print_literal(out: &mut Output<'_>, value: &Value<'_>, depth: usize) -> Resul
         Value::Double(d) if d.is_infinite() => out.push(if *d > 0.0 { "\"+Inf\"" } else { "\"-Inf\"" }),
         Value::Double(d) => out.push(&format!("{d:.DEFAULT_PRECISION$}")),
         Value::Duration(d) => out.push(&format!("duration(\"{}\")", duration_text(*d))),
-        Value::Timestamp(t) => out.push(&format!("timestamp(\"{}\")", timestamp_text(*t))),
+        Value::Timestamp(t) => out.push(&format!("timestamp(\"{}\")", zoned_text(*t))),
         Value::Struct(_) | Value::Optional(_) | Value::Opaque(_) => {
             Err(Error::new(format!("error during formatting: no formatting function for {}", value.type_name())))
         }

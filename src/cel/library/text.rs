@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::cel::standard::{double_text, duration_text, timestamp_text};
+use crate::cel::standard::{double_text, duration_text, zoned_text};
 use crate::cel::value::Value;
 
 /// The text of a scalar as `string(value)` gives it; `None` for bytes that are no UTF-8 and for all other values.
@@ -16,7 +16,7 @@ pub fn scalar_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
         Value::String(s) => Cow::Borrowed(s),
         Value::Bytes(b) => Cow::Borrowed(std::str::from_utf8(b).ok()?),
         Value::Duration(d) => Cow::Owned(duration_text(*d)),
-        Value::Timestamp(t) => Cow::Owned(timestamp_text(*t)),
+        Value::Timestamp(t) => Cow::Owned(zoned_text(*t)),
         Value::Type(name) => Cow::Borrowed(name),
         _ => return None,
     })

@@ -173,7 +173,7 @@ fn to_string<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::Uint(u)] => u.to_string(),
         [Value::Double(d)] => double_text(*d),
         [Value::Duration(nanoseconds)] => time::duration_text(*nanoseconds),
-        [Value::Timestamp(t)] => time::timestamp_text(*t),
+        [Value::Timestamp(t)] => time::zoned_text(*t),
         [Value::Opaque(opaque @ (Opaque::Ip(_) | Opaque::Cidr(_)))] => opaque.to_string(),
         _ => return Err(Error::no_such_overload()),
     };

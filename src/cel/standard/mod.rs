@@ -11,7 +11,7 @@ mod time;
 use super::function::Function;
 
 pub(super) use conversions::{double_text, to_duration, to_timestamp};
-pub(super) use time::{duration_text, timestamp_text};
+pub(super) use time::{duration_text, zoned_text};
 
 /// Every standard function.
 pub(super) fn all() -> impl Iterator<Item = &'static Function> {

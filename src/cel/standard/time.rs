@@ -104,7 +104,7 @@ const NANOS: i128 = 1_000_000_000;
 
 /// A timestamp within CEL's range.
 pub(super) fn timestamp(seconds: i64, nanos: u32) -> Option<Timestamp> {
-    (MIN_SECONDS..=MAX_SECONDS).contains(&seconds).then_some(Timestamp { seconds, nanos })
+    (MIN_SECONDS..=MAX_SECONDS).contains(&seconds).then_some(Timestamp::utc(seconds, nanos))
 }
 
 /// Nanoseconds since 1970.
@@ -115,7 +115,8 @@ pub(super) fn nanoseconds(t: Timestamp) -> i128 {
 /// A timestamp moved by nanoseconds, if it stays within range.
 pub(super) fn shifted(t: Timestamp, by: i128) -> Option<Timestamp> {
     let total = nanoseconds(t) + by;
-    timestamp(i64::try_from(total.div_euclid(NANOS)).ok()?, u32::try_from(total.rem_euclid(NANOS)).ok()?)
+    let moved = timestamp(i64::try_from(total.div_euclid(NANOS)).ok()?, u32::try_from(total.rem_euclid(NANOS)).ok()?)?;
+    Some(Timestamp { offset: t.offset, ..moved })
 }
 
 /// Parses RFC 3339 as Go's `time.Parse(time.RFC3339, …)` does.
@@ -150,7 +151,8 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     };
     let seconds = civil.seconds()?;
     let digits: String = fraction.chars().skip(1).chain(std::iter::repeat('0')).take(9).collect();
-    timestamp(seconds - offset, digits.parse().ok()?)
+    let utc = timestamp(seconds - offset, digits.parse().ok()?)?;
+    Some(Timestamp { offset: i32::try_from(offset).ok()?, ..utc })
 }
 
 /// `Z` or `+hh:mm` in seconds.
@@ -172,12 +174,17 @@ fn zone_offset(zone: &str) -> Option<i64> {
     (hours <= 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// RFC 3339 in UTC with as many fractional digits as needed.
-pub(in crate::cel) fn timestamp_text(t: Timestamp) -> String {
-    let Civil { year, month, day, hour, minute, second } = Civil::at(t.seconds);
+/// RFC 3339 with the offset that the timestamp was read with, and as many fractional digits as needed.
+pub(in crate::cel) fn zoned_text(t: Timestamp) -> String {
+    let Civil { year, month, day, hour, minute, second } = Civil::at(t.seconds + i64::from(t.offset));
     let fraction = format!(".{:09}", t.nanos);
     let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+    let minutes = t.offset.abs() / 60;
+    let zone = match t.offset {
+        0 => "Z".to_owned(),
+        east => format!("{}{:02}:{:02}", if east < 0 { '-' } else { '+' }, minutes / 60, minutes % 60),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
 }
 
 /// Parses `1h30m`, `-1.5s` and the like, as Go's `time.ParseDuration` does.
