@@ -155,7 +155,7 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp { offset: i32::try_from(offset).ok()?, ..utc })
 }
 
-/// `Z` or `+hh:mm` in seconds.
+/// `Z` or `+hh:mm` in seconds, within the bounds of Go's parser.
 fn zone_offset(zone: &str) -> Option<i64> {
     if zone == "Z" {
         return Some(0);
@@ -171,7 +171,7 @@ fn zone_offset(zone: &str) -> Option<i64> {
         return None;
     }
     let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours <= 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+    (hours <= 24 && minutes <= 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 /// RFC 3339 with the offset that the timestamp was read with, and as many fractional digits as needed.
