@@ -2,8 +2,8 @@
 //!
 //! Upstream: `cel-go/interpreter/runtimecost.go` for the language and `pkg/cel/library/cost.go` for the libraries.
 
+use super::call::Failed;
 use super::dispatch::{not_a_list, not_an_integer};
-use super::eval::Failed;
 use super::function::Error;
 use super::value::{List, Map, Value};
 

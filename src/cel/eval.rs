@@ -3,21 +3,22 @@
 use std::time::Instant;
 
 use super::authorization::{Asker, Authorization, RequestAuthorizer, Resource};
+use super::call::FAILED;
 use super::compare::{self, Equality};
 use super::cost;
-use super::dispatch::{fits, named, no_overload, text_within};
+use super::dispatch::text_within;
 use super::env::Global;
 use super::function::{Error, Limit};
 use super::lookup::{check_field, element_of, field_of, member_of};
 use super::native::{converted, looked_into};
-use super::node::{Attribute, Base, Bind, Call, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
+use super::node::{Attribute, Base, Bind, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
 use super::opaque::Opaque;
 use super::program::{Inputs, Store};
 use super::text::display;
 use super::value::{Entries, KeyError, List, Map, Struct, Value};
 use crate::json::Arena;
 
-type Outcome<'a> = Result<Value<'a>, Error>;
+pub(super) type Outcome<'a> = Result<Value<'a>, Error>;
 
 /// The memory that one evaluator's arena may hold, in bytes; the request's document counts too.
 pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
@@ -48,13 +49,6 @@ pub(super) enum Local<'a> {
 /// The error of expressions that use `authorizer` where nothing can answer it.
 const NO_AUTHORIZER: &str =
     "no authorizer is available offline: authorization checks need a cluster, or answers given in their place";
-
-/// The positions of arguments that failed, and whether a failure comes after all arguments.
-pub(super) type Failed = u8;
-const LAST: Failed = 128;
-
-/// Stands for an argument that failed, where cost goes by size: upstream's errors have the size 1.
-const FAILED: Value<'static> = Value::Null;
 
 pub(super) fn evaluation<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::new(message))
@@ -174,89 +168,6 @@ impl<'a> Machine<'a, '_> {
             Some(text) => Ok(Value::Bool(matches.regex.is_match(text))),
             None => no_such_overload(),
         }
-    }
-
-    fn call(&mut self, call: &'a Call) -> Outcome<'a> {
-        match &*call.args {
-            [] => self.apply(call, &[]),
-            [only] => {
-                let only = self.eval(only);
-                match only {
-                    Ok(value) => self.apply(call, &[value]),
-                    Err(error) => self.fail(call, &[FAILED], 1 | LAST, error),
-                }
-            }
-            [first, second] => {
-                let first = self.eval(first);
-                stop_if_cancelled(&first)?;
-                if call.sequential && first.is_err() {
-                    return first;
-                }
-                let second = self.eval(second);
-                match (first, second) {
-                    (Ok(first), Ok(second)) => self.apply(call, &[first, second]),
-                    (Ok(first), Err(error)) => self.fail(call, &[first, FAILED], 2 | LAST, error),
-                    (Err(error), Ok(second)) => self.fail(call, &[FAILED, second], 1, error),
-                    (Err(error), second @ Err(_)) => {
-                        stop_if_cancelled(&second)?;
-                        self.fail(call, &[FAILED, FAILED], 3 | LAST, error)
-                    }
-                }
-            }
-            [first, second, last] => {
-                let (first, second) = (self.eval(first)?, self.eval(second)?);
-                match self.eval(last) {
-                    Ok(last) => self.apply(call, &[first, second, last]),
-                    Err(error) => self.fail(call, &[first, second, FAILED], 4 | LAST, error),
-                }
-            }
-            args => {
-                let mut values = Vec::with_capacity(args.len());
-                for (at, arg) in args.iter().enumerate() {
-                    match self.eval(arg) {
-                        Ok(value) => values.push(value),
-                        Err(error) if at + 1 < args.len() => return Err(error),
-                        Err(error) => {
-                            values.push(FAILED);
-                            return self.fail(call, &values, 1 << at.min(6) | LAST, error);
-                        }
-                    }
-                }
-                self.apply(call, &values)
-            }
-        }
-    }
-
-    fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
-        let result = if call.guard.is_empty() || fits(&call.guard, args) {
-            (call.eval)(self.arena, args)
-        } else {
-            Err(no_overload(call.function.name, args))
-        };
-        if self.arena.allocated_bytes() > MEMORY_LIMIT {
-            return Err(Error::Cancelled(Limit::Memory));
-        }
-        match result {
-            Ok(value) => {
-                self.charge(call.cost.charge(args, Some(&value)))?;
-                sound(value)
-            }
-            Err(error) if call.prepared => self.fail(call, args, LAST, error),
-            Err(error) => self.fail(call, args, LAST, named(error, call.function, args)),
-        }
-    }
-
-    /// Charges a call that gave no value. `failed` are the arguments that are errors themselves, which upstream counts
-    /// as ones; it leaves out a call that looks at its arguments one by one unless the last of them is meant.
-    #[cold]
-    fn fail(&mut self, call: &'a Call, args: &[Value<'a>], failed: Failed, error: Error) -> Outcome<'a> {
-        if error.is_final() || (call.sequential && failed & LAST == 0) {
-            return Err(error);
-        }
-        call.cost.panics(args, failed)?;
-        self.charge(call.cost.charge(args, None))?;
-        self.cost = self.cost.checked_sub(call.cost.rebate(args)).ok_or(Error::Cancelled(Limit::Cost))?;
-        Err(error)
     }
 
     /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not.
@@ -503,7 +414,7 @@ impl<'a> Machine<'a, '_> {
 }
 
 /// A value, unless it is an error in the place of one.
-fn sound(value: Value<'_>) -> Outcome<'_> {
+pub(super) fn sound(value: Value<'_>) -> Outcome<'_> {
     match value {
         Value::Opaque(Opaque::Failed(message)) => evaluation(*message),
         other => Ok(other),
@@ -511,7 +422,7 @@ fn sound(value: Value<'_>) -> Outcome<'_> {
 }
 
 /// Passes on what ends the whole evaluation; other errors may still be absorbed.
-fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
+pub(super) fn stop_if_cancelled<T>(outcome: &Result<T, Error>) -> Result<(), Error> {
     match outcome {
         Err(error) if error.is_final() => Err(error.clone()),
         _ => Ok(()),

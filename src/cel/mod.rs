@@ -4,6 +4,7 @@
 
 mod ast;
 pub mod authorization;
+mod call;
 mod check;
 pub mod compare;
 mod compile;

@@ -167,7 +167,7 @@ impl Generator<'_> {
         of.letters(&mut found);
         for letter in found {
             if !letters.iter().any(|(known, _)| *known == letter) {
-                let chosen = if letter == 'K' { Type::named(*self.random.of(&KEYS)) } else { self.any_type(1) };
+                let chosen = if letter == 'K' { Type::named(self.random.text(&KEYS)) } else { self.any_type(1) };
                 letters.push((letter, chosen));
             }
         }
@@ -212,7 +212,7 @@ impl Generator<'_> {
             "bool",
         ];
         if self.patch && self.random.chance(15) {
-            return Type::parse(*self.random.of(&["patch", "object", "list<patch>"]));
+            return Type::parse(self.random.text(&["patch", "object", "list<patch>"]));
         }
         match self.random.below(if depth == 0 { 10 } else { 18 }) {
             10..=12 => Type::list(self.any_type(depth - 1)),
@@ -221,7 +221,7 @@ impl Generator<'_> {
                 Type::map(Type::named(key), self.any_type(depth - 1))
             }
             15..=17 => Type::Optional(Box::new(self.any_type(depth - 1))),
-            _ => Type::named(*self.random.of(&SCALARS)),
+            _ => Type::named(self.random.text(&SCALARS)),
         }
     }
 

@@ -14,6 +14,7 @@ mod oracle;
 mod random;
 mod report;
 mod session;
+mod texts;
 mod tree;
 mod types;
 

@@ -30,6 +30,11 @@ impl Random {
         self.below(100) < percent
     }
 
+    /// One of the texts, which must be some.
+    pub fn text(&mut self, choices: &[&'static str]) -> &'static str {
+        choices[self.below(choices.len())]
+    }
+
     /// One of the choices, which must be some.
     pub fn of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
         &choices[self.below(choices.len())]
