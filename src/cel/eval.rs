@@ -9,9 +9,8 @@ use super::cost;
 use super::dispatch::text_within;
 use super::env::Global;
 use super::function::{Error, Limit};
-use super::lookup::{check_field, element_of, field_of, member_of};
-use super::native::{converted, looked_into};
-use super::node::{Attribute, Base, Bind, Item, Key, MapItem, Matches, Node, Qualifier, StructItems};
+use super::lookup::check_field;
+use super::node::{Bind, Item, MapItem, Matches, Node, StructItems};
 use super::opaque::Opaque;
 use super::program::{Inputs, Store};
 use super::text::display;
@@ -170,42 +169,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not.
-    fn attribute(&mut self, attribute: &'a Attribute, own: bool) -> Outcome<'a> {
-        // Whether the base is what a chain of look-ups has led to: such an optional is not looked into.
-        let mut inside_chain = matches!(attribute.base, Base::Variable(_));
-        let base = match &attribute.base {
-            Base::Global(global) => Ok(self.global(*global)?),
-            Base::Local(slot) => self.local(*slot),
-            // With qualifiers the test is for the last of them, not for the variable.
-            Base::Variable(at) => self.variable(*at, attribute.test && attribute.qualifiers.is_empty()),
-            Base::Conditional(parts) => self.conditional(parts).map(|(value, inside)| {
-                inside_chain = inside;
-                value
-            }),
-            Base::Node(node) => self.eval(node),
-        };
-        stop_if_cancelled(&base)?;
-        let value = base.and_then(|base| self.qualify_all(base, attribute, inside_chain)).and_then(sound);
-        let charged = own && !attribute.test && !matches!(attribute.base, Base::Conditional(_));
-        if charged {
-            self.charge_after(&value, 1)?;
-        } else if own && attribute.test && matches!(attribute.base, Base::Conditional(_)) {
-            self.uncharge(&value)?;
-        }
-        value
-    }
-
-    /// Takes one off the cost: upstream takes back what a presence test costs even where it charged nothing, and below
-    /// zero its counter is beyond every limit.
-    #[cold]
-    fn uncharge(&mut self, outcome: &Outcome<'a>) -> Result<(), Error> {
-        stop_if_cancelled(outcome)?;
-        self.cost = self.cost.checked_sub(1).ok_or(Error::Cancelled(Limit::Cost))?;
-        Ok(())
-    }
-
-    fn global(&mut self, global: Global) -> Outcome<'a> {
+    pub(super) fn global(&mut self, global: Global) -> Outcome<'a> {
         Ok(match global {
             Global::Object => self.inputs.object.into(),
             Global::OldObject => self.inputs.old_object.into(),
@@ -230,7 +194,7 @@ impl<'a> Machine<'a, '_> {
         Ok(Value::Opaque(self.arena.alloc(Opaque::Authorization(value))))
     }
 
-    fn variable(&mut self, at: usize, test: bool) -> Outcome<'a> {
+    pub(super) fn variable(&mut self, at: usize, test: bool) -> Outcome<'a> {
         let value = self.variables.value(at);
         // The look-up by name, which the compiler resolved.
         self.charge_after(&value, 1)?;
@@ -238,7 +202,7 @@ impl<'a> Machine<'a, '_> {
         Ok(if test { Value::Bool(true) } else { value })
     }
 
-    fn local(&mut self, slot: usize) -> Outcome<'a> {
+    pub(super) fn local(&mut self, slot: usize) -> Outcome<'a> {
         match self.locals.get(slot) {
             Some(Local::Value(value)) => Ok(*value),
             Some(Local::Failed(error)) => Err(error.clone()),
@@ -260,76 +224,6 @@ impl<'a> Machine<'a, '_> {
     pub fn set(&mut self, slot: usize, local: Local<'a>) {
         if let Some(place) = self.locals.get_mut(slot) {
             *place = local;
-        }
-    }
-
-    /// The branch's value, and whether look-ups that are not optional have led to it.
-    fn conditional(&mut self, parts: &'a (Node, Node, Node)) -> Result<(Value<'a>, bool), Error> {
-        let branch = match self.eval(&parts.0)? {
-            Value::Bool(true) => &parts.1,
-            Value::Bool(false) => &parts.2,
-            _ => return no_such_overload(),
-        };
-        let inside_chain = match branch {
-            Node::Attribute(of) if of.qualifiers.is_empty() => matches!(of.base, Base::Variable(_)),
-            Node::Attribute(of) => !of.qualifiers.iter().any(|qualifier| qualifier.optional),
-            _ => false,
-        };
-        Ok((self.operand(branch)?, inside_chain))
-    }
-
-    /// Evaluates a node that is part of an attribute: an attribute is not charged for itself then.
-    fn operand(&mut self, node: &'a Node) -> Outcome<'a> {
-        match node {
-            Node::Attribute(attribute) => self.attribute(attribute, false),
-            other => Ok(looked_into(self.arena, self.eval(other)?)),
-        }
-    }
-
-    fn qualify_all(&mut self, base: Value<'a>, attribute: &'a Attribute, inside_chain: bool) -> Outcome<'a> {
-        if attribute.qualifiers.is_empty() {
-            return Ok(match base {
-                // The branch of a conditional has been looked into already.
-                Value::Optional(_) if !inside_chain && !matches!(attribute.base, Base::Conditional(_)) => {
-                    looked_into(self.arena, base)
-                }
-                _ => base,
-            });
-        }
-        let (mut value, mut optional) = match base {
-            // Upstream unwraps what the chain begins with: for a variable that is the map of variables, not its value.
-            base if inside_chain => (base, false),
-            Value::Optional(None) if attribute.test => return Ok(Value::Bool(false)),
-            Value::Optional(None) => return Ok(base),
-            Value::Optional(Some(inner)) => (sound(converted(self.arena, *inner))?, true),
-            other => (other, false),
-        };
-        let last = attribute.qualifiers.len() - 1;
-        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
-            optional |= qualifier.optional;
-            let test = attribute.test && at == last;
-            let found = self.qualify(value, qualifier, optional || test);
-            // An optional look-up that finds nothing is free; every other is charged, also when it fails.
-            if !optional || matches!(found, Ok(Some(_))) {
-                self.charge_after(&found, 1)?;
-            }
-            match found? {
-                found if test => return Ok(Value::Bool(found.is_some())),
-                Some(found) => value = found,
-                None if attribute.test => return Ok(Value::Bool(false)),
-                None => return Ok(Value::Optional(None)),
-            }
-        }
-        Ok(if optional { Value::Optional(Some(self.arena.alloc(value))) } else { value })
-    }
-
-    /// The value at the qualifier; `None` where `presence` says that absence is no error.
-    fn qualify(&mut self, of: Value<'a>, by: &'a Qualifier, presence: bool) -> Result<Option<Value<'a>>, Error> {
-        match &by.key {
-            Key::Field(field) => field_of(of, field, presence),
-            Key::Member(field) => member_of(self.arena, of, field, presence),
-            Key::Constant(constant) => element_of(of, &constant.value(self.arena)?, presence),
-            Key::Node(node) => element_of(of, &self.operand(node)?, presence),
         }
     }
 
@@ -373,7 +267,8 @@ impl<'a> Machine<'a, '_> {
         for item in items {
             let (key, value) = (self.eval(&item.key)?, self.eval(&item.value)?);
             match value {
-                Value::Optional(None) if item.optional => {}
+                // Upstream takes out what an entry before has put there.
+                Value::Optional(None) if item.optional => entries.retain(|(other, _)| !is_same_key(other, &key)),
                 Value::Optional(Some(inner)) if item.optional => entries.push((key, *inner)),
                 other if item.optional => return evaluation(not_optional(&display(&key), &other)),
                 value => entries.push((key, value)),
@@ -393,7 +288,10 @@ impl<'a> Machine<'a, '_> {
         let mut fields: Vec<(&'a str, Value<'a>)> = Vec::with_capacity(items.fields.len());
         for item in &items.fields {
             let value = match self.eval(&item.value)? {
-                Value::Optional(None) if item.optional => continue,
+                Value::Optional(None) if item.optional => {
+                    fields.retain(|(name, _)| *name != &*item.name);
+                    continue;
+                }
                 Value::Optional(Some(inner)) if item.optional => *inner,
                 other if item.optional => return evaluation(not_optional(&item.name, &other)),
                 value => value,
@@ -435,6 +333,11 @@ fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
         (Value::String(a), Value::String(b)) => cost::characters(a).min(cost::characters(b)).div_ceil(10),
         (a, b) => cost::size(a).min(cost::size(b)).div_ceil(10),
     }
+}
+
+/// Whether two keys are one to Go: of one type and equal.
+fn is_same_key(a: &Value<'_>, b: &Value<'_>) -> bool {
+    a.type_name() == b.type_name() && compare::equals(a, b)
 }
 
 fn not_optional(entry: &str, value: &Value<'_>) -> String {

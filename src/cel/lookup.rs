@@ -18,6 +18,9 @@ pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<
         Value::Map(map) => map.get(&Value::String(field)),
         // Upstream finds the fields of an `Object{…}` by its type only.
         Value::Struct(message) if message.type_name != "JSONPatch" => None,
+        Value::Struct(_) if !matches!(field, "op" | "path" | "from" | "value") => {
+            return Err(Error::new(format!("unsupported field: {field}")));
+        }
         Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
         Value::List(_) => return Err(unsupported_index(&Value::String(field))),
         _ => None,

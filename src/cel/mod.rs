@@ -3,6 +3,7 @@
 //! Knows nothing of policies, only of expressions, types, values and cost.
 
 mod ast;
+mod attribute;
 pub mod authorization;
 mod call;
 mod check;

@@ -69,6 +69,7 @@ pub(super) fn fields<'a>(arena: &'a Arena, fields: &[(&'a str, Value<'a>)]) -> O
 /// A field's value: of a list or a map that the expression made, the elements are converted too.
 fn field<'a>(arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
     match value {
+        Value::Optional(Some(inner)) => field(arena, *inner),
         Value::List(List::Values(elements)) => {
             let elements: Vec<_> = elements.iter().map(|element| converted(arena, *element)).collect();
             Some(Value::List(List::Values(arena.alloc_slice_copy(&elements))))

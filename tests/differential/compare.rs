@@ -85,7 +85,7 @@ fn checked(answer: &Value) -> String {
 }
 
 /// A tagged value with the entries of maps in order and numbers in one notation.
-fn normal(value: &Value) -> String {
+pub fn normal(value: &Value) -> String {
     let tag = value.get("t").and_then(Value::as_str).unwrap_or("");
     let of = value.get("v");
     match (tag, of) {

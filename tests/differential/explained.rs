@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::compare::Difference;
+use super::compare::{Difference, normal};
 use super::generate::Case;
 
 /// A difference that is understood and stays.
@@ -34,9 +34,11 @@ pub const RULES: &[Explained] = &[
         name: "quantities that can't be printed",
         reason: "the reference prints nothing for some quantities, and drops the suffix of those beyond exa",
         applies: |_, how, seen| {
-            let printed = &seen.references[0]["value"];
-            let empty = printed["type"] == "kubernetes.Quantity" && printed["v"] == "";
-            how == Difference::Value && (empty || is_huge_quantity(seen.ours))
+            let (reference, ours) = (&seen.references[0]["value"], &seen.ours["value"]);
+            let unprintable = |text: &str| text.is_empty() || is_huge(text);
+            how == Difference::Value
+                && (has_quantity(reference, &unprintable) || has_quantity(ours, &unprintable))
+                && normal(&without_quantities(reference)) == normal(&without_quantities(ours))
         },
     },
     Explained {
@@ -57,12 +59,35 @@ pub const RULES: &[Explained] = &[
     },
 ];
 
-/// Whether a value is a quantity of more than 18 digits.
-fn is_huge_quantity(answer: &Value) -> bool {
-    let value = &answer["value"];
-    let text = value["v"].as_str().unwrap_or("").trim_start_matches('-');
+/// Whether a quantity has more than 18 digits before the point.
+fn is_huge(text: &str) -> bool {
+    let text = text.trim_start_matches('-');
     let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    value["type"] == "kubernetes.Quantity" && digits.len() as i64 + exponent.parse().unwrap_or(0) > 18
+    digits.len() as i64 + exponent.parse().unwrap_or(0) > 18
+}
+
+/// Whether a tagged value is or holds a quantity with such a text.
+fn has_quantity(value: &Value, such: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Object(members) if value["type"] == "kubernetes.Quantity" => {
+            such(members.get("v").and_then(Value::as_str).unwrap_or(""))
+        }
+        Value::Object(members) => members.values().any(|member| has_quantity(member, such)),
+        Value::Array(elements) => elements.iter().any(|element| has_quantity(element, such)),
+        _ => false,
+    }
+}
+
+/// The value with null in the place of every quantity.
+fn without_quantities(value: &Value) -> Value {
+    match value {
+        Value::Object(_) if value["type"] == "kubernetes.Quantity" => serde_json::json!({"t": "null"}),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), without_quantities(member))).collect()
+        }
+        Value::Array(elements) => elements.iter().map(without_quantities).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Whether a function is called whose overloads are declared in random order.
