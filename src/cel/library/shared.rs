@@ -12,18 +12,20 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "indexOf",
         overloads: &[
+            // In upstream's order: the first decides for a receiver of unknown type.
+            overload("list_a_index_of_int", "list<A>.(A) -> int"),
             overload("string_index_of_string", "string.(string) -> int"),
             overload("string_index_of_string_int", "string.(string, int) -> int"),
-            overload("list_a_index_of_int", "list<A>.(A) -> int"),
         ],
         eval: index_of,
     },
     Function {
         name: "lastIndexOf",
         overloads: &[
+            // In upstream's order: the first decides for a receiver of unknown type.
+            overload("list_a_last_index_of_int", "list<A>.(A) -> int"),
             overload("string_last_index_of_string", "string.(string) -> int"),
             overload("string_last_index_of_string_int", "string.(string, int) -> int"),
-            overload("list_a_last_index_of_int", "list<A>.(A) -> int"),
         ],
         eval: last_index_of,
     },
