@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a benchmark that can't begin says why")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use portcullis::cel::authorization::NoAuthorizer;
 use portcullis::cel::{Env, Evaluator, Expect, Inputs, Program, cost};
 use portcullis::json::{self, Arena, Limits, Value};
 
@@ -37,7 +38,7 @@ fn evaluate(c: &mut Criterion) {
                     request: Value::Null,
                     params: Value::Null,
                     namespace_object: Value::Null,
-                    authorizer: None,
+                    authorizer: Err(NoAuthorizer::Offline),
                     bindings: &[],
                 };
                 let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use portcullis::cel::authorization::NoAuthorizer;
 use portcullis::cel::{Env, Evaluator, Expect, Inputs, Program, cost};
 use portcullis::json::{self, Arena, Limits, Value};
 
@@ -16,7 +17,7 @@ fuzz_target!(|source: &str| {
     let object = json::parse(&arena, OBJECT, &Limits::default()).expect("the object is JSON");
     let null = Value::Null;
     let inputs =
-        Inputs { object, old_object: null, request: null, params: object, namespace_object: null, authorizer: None, bindings: &[] };
+        Inputs { object, old_object: null, request: null, params: object, namespace_object: null, authorizer: Err(NoAuthorizer::Offline), bindings: &[] };
     let deadline = Some(Instant::now() + Duration::from_secs(5));
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, deadline);
     let succeeded = evaluator.evaluate(&program).is_ok();

@@ -128,7 +128,7 @@ mod tests {
             request: null,
             params: null,
             namespace_object: null,
-            authorizer: Some(authorizer),
+            authorizer: Ok(authorizer),
             bindings: &[],
         };
         match Evaluator::new(&arena, inputs, &[], cel::cost::BINDING_BUDGET, None).evaluate(&program) {

@@ -81,6 +81,28 @@ pub struct RequestAuthorizer<'a> {
     pub resource: Resource<'a>,
 }
 
+/// Why `authorizer` has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAuthorizer {
+    /// Nothing can answer.
+    Offline,
+    /// Upstream declares it, but gives it no value: in audit annotations, and in variables that they and message
+    /// expressions use.
+    Unbound,
+}
+
+impl NoAuthorizer {
+    /// The error of an expression that uses `name`.
+    pub fn error(self, name: &str) -> Error {
+        Error::new(match self {
+            NoAuthorizer::Offline => "no authorizer is available offline: authorization checks need a cluster, or \
+                                      answers given in their place"
+                .to_owned(),
+            NoAuthorizer::Unbound => format!("no such attribute(s): {name}"),
+        })
+    }
+}
+
 /// A value of one of the library's types.
 #[derive(Clone, Copy, Debug)]
 pub enum Authorization<'a> {

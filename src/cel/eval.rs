@@ -45,10 +45,6 @@ pub(super) enum Local<'a> {
     Failed(Error),
 }
 
-/// The error of expressions that use `authorizer` where nothing can answer it.
-const NO_AUTHORIZER: &str =
-    "no authorizer is available offline: authorization checks need a cluster, or answers given in their place";
-
 pub(super) fn evaluation<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::new(message))
 }
@@ -180,16 +176,17 @@ impl<'a> Machine<'a, '_> {
                 Some(value) => *value,
                 None => return evaluation("no such attribute(s)"),
             },
-            Global::Authorizer => self.authorizer(|asker, _| Authorization::Authorizer(asker))?,
-            Global::RequestResourceAuthorizer => self.authorizer(Authorization::ResourceCheck)?,
+            Global::Authorizer => self.authorizer("authorizer", |asker, _| Authorization::Authorizer(asker))?,
+            Global::RequestResourceAuthorizer => {
+                self.authorizer("authorizer.requestResource", Authorization::ResourceCheck)?
+            }
             Global::Variables => return evaluation("variables can only be used one by one, as variables.<name>"),
         })
     }
 
-    fn authorizer(&self, value: fn(Asker<'a>, Resource<'a>) -> Authorization<'a>) -> Outcome<'a> {
-        let Some(RequestAuthorizer { authorizer, user, resource }) = self.inputs.authorizer else {
-            return evaluation(NO_AUTHORIZER);
-        };
+    fn authorizer(&self, name: &str, value: fn(Asker<'a>, Resource<'a>) -> Authorization<'a>) -> Outcome<'a> {
+        let RequestAuthorizer { authorizer, user, resource } =
+            self.inputs.authorizer.map_err(|none| none.error(name))?;
         let value = value(Asker { authorizer, user }, resource);
         Ok(Value::Opaque(self.arena.alloc(Opaque::Authorization(value))))
     }

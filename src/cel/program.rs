@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::json::{self, Arena};
 
-use super::authorization::RequestAuthorizer;
+use super::authorization::{NoAuthorizer, RequestAuthorizer};
 use super::check::check;
 use super::compile::compile;
 use super::cost::EXPRESSION_LIMIT;
@@ -208,7 +208,7 @@ pub struct Inputs<'a> {
     /// `namespaceObject`
     pub namespace_object: json::Value<'a>,
     /// What `authorizer` is; where there is none, expressions that use it fail.
-    pub authorizer: Option<RequestAuthorizer<'a>>,
+    pub authorizer: Result<RequestAuthorizer<'a>, NoAuthorizer>,
     /// The values of [`Env::bindings`], in their order.
     pub bindings: &'a [Value<'a>],
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::authorization::NoAuthorizer;
 use super::text::display;
 use super::*;
 use crate::json::{self, Arena};
@@ -31,7 +32,7 @@ fn evaluate(source: &str) -> Result<(String, u64), String> {
         request: null,
         params: null,
         namespace_object: null,
-        authorizer: None,
+        authorizer: Err(NoAuthorizer::Offline),
         bindings: &[],
     };
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);
@@ -103,7 +104,7 @@ fn tests_presence_behind_variables_and_optionals() {
         request: null,
         params: null,
         namespace_object: null,
-        authorizer: None,
+        authorizer: Err(NoAuthorizer::Offline),
         bindings: &[],
     };
     for (source, expected) in table {
@@ -215,7 +216,7 @@ fn stops_at_the_deadline() {
         request: null,
         params: null,
         namespace_object: null,
-        authorizer: None,
+        authorizer: Err(NoAuthorizer::Offline),
         bindings: &[],
     };
     let deadline = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();

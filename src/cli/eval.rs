@@ -11,7 +11,7 @@ use super::load::KubernetesVersion;
 use super::output::Output;
 use super::tagged;
 use crate::admission::GivenAnswers;
-use crate::cel::authorization::{RequestAuthorizer, Resource};
+use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program, Value, Variable, cost};
 use crate::json::{self, Arena, Limits};
 use crate::policy::{FieldPath, Node, Problems};
@@ -193,7 +193,7 @@ impl Environment {
             request: question.request,
             params: question.params,
             namespace_object: question.namespace_object,
-            authorizer,
+            authorizer: authorizer.ok_or(NoAuthorizer::Offline),
             bindings: arena.alloc_slice_copy(&bindings),
         };
         let checked = program.output_type().to_string();

@@ -366,19 +366,21 @@ mod tests {
     #[test]
     fn until_the_cluster_has_said_what_there_is_a_policy_cannot_be_evaluated() {
         let (policies, shipped) = policies(CONFIG_MAPS, &["{name: x, namespace: shop, parameterNotFoundAction: Deny}"]);
-        let kind = "paramKind kind `&ParamKind{APIVersion:v1,Kind:ConfigMap,}`";
+        let not_synced =
+            "paramKind kind `&ParamKind{APIVersion:v1,Kind:ConfigMap,}` not yet synced to use for admission";
+        let unknown = "failed to find resource referenced by paramKind: '/v1, Kind=ConfigMap'";
         for (discovery, list, says) in [
-            ((200, DISCOVERY), (403, r#"{"message":"may not"}"#), "not yet synced to use for admission: may not (403)"),
-            ((503, "down"), (503, ""), "not yet synced to use for admission: down (503)"),
-            ((200, r#"{"resources":[]}"#), (503, ""), "not known"),
-            ((404, ""), (503, ""), "not known"),
+            ((200, DISCOVERY), (403, r#"{"message":"may not"}"#), format!("{not_synced}: may not (403)")),
+            ((503, "down"), (503, ""), format!("{not_synced}: down (503)")),
+            ((200, r#"{"resources":[]}"#), (503, ""), unknown.to_owned()),
+            ((404, ""), (503, ""), unknown.to_owned()),
         ] {
             let watches = watches(move |path| {
                 let (code, text) = if path == "/api/v1" { discovery } else { list };
                 (code, text.to_owned())
             });
             watches.follow(&policies, &shipped);
-            until(&watches, &policies[0], Err(&format!("{kind} {says}")));
+            until(&watches, &policies[0], Err(&says));
         }
     }
 }

@@ -62,6 +62,14 @@ pub struct ConfigurationError<'a> {
     pub message: String,
 }
 
+impl ConfigurationError<'_> {
+    /// What is wrong, and with what.
+    pub fn text(&self) -> String {
+        let part = if self.binding.is_empty() { "policy" } else { "binding" };
+        format!("failed to configure {part}: {}", self.message)
+    }
+}
+
 #[derive(Debug)]
 struct Denied<'a> {
     message: String,
@@ -132,15 +140,16 @@ impl<'a> Recorder<'a> {
 
     /// Records a configuration error of a validating policy, which denies whatever its bindings' actions are.
     pub fn configuration_error(&mut self, error: ConfigurationError<'a>, pod: Option<&JudgedPod<'a>>) {
-        let part = if error.binding.is_empty() { "policy" } else { "binding" };
-        let message = format!("failed to configure {part}: {}", error.message);
-        self.error(error.policy, error.binding, message, None, pod);
+        self.error(error.policy, error.binding, error.text(), None, pod);
     }
 
     /// Records an error of a mutating policy.
     pub fn mutation_error(&mut self, error: &MutationError<'a>, pod: Option<&JudgedPod<'a>>) {
         let MutationError { policy, binding, index, ref message, kind } = *error;
-        let text = format!("policy '{}' with binding '{binding}' denied request: {message}", policy.name);
+        let text = match binding {
+            "" => format!("policy {:?} denied request: {message}", policy.name),
+            binding => format!("policy '{}' with binding '{binding}' denied request: {message}", policy.name),
+        };
         // Upstream sets the reason only, and not even that where the binding could not be evaluated at all; the code
         // stays that of Forbidden.
         let denied = match kind {
@@ -390,7 +399,12 @@ fn severity(policy: &Policy) -> &str {
 }
 
 fn denied_message(policy: &Policy, binding: &str, message: &str) -> String {
-    format!("ValidatingAdmissionPolicy '{}' with binding '{binding}' denied request: {message}", policy.name)
+    match binding {
+        "" => format!("ValidatingAdmissionPolicy '{}' denied request: {message}", policy.name),
+        binding => {
+            format!("ValidatingAdmissionPolicy '{}' with binding '{binding}' denied request: {message}", policy.name)
+        }
+    }
 }
 
 /// The binding's actions under the mode, each once, in the binding's order.

@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
             }
             match planned {
                 Err(error) if reinvoke.is_none() => {
-                    let message = format!("failed to configure binding: {}", error.message);
+                    let message = error.text();
                     let (policy, binding) = (error.policy, error.binding);
                     let error =
                         MutationError { policy, binding, index: None, message, kind: MutationErrorKind::Configuration };

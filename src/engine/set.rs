@@ -166,6 +166,12 @@ impl PolicySet {
                     continue;
                 }
             };
+            // Upstream doesn't look at a policy without bindings at all.
+            let kind = policy.param_kind.as_ref().filter(|_| !policy.bindings.is_empty());
+            if let Some(Err(error)) = kind.map(|kind| params.check_kind(kind)) {
+                plan.push(failed("", error.to_string()));
+                continue;
+            }
             for binding in &policy.bindings {
                 let resources = binding.match_resources.as_ref();
                 match resources.map_or(Ok(Some(matched)), |resources| matches(resources, subject)) {

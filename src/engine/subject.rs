@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::cel::Inputs;
-use crate::cel::authorization::{RequestAuthorizer, Resource};
+use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
 use crate::json::{Arena, Member, Object, Value};
 
 use super::context::Context;
@@ -117,6 +117,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The values that audit annotations and message expressions see: upstream gives them no authorizer.
+    pub fn inputs_without_authorizer(&self, matched: &Matched<'a>, params: Value<'a>) -> Inputs<'a> {
+        Inputs { authorizer: Err(NoAuthorizer::Unbound), ..self.inputs(matched, params) }
+    }
+
     /// The values that match conditions see: no namespace, and the resource as it was requested.
     pub fn match_condition_inputs(&self, matched: &Matched<'a>, params: Value<'a>) -> Inputs<'a> {
         let resource = match matched.resource == self.request.resource {
@@ -135,7 +140,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What `authorizer` is; `authorizer.requestResource` is the resource as it was requested.
-    fn authorizer(&self) -> Option<RequestAuthorizer<'a>> {
+    fn authorizer(&self) -> Result<RequestAuthorizer<'a>, NoAuthorizer> {
         let request = &self.request;
         let resource = Resource {
             group: request.request_resource.group,
@@ -145,7 +150,8 @@ impl<'a> Subject<'a> {
             name: request.name,
             ..Resource::default()
         };
-        Some(RequestAuthorizer { authorizer: self.context.authorizer?, user: request.user_info, resource })
+        let authorizer = self.context.authorizer.ok_or(NoAuthorizer::Offline)?;
+        Ok(RequestAuthorizer { authorizer, user: request.user_info, resource })
     }
 
     /// The Namespace that the request is in; for a Namespace being deleted, itself.

@@ -121,7 +121,7 @@ fn evaluate_messages<'a>(
     if count == 0 || !(all || outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed))) {
         return Ok(messages);
     }
-    let inputs = subject.inputs(&invocation.matched, invocation.params);
+    let inputs = subject.inputs_without_authorizer(&invocation.matched, invocation.params);
     let mut expressions = Expressions::new(invocation, subject, inputs, budget);
     for (index, (validation, outcome)) in validations.iter().zip(outcomes).enumerate() {
         let Some(message) = &validation.message_expression else { continue };
@@ -184,7 +184,7 @@ fn evaluate_annotations<'a>(
     if audit_annotations.is_empty() {
         return Ok(annotations);
     }
-    let inputs = subject.inputs(&invocation.matched, invocation.params);
+    let inputs = subject.inputs_without_authorizer(&invocation.matched, invocation.params);
     let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
     for (index, annotation) in audit_annotations.iter().enumerate() {
         let place = Place::AuditAnnotation(index);

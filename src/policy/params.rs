@@ -16,7 +16,7 @@ use super::tree::Tree;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParamError {
     /// The cluster serves no such kind.
-    #[error("paramKind kind `{0}` not known")]
+    #[error("failed to find resource referenced by paramKind: '{0}'")]
     UnknownKind(String),
     /// The cluster's objects of the kind aren't known yet, or may not be read.
     #[error("paramKind kind `{kind}` not yet synced to use for admission{}", because(.why))]
@@ -98,12 +98,9 @@ impl Params {
         namespace: &str,
     ) -> Result<&'a [Value<'a>], ParamError> {
         let (Some(kind), Some(reference)) = (param_kind, param_ref) else { return Ok(&[Value::Null]) };
-        match self.state(kind) {
-            Some(KindState::Unknown) => return Err(ParamError::UnknownKind(upstreams_text(kind))),
-            Some(KindState::NotSynced(why)) => {
-                return Err(ParamError::NotSynced { kind: upstreams_text(kind), why: why.clone() });
-            }
-            Some(KindState::Synced { .. }) | None => {}
+        self.check_kind(kind)?;
+        if let Some(KindState::NotSynced(why)) = self.state(kind) {
+            return Err(ParamError::NotSynced { kind: upstreams_text(kind), why: why.clone() });
         }
         let namespace = match (reference.namespace.as_deref(), self.is_cluster_scoped(kind, reference)) {
             (Some(_), true) => return Err(ParamError::ClusterScoped),
@@ -131,6 +128,22 @@ impl Params {
             }
         };
         if found.is_empty() && reference.deny_if_not_found { Err(ParamError::NotFound) } else { Ok(found) }
+    }
+
+    /// Whether the cluster serves a policy's param kind, as far as it was asked: what isn't served is an error of the
+    /// policy itself, whatever its bindings refer to.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub fn check_kind(&self, kind: &ParamKind) -> Result<(), ParamError> {
+        match self.state(kind) {
+            Some(KindState::Unknown) => {
+                // As upstream prints a GroupVersionKind: the core group has no name.
+                let slash = if kind.api_version.contains('/') { "" } else { "/" };
+                Err(ParamError::UnknownKind(format!("{slash}{}, Kind={}", kind.api_version, kind.kind)))
+            }
+            Some(KindState::NotSynced(_) | KindState::Synced { .. }) | None => Ok(()),
+        }
     }
 
     /// Keeps `object`, in place of an earlier one of the same identity. As kubectl does, an object of a built-in

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::all;
+use crate::cel::authorization::NoAuthorizer;
 use crate::cel::text::display;
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program};
 use crate::json::{Arena, Value as Json};
@@ -18,7 +19,7 @@ fn evaluate(source: &str) -> Result<String, String> {
         request: null,
         params: null,
         namespace_object: null,
-        authorizer: None,
+        authorizer: Err(NoAuthorizer::Offline),
         bindings: &[],
     };
     match Evaluator::new(&arena, inputs, &[], u64::MAX, None).evaluate(&program) {

@@ -28,6 +28,7 @@ const KINDS: &[(&str, &str, bool)] = &[
     ("PriorityClass", "priorityclasses", false),
     ("ReplicaSet", "replicasets", true),
     ("Role", "roles", true),
+    ("RoleBinding", "rolebindings", true),
     ("Secret", "secrets", true),
     ("Service", "services", true),
     ("ServiceAccount", "serviceaccounts", true),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::compare::{Difference, Way};
 use super::outcome::{Denied, Outcome};
+use super::topics::ABSENT_KINDS;
 
 /// The reasons; each has to explain something.
 pub const REASONS: &[&str] = &[
@@ -14,6 +15,7 @@ pub const REASONS: &[&str] = &[
     CONTROL,
     SHORTENED,
     SCOPE,
+    NOT_SERVED,
     CUSTOM,
     PRUNED,
     PANIC,
@@ -31,6 +33,7 @@ const EVERY_FAILURE: &str = "the API server's audit annotation keeps the first f
 const CONTROL: &str = "the API server drops a warning with a control character";
 const SHORTENED: &str = "a warning that is cut short shows it";
 const SCOPE: &str = "offline, only objects tell whether a custom param kind is cluster-scoped";
+const NOT_SERVED: &str = "offline, nothing says that a param kind isn't served";
 const CUSTOM: &str = "offline, the structure of custom resources is not known to apply configurations";
 const PRUNED: &str = "the API server prunes unknown and malformed fields of custom resources after admission";
 const PANIC: &str = "the API server panics";
@@ -46,6 +49,9 @@ const WORKLOADS: [&str; 4] = ["/deployments", "/replicasets", "/statefulsets", "
 /// The reason for a difference, if it has a known one.
 pub fn explain(difference: &Difference<'_>) -> Option<&'static str> {
     let (native, ours) = (difference.native, difference.ours);
+    if difference.way == Way::Engine && difference.suite.topic == ABSENT_KINDS {
+        return Some(NOT_SERVED);
+    }
     if let Some(reason) = mutation(difference) {
         return Some(reason);
     }

@@ -16,7 +16,7 @@ use super::api::{CUSTOM_GROUP, cluster_widget, config_map, definitions, path_of,
 use super::outcome::WEBHOOK;
 use super::recorder::Recorder;
 use super::run::send;
-use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, manifests, matching, must};
+use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, matching, must, policy_manifests};
 
 /// The label of everything that a run makes.
 const RUN: &str = "portcullis.dev/e2e=differential";
@@ -162,15 +162,15 @@ impl Webhook {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str| directory.path().join(name);
         let probe = probe();
-        std::fs::write(file("policies.yaml"), manifests(suites) + &manifests(std::slice::from_ref(&probe))).unwrap();
-        std::fs::write(file("namespaces.yaml"), namespaces().await.to_string()).unwrap();
+        let policies = policy_manifests(suites) + &policy_manifests(std::slice::from_ref(&probe));
+        std::fs::write(file("policies.yaml"), policies).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["serve", "--offline", "--mode", "enforce", "--no-embedded", "--log-format", "json"])
+            .args(["serve", "--mode", "enforce", "--no-embedded", "--log-format", "json"])
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--tls-self-signed"])
             .arg("--policies")
             .arg(file("policies.yaml"))
-            .arg("--namespaces")
-            .arg(file("namespaces.yaml"))
+            .arg("--kubeconfig")
+            .arg(&CLUSTER.kubeconfig)
             .arg("--tls-write-ca")
             .arg(file("ca.crt"))
             .stdin(Stdio::null())

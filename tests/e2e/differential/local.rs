@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use hyper::Method;
 use portcullis::admission::{offline::KnownNamespaces, parse};
+use portcullis::cel;
+use portcullis::cel::authorization::{Answer, Authorizer, Check, Resource, Target};
 use portcullis::engine::{Context, Mode, Phase, PolicySet};
 use portcullis::json::{self, Arena, Limits};
 use portcullis::policy::{Exemptions, Manifest, load};
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
+use super::super::cluster::CLUSTER;
 use super::outcome::Outcome;
 use super::recorder::Recorder;
 use super::run::{Case, cases};
@@ -58,7 +62,14 @@ fn judged(set: &PolicySet, known: &KnownNamespaces, mutate: Vec<u8>, validate: O
 fn review(set: &PolicySet, known: &KnownNamespaces, phase: Phase, body: &[u8]) -> Outcome {
     let arena = Arena::new();
     let request = parse(&arena, body, &Limits::default()).expect("the API server's own review");
-    let context = Context { phase, mode: Mode::Enforce, namespaces: known, defaulting: false, ..Context::new(&arena) };
+    let context = Context {
+        phase,
+        mode: Mode::Enforce,
+        namespaces: known,
+        authorizer: Some(&ClusterAuthorizer),
+        defaulting: false,
+        ..Context::new(&arena)
+    };
     let decision = set.review(&request, &context);
     let object = serde_json::from_str(&json::to_json(request.object)).expect("JSON");
     Outcome::of_decision(&decision, object)
@@ -71,4 +82,43 @@ fn known(namespaces: &Value) -> KnownNamespaces {
         known.learn(json::parse(&arena, text.as_bytes(), &Limits::default()).expect("JSON"));
     }
     known
+}
+
+/// Asks the API server, without Portcullis's own client.
+#[derive(Debug)]
+struct ClusterAuthorizer;
+
+impl Authorizer for ClusterAuthorizer {
+    fn authorize(&self, check: &Check<'_>) -> Result<Answer, cel::Error> {
+        let mut spec: Value = serde_json::from_str(&json::to_json(check.user)).expect("JSON");
+        spec["user"] = spec["username"].take();
+        spec.as_object_mut().expect("a user").remove("username");
+        match check.target {
+            Target::Path(path) => spec["nonResourceAttributes"] = value!({"path": path, "verb": check.verb}),
+            Target::Resource(Resource {
+                group,
+                resource,
+                subresource,
+                namespace,
+                name,
+                field_selector,
+                label_selector,
+            }) => {
+                let mut asked = value!({"group": group, "version": "*", "resource": resource,
+                    "subresource": subresource, "namespace": namespace, "name": name, "verb": check.verb});
+                for (field, selector) in [("fieldSelector", field_selector), ("labelSelector", label_selector)] {
+                    if !selector.is_empty() {
+                        asked[field] = value!({"rawSelector": selector});
+                    }
+                }
+                spec["resourceAttributes"] = asked;
+            }
+        }
+        let review = value!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        let status = CLUSTER.block_on(CLUSTER.request(Method::POST, path, &review)).body["status"].take();
+        let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+        let error = Some(text("evaluationError")).filter(|error| !error.is_empty());
+        Ok(Answer { allowed: status["allowed"] == true, reason: text("reason"), error })
+    }
 }

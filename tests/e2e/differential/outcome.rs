@@ -129,7 +129,10 @@ fn own_words(text: &str) -> &str {
 /// What policies said, without the words around it.
 fn policy_message(text: &str) -> Option<&str> {
     let text = own_words(text);
-    let start = text.find("ValidatingAdmissionPolicy '").or_else(|| text.starts_with("policy '").then_some(0))?;
+    let start = text.find("ValidatingAdmissionPolicy '").or_else(|| {
+        let is_mutating = text.starts_with("policy '") || text.starts_with("policy \"");
+        is_mutating.then_some(0)
+    })?;
     text.get(start..)
 }
 

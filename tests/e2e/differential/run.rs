@@ -83,7 +83,7 @@ pub async fn send(case: &str, ask: &Ask) -> Result<Answer, kube::Error> {
         .uri(format!("{}{dry_run}", ask.path))
         .header("content-type", ask.content_type)
         .header("impersonate-user", ask.user)
-        .header("impersonate-group", "system:masters")
+        .header("impersonate-group", ask.group)
         .header("impersonate-extra-case", case)
         .body(Body::from(bytes))
         .unwrap();

@@ -39,8 +39,9 @@ pub struct Ask {
     pub path: String,
     pub content_type: &'static str,
     pub body: Value,
-    /// The user, who is in `system:masters` besides.
     pub user: &'static str,
+    /// The user's group besides that of everybody.
+    pub group: &'static str,
 }
 
 impl Suite {
@@ -112,6 +113,17 @@ impl Suite {
         self
     }
 
+    /// Binds a policy that keeps to its suite by its own constraints: the binding is as it is given.
+    pub fn bind_everywhere(mut self, name: &str, policy: &str, mut spec: Value) -> Self {
+        let kind = self.kind_of(policy);
+        spec["policyName"] = json!(policy);
+        if kind == VALIDATING && spec.get("validationActions").is_none() {
+            spec["validationActions"] = json!(["Deny"]);
+        }
+        self.policies.push(manifest(&format!("{kind}Binding"), name, spec));
+        self
+    }
+
     /// Adds an object that has to be there.
     pub fn object(mut self, object: Value) -> Self {
         self.objects.push(object);
@@ -176,9 +188,9 @@ impl Suite {
 }
 
 impl Ask {
-    /// A request of a user without particular rights.
+    /// A request of a user who may do everything.
     pub fn new(method: Method, path: String, body: Value) -> Self {
-        Self { method, path, content_type: "application/json", body, user: "alice" }
+        Self { method, path, content_type: "application/json", body, user: "alice", group: "system:masters" }
     }
 
     /// Whether the request is about part of an object.
@@ -191,6 +203,12 @@ impl Ask {
     /// The request as another user.
     pub fn by(mut self, user: &'static str) -> Self {
         self.user = user;
+        self
+    }
+
+    /// The request as a user of another group, who may do what roles allow.
+    pub fn of_group(mut self, group: &'static str) -> Self {
+        self.group = group;
         self
     }
 }
@@ -266,15 +284,20 @@ fn filled(value: &Value, name: &str) -> Value {
 }
 
 /// Policies as one manifest for Portcullis.
+pub fn policy_manifests(suites: &[Suite]) -> String {
+    joined(suites.iter().flat_map(|suite| &suite.policies))
+}
+
+/// Policies and their params as one manifest, for where no cluster has the params.
 pub fn manifests(suites: &[Suite]) -> String {
-    let mut text = String::new();
-    for object in suites
-        .iter()
-        .flat_map(|suite| suite.policies.iter().chain(suite.objects.iter().filter(|object| is_param(object))))
-    {
+    policy_manifests(suites) + &joined(suites.iter().flat_map(|suite| &suite.objects).filter(|object| is_param(object)))
+}
+
+fn joined<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
+    objects.fold(String::new(), |mut text, object| {
         writeln!(text, "{object}\n---").unwrap();
-    }
-    text
+        text
+    })
 }
 
 /// Whether policies may refer to an object.

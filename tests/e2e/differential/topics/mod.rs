@@ -1,11 +1,16 @@
 //! The suites, by topic.
 
+mod authorization;
+mod bindings;
+mod collections;
 mod decisions;
 mod expressions;
 mod matching;
 mod mutations;
 mod params;
 mod versions;
+
+pub use bindings::ABSENT_KINDS;
 
 use super::generate;
 use super::suite::Suite;
@@ -24,6 +29,9 @@ pub fn suites() -> Vec<Suite> {
         decisions::suites(),
         expressions::suites(),
         mutations::suites(),
+        authorization::suites(),
+        collections::suites(),
+        bindings::suites(),
         generate::suites(GENERATED, SEED),
     ];
     let numbered = topics.into_iter().flatten().zip(1..);
