@@ -10,6 +10,7 @@ use crate::engine::Verdict;
 use crate::json::Arena;
 use crate::policy::model::Source;
 
+use super::load::DefinitionFlags;
 use super::output::{self, Output};
 use super::{Outcome, PolicyFlags};
 
@@ -20,6 +21,9 @@ Every object is judged as if it were being created in a cluster where the polici
 pods that it will create, after the mutations that those pods will receive. Before that, objects of built-in kinds get
 the defaults that the API server (1.36) sets, such as imagePullPolicy; a finding about one of those points at the line of
 what is around it. What a cluster's own admission plugins add (a service account, tolerations…) is not added.
+
+Apply configurations of mutating policies merge into custom resources by the schemas of the CustomResourceDefinitions that
+--crds names or that are among the input; without one, field by field, and lists are refused.
 
 Examples:
   portcullis audit .                                        every manifest of a checkout
@@ -51,6 +55,9 @@ pub struct Args {
 
     #[command(flatten)]
     policies: PolicyFlags,
+
+    #[command(flatten)]
+    definitions: DefinitionFlags,
 }
 
 /// What is judged, and as whom; shared with `mutate`.
@@ -106,10 +113,11 @@ enum Format {
 /// # Errors
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let policies = args.policies.load()?;
+    let mut policies = args.policies.load(&args.definitions)?;
     let (texts, unreadable) = args.input.read()?;
     let arena = Arena::new();
     let collection = args.input.collect(&arena, &texts);
+    collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     let mut report = audit::run(&collection, &policies, &args.input.options());
     report.unreadable.extend(unreadable);
     let is_empty = report.left_out.iter().all(|document| document.reason == Reason::Empty);

@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use crate::cel::SUPPORTED_MINORS;
 use crate::engine::PolicySet;
+use crate::json::Arena;
 use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest};
 
 /// Which policies, params and exemptions a command works with.
@@ -36,6 +37,30 @@ pub struct PolicyFlags {
     pub kubernetes_version: KubernetesVersion,
 }
 
+/// Which custom resources a command knows.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Policies")]
+pub struct DefinitionFlags {
+    /// Reads CustomResourceDefinitions, by whose schemas expressions are checked and apply configurations merged
+    /// (repeatable)
+    #[arg(long, value_name = "FILE|DIR")]
+    pub crds: Vec<PathBuf>,
+}
+
+impl DefinitionFlags {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file or directory that can't be read, or a directory without a manifest.
+    pub fn read(&self) -> anyhow::Result<Vec<Manifest>> {
+        let mut definitions = Vec::new();
+        for path in &self.crds {
+            definitions.extend(read_manifests(path)?);
+        }
+        Ok(definitions)
+    }
+}
+
 /// The manifests that the flags select, as text.
 #[derive(Clone, Debug)]
 pub struct Manifests {
@@ -43,6 +68,8 @@ pub struct Manifests {
     pub policies: Vec<Manifest>,
     /// `--exemptions`.
     pub exemptions: Vec<Manifest>,
+    /// `--crds`.
+    pub definitions: Vec<Manifest>,
     /// The Kubernetes version to load for.
     pub version: KubernetesVersion,
 }
@@ -64,7 +91,7 @@ impl PolicyFlags {
         for path in &self.exemptions {
             exemptions.extend(read_manifests(path)?);
         }
-        Ok(Manifests { policies, exemptions, version: self.kubernetes_version })
+        Ok(Manifests { policies, exemptions, definitions: Vec::new(), version: self.kubernetes_version })
     }
 
     /// The files and directories that the flags name, for watching.
@@ -77,8 +104,8 @@ impl PolicyFlags {
     ///
     /// # Errors
     /// A file that can't be read; every mistake in what was read.
-    pub fn load(&self) -> anyhow::Result<PolicySet> {
-        let (policies, errors) = self.read()?.compile();
+    pub fn load(&self, definitions: &DefinitionFlags) -> anyhow::Result<PolicySet> {
+        let (policies, errors) = Manifests { definitions: definitions.read()?, ..self.read()? }.compile();
         refuse(&errors)?;
         Ok(policies)
     }
@@ -90,7 +117,11 @@ impl Manifests {
         let LoadedPolicies { policies, params, mut errors } = policy::load(&self.policies, self.version.minor);
         let (exemptions, wrong) = Exemptions::load(&self.exemptions);
         errors.extend(wrong);
-        (PolicySet::new(policies, params, exemptions), errors)
+        for definition in &self.definitions {
+            definition.objects(&Arena::new(), &mut errors);
+        }
+        let kinds = policy::defined_kinds(self.definitions.iter().chain(&self.policies));
+        (PolicySet::new(policies, params, exemptions).with_kinds(kinds), errors)
     }
 }
 

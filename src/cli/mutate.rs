@@ -11,6 +11,7 @@ use crate::json::{self, Arena, Value, yaml};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 
 use super::audit::{Input, not_read};
+use super::load::DefinitionFlags;
 use super::output::{self, Output};
 use super::{Outcome, PolicyFlags};
 
@@ -22,6 +23,9 @@ Mutations concern pods when they are created, never the workloads that Git decla
 
 Policies see objects with the defaults that the API server sets, unless --no-defaulting is given. What is printed is the
 object as it is written, with the changes that policies make; the API server adds the defaults again.
+
+Custom resources are known by the CustomResourceDefinitions that --crds names or that are among the input: by their schemas
+apply configurations are merged, as in the API server. Without one, they merge field by field, and lists are refused.
 
 Examples:
   portcullis mutate pod.yaml                             the objects as they would be stored
@@ -47,6 +51,9 @@ pub struct Args {
 
     #[command(flatten)]
     policies: PolicyFlags,
+
+    #[command(flatten)]
+    definitions: DefinitionFlags,
 }
 
 /// Runs the command.
@@ -54,10 +61,11 @@ pub struct Args {
 /// # Errors
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let policies = args.policies.load()?;
+    let mut policies = args.policies.load(&args.definitions)?;
     let (texts, mut unreadable) = args.input.read()?;
     let arena = Arena::new();
     let collection = args.input.collect(&arena, &texts);
+    collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     unreadable.extend(collection.unreadable.iter().cloned());
 
     let mut out = Output::open(None)?;

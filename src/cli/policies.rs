@@ -11,7 +11,7 @@ use crate::policy::model::{NamedRule, Policy};
 use crate::policy::{self, Embedded, Lint, LoadedPolicies, Manifest};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 
-use super::load::{read_manifests, refuse};
+use super::load::{DefinitionFlags, read_manifests, refuse};
 use super::output::Output;
 use super::{Outcome, PolicyFlags};
 
@@ -83,9 +83,8 @@ struct LintArgs {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Reads CustomResourceDefinitions, whose kinds expressions are checked against (repeatable)
-    #[arg(long, value_name = "FILE|DIR")]
-    crds: Vec<PathBuf>,
+    #[command(flatten)]
+    definitions: DefinitionFlags,
 
     /// How the findings are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -234,10 +233,7 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
     if args.paths.is_empty() {
         manifests = args.policies.read()?.policies;
     }
-    let mut definitions = Vec::new();
-    for path in &args.crds {
-        definitions.extend(read_manifests(path)?);
-    }
+    let definitions = args.definitions.read()?;
     let found = policy::lint(&manifests, &definitions, args.policies.kubernetes_version.minor);
     let mut out = Output::open(None)?;
     match args.format {

@@ -8,18 +8,19 @@ use crate::policy::{self, Manifest};
 use crate::server::{Compiled, FileError, InputFile, PolicySource, Role};
 
 use super::PolicyFlags;
-use super::load::Manifests;
+use super::load::{DefinitionFlags, Manifests};
 
 /// The policies that flags select.
 #[derive(Clone, Debug)]
 pub struct PolicyFiles {
     flags: PolicyFlags,
+    definitions: DefinitionFlags,
 }
 
 impl PolicyFiles {
-    /// The policies that `flags` select.
-    pub fn new(flags: PolicyFlags) -> Self {
-        Self { flags }
+    /// The policies that `flags` select, with the custom resources that `definitions` select.
+    pub fn new(flags: PolicyFlags, definitions: DefinitionFlags) -> Self {
+        Self { flags, definitions }
     }
 }
 
@@ -28,6 +29,7 @@ impl PolicySource for PolicyFiles {
         let mut inputs = read(&self.flags.policies, Role::Policies);
         inputs.extend(read(&self.flags.params, Role::Params));
         inputs.extend(read(&self.flags.exemptions, Role::Exemptions));
+        inputs.extend(read(&self.definitions.crds, Role::Definitions));
         inputs
     }
 
@@ -40,7 +42,9 @@ impl PolicySource for PolicyFiles {
         policies.extend(manifests(files, Role::Policies));
         policies.extend(manifests(files, Role::Params));
         let exemptions = manifests(files, Role::Exemptions).collect();
-        let (set, wrong) = Manifests { policies, exemptions, version: self.flags.kubernetes_version }.compile();
+        let definitions = manifests(files, Role::Definitions).collect();
+        let (set, wrong) =
+            Manifests { policies, exemptions, definitions, version: self.flags.kubernetes_version }.compile();
         let unreadable = files.iter().filter_map(|input| {
             let why = input.text.as_ref().err()?;
             Some(FileError { file: input.file.clone(), message: format!("{}: {why}", input.file) })

@@ -10,6 +10,7 @@ use crate::engine::Mode;
 use crate::json;
 use crate::server::{self, ConnectionLimits, Identity, RequestLimits, Settings};
 
+use super::load::DefinitionFlags;
 use super::logging::LogFlags;
 use super::policy_files::PolicyFiles;
 use super::{Outcome, PolicyFlags, namespaces};
@@ -58,6 +59,9 @@ pub struct Args {
 
     #[command(flatten)]
     policies: PolicyFlags,
+
+    #[command(flatten)]
+    definitions: DefinitionFlags,
 
     #[command(flatten)]
     tls: TlsFlags,
@@ -190,7 +194,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             ModeFlag::Warn => Mode::Warn,
             ModeFlag::Enforce => Mode::Enforce,
         },
-        policies: Box::new(PolicyFiles::new(args.policies)),
+        policies: Box::new(PolicyFiles::new(args.policies, args.definitions)),
         namespaces: Arc::new(namespaces),
         cluster,
         connection: ConnectionLimits {

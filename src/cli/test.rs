@@ -12,7 +12,7 @@ use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
 use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
 
 use super::Outcome;
-use super::load::{KubernetesVersion, read_manifest, read_manifests, refuse};
+use super::load::{DefinitionFlags, KubernetesVersion, read_manifest, refuse};
 use super::output::{self, Output};
 
 /// Runs policy test suites
@@ -94,9 +94,8 @@ pub struct Args {
     #[arg(long)]
     no_defaulting: bool,
 
-    /// Reads CustomResourceDefinitions, whose kinds expressions are checked against (repeatable)
-    #[arg(long, value_name = "FILE|DIR")]
-    crds: Vec<PathBuf>,
+    #[command(flatten)]
+    definitions: DefinitionFlags,
 
     /// The Kubernetes version whose CEL libraries and rules apply
     #[arg(long, value_name = "1.N", default_value_t)]
@@ -122,10 +121,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.no_defaulting {
         suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(|case| case.request.defaulting = false);
     }
-    let mut definitions = Vec::new();
-    for path in &args.crds {
-        definitions.extend(read_manifests(path)?);
-    }
+    let definitions = args.definitions.read()?;
     let mut coverage = Coverage::default();
     let mut results = Vec::new();
     let mut mistakes: Vec<LoadError> = Vec::new();

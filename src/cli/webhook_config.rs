@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::engine::workload_resources;
 use crate::policy::model::{NamedRule, Policy, Rules, Scope};
 
+use super::load::DefinitionFlags;
 use super::output::Output;
 use super::{Outcome, PolicyFlags};
 
@@ -97,7 +98,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             Some(STANDARD.encode(pem))
         }
     };
-    let policies = args.policies.load()?;
+    let policies = args.policies.load(&DefinitionFlags::default())?;
     let mut documents = Vec::new();
     for webhook in [Webhook::VALIDATING, Webhook::MUTATING] {
         let rules = needed_rules(policies.policies(), &webhook);

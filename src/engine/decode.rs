@@ -77,7 +77,7 @@ impl Decoding<'_> {
         }
     }
 
-    fn mistype(&mut self, form: Form, value: Value<'_>) {
+    fn mistype(&mut self, form: Form<'_>, value: Value<'_>) {
         if self.mistyped.is_some() {
             return;
         }

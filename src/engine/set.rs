@@ -7,6 +7,7 @@ use crate::cel::Variable;
 use crate::json::Value;
 use crate::policy::model::{Policy, Rules};
 use crate::policy::{Exemptions, Params};
+use crate::schema::Kinds;
 
 use super::context::{Context, Phase};
 use super::decide::{ConfigurationError, JudgedPod, Recorder};
@@ -30,6 +31,7 @@ pub struct PolicySet {
     mutating: Index,
     params: Params,
     exemptions: Exemptions,
+    kinds: Kinds,
 }
 
 /// Which policies can concern a resource, by their position; a policy in doubt is listed.
@@ -53,7 +55,18 @@ impl PolicySet {
         let variables = variables.collect();
         let validating = Index::new(&policies, |rules| matches!(rules, Rules::Validate { .. }));
         let mutating = Index::new(&policies, |rules| matches!(rules, Rules::Mutate { .. }));
-        Self { policies, variables, validating, mutating, params, exemptions }
+        Self { policies, variables, validating, mutating, params, exemptions, kinds: Kinds::default() }
+    }
+
+    /// Sets the kinds whose objects apply configurations merge by their definitions; without, only built-in ones are.
+    #[must_use]
+    pub fn with_kinds(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
+    }
+
+    /// Learns the kinds that `object` defines if it is a CustomResourceDefinition.
+    pub fn learn(&mut self, object: Value<'_>) {
+        self.kinds.learn(object);
     }
 
     /// The policies, sorted by name.
@@ -76,6 +89,7 @@ impl PolicySet {
         if is_excluded(request.resource) {
             return Decision::default();
         }
+        let context = &Context { kinds: context.kinds.or(Some(&self.kinds)), ..*context };
         let mut subject = Subject::new(request, context);
         let mut recorder = Recorder::new(request, context, &self.exemptions);
         let mut mutated = None;

@@ -66,7 +66,7 @@ pub fn run(
     definitions: &[Manifest],
     coverage: &mut Coverage,
 ) -> Result<SuiteResult, Vec<LoadError>> {
-    let policies = compile(suite, &[], minor)?;
+    let policies = compile(suite, &[], definitions, minor)?;
     for policy in policies.policies() {
         coverage.declare(policy);
     }
@@ -77,7 +77,7 @@ pub fn run(
         let failures = if case.params.is_empty() {
             run_case(case, &policies, coverage)
         } else {
-            run_case(case, &compile(suite, &case.params, minor)?, coverage)
+            run_case(case, &compile(suite, &case.params, definitions, minor)?, coverage)
         };
         cases.push(CaseResult {
             name: case.name.clone(),
@@ -95,7 +95,7 @@ pub fn run(
 }
 
 /// The suite's policies, with `params` in place of their own.
-fn compile(suite: &Suite, params: &[Tree], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
+fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
     let mut loaded = policy::load(&suite.policies, minor);
     if !loaded.errors.is_empty() {
         return Err(loaded.errors);
@@ -103,7 +103,8 @@ fn compile(suite: &Suite, params: &[Tree], minor: u32) -> Result<PolicySet, Vec<
     for param in params {
         loaded.params.insert(param.view(&Arena::new()));
     }
-    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()))
+    let kinds = policy::defined_kinds(definitions.iter().chain(&suite.policies));
+    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()).with_kinds(kinds))
 }
 
 fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {

@@ -79,7 +79,7 @@ impl fmt::Display for Lint {
 pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
     let LoadedPolicies { policies, errors, .. } = load(manifests, minor);
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
-    let kinds = learn(definitions.iter().chain(manifests));
+    let kinds = defined_kinds(definitions.iter().chain(manifests));
     for manifest in manifests {
         let arena = Arena::new();
         // Syntax errors have been reported by the loader.
@@ -103,7 +103,7 @@ pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec
 
 /// Only what checking the expressions of `policies`, which were loaded from `manifests`, finds.
 pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let kinds = learn(definitions.iter().chain(manifests));
+    let kinds = defined_kinds(definitions.iter().chain(manifests));
     let mut found = Vec::new();
     for manifest in manifests {
         let arena = Arena::new();
@@ -117,7 +117,7 @@ pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Ma
 }
 
 /// The kinds that CustomResourceDefinitions in the manifests define, and the built-in ones.
-fn learn<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
+pub fn defined_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
     let mut kinds = Kinds::default();
     for manifest in manifests.filter(|manifest| manifest.text.contains("CustomResourceDefinition")) {
         let arena = Arena::new();

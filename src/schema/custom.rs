@@ -1,4 +1,5 @@
-//! Custom resources: from a CustomResourceDefinition to the structure of each version that it serves.
+//! Custom resources: from a CustomResourceDefinition to the structure of each version that it serves, as expressions see
+//! it; `merging` reads the same schemas for how objects merge.
 //!
 //! Upstream: `buildKubeNative` in `apiextensions-apiserver/pkg/controller/openapi/builder`, which publishes the schema
 //! with the metadata of every object added, and `SchemaDeclType`, which reads it.
@@ -15,7 +16,7 @@ use super::table;
 
 /// A version of a custom resource.
 #[derive(Debug)]
-pub struct CustomKind {
+pub struct CustomKind<'d> {
     /// Its kind.
     pub name: GroupVersionKind,
     /// The resource's name: `widgets`.
@@ -24,10 +25,12 @@ pub struct CustomKind {
     pub singular: String,
     /// What its objects are made of.
     pub structure: Structure,
+    /// Its `openAPIV3Schema`, if it has one.
+    pub schema: Option<Value<'d>>,
 }
 
 /// The kinds that a CustomResourceDefinition defines; none if it is something else, or too incomplete to say.
-pub fn read_definition(object: Value<'_>) -> Vec<CustomKind> {
+pub fn read_definition(object: Value<'_>) -> Vec<CustomKind<'_>> {
     let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str());
     if text(&["kind"]) != Some("CustomResourceDefinition") {
         return Vec::new();
@@ -46,13 +49,14 @@ pub fn read_definition(object: Value<'_>) -> Vec<CustomKind> {
             name: GroupVersionKind::new(group, version.get("name")?.as_str()?, kind),
             plural: plural.to_owned(),
             singular: singular.clone(),
-            structure: schema.map_or_else(without_schema, |schema| resource(schema)),
+            structure: schema.map_or_else(without_schema, resource),
+            schema,
         })
     });
     kinds.collect()
 }
 
-fn flag(value: Value<'_>, name: &str) -> bool {
+pub(super) fn flag(value: Value<'_>, name: &str) -> bool {
     value.get(name).and_then(|flag| flag.as_bool()).unwrap_or_default()
 }
 

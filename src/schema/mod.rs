@@ -4,9 +4,11 @@
 
 mod custom;
 mod kinds;
+mod merging;
 mod structure;
 mod table;
 
 pub use kinds::{GroupVersionKind, Kinds};
+pub use merging::Known;
 pub use structure::{Objects, Structure};
-pub use table::{Field, Form, Kind, List, ListKind, Map, Scalar, Type, TypeId, kinds, merge_type, resolve};
+pub use table::{Field, Form, KeyDefault, Kind, List, ListKind, Map, Scalar, Type, TypeId, kinds, merge_type, resolve};

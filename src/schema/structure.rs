@@ -61,8 +61,8 @@ impl Structure {
             Structure::Object(fields) => fields.get(name).cloned(),
             Structure::BuiltIn(id) => {
                 let map = table::resolve(*id).map.as_ref()?;
-                let escaped = || map.fields.iter().find(|field| escape(field.name).as_deref() == Some(name));
-                let is_plain = |field: &&table::Field| escape(field.name).as_deref() == Some(name);
+                let escaped = || map.fields.iter().find(|field| escape(&field.name).as_deref() == Some(name));
+                let is_plain = |field: &&table::Field| escape(&field.name).as_deref() == Some(name);
                 let field = map.field(name).filter(is_plain).or_else(escaped)?;
                 Structure::built_in(field.type_id)
             }

@@ -14,6 +14,7 @@
 //! the line say it: `d`ouble, b`y`tes, `t`imestamp, durations as `l`, `-` for what expressions can't see, or the
 //! number of another type that CEL sees in place of this one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -76,13 +77,13 @@ pub struct Kind {
 
 /// The form of a type.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
+pub enum Form<'t> {
     /// A scalar.
     Scalar(Scalar),
     /// A list.
-    List(&'static List),
+    List(&'t List),
     /// A map or struct.
-    Map(&'static Map),
+    Map(&'t Map),
 }
 
 /// What a scalar may be.
@@ -106,7 +107,7 @@ pub struct List {
     /// The type of its elements.
     pub element: TypeId,
     /// What the elements of a list-map are keyed by.
-    pub keys: Vec<&'static str>,
+    pub keys: Vec<Cow<'static, str>>,
 }
 
 /// How a list merges (`x-kubernetes-list-type`).
@@ -135,17 +136,36 @@ pub struct Map {
 #[derive(Debug)]
 pub struct Field {
     /// Its name in JSON.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The type of its values.
     pub type_id: TypeId,
     /// Its default, if lists are keyed by it.
-    pub default: Option<Value<'static>>,
+    pub default: Option<KeyDefault>,
+}
+
+/// The default of a field that lists are keyed by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyDefault {
+    /// Text.
+    String(Cow<'static, str>),
+    /// A boolean or a number.
+    Other(Value<'static>),
+}
+
+impl KeyDefault {
+    /// The default as a value.
+    pub fn value(&self) -> Value<'_> {
+        match self {
+            Self::String(text) => Value::String(text),
+            Self::Other(value) => *value,
+        }
+    }
 }
 
 impl Map {
     /// The named field.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| field.name.cmp(name)).ok()?;
+        let at = self.fields.binary_search_by(|field| (*field.name).cmp(name)).ok()?;
         self.fields.get(at)
     }
 
@@ -173,6 +193,16 @@ pub fn merge_type(group: &str, version: &str, kind: &str) -> (TypeId, bool) {
     }
 }
 
+/// The type of values that nothing is said about; its form is theirs. Upstream: `__untyped_deduced_`.
+pub fn deduced() -> Option<TypeId> {
+    resolve(SCHEMA.custom).map.as_ref()?.element
+}
+
+/// How many types there are: the first number that another table may use.
+pub fn count() -> usize {
+    SCHEMA.types.len()
+}
+
 /// The type with this number.
 pub fn resolve(id: TypeId) -> &'static Type {
     static NOTHING: Type = Type { scalar: None, list: None, map: None, seen: Seen::Hidden };
@@ -182,7 +212,7 @@ pub fn resolve(id: TypeId) -> &'static Type {
 impl Type {
     /// The form that `value` has; for null and for values that the type does not allow, the one that upstream judges
     /// them by. `None` only for a type without any form.
-    pub fn form(&'static self, value: Value<'_>) -> Option<Form> {
+    pub fn form(&self, value: Value<'_>) -> Option<Form<'_>> {
         let map = self.map.as_ref().map(Form::Map);
         let list = self.list.as_ref().map(Form::List);
         let scalar = self.scalar.map(Form::Scalar);
@@ -214,7 +244,7 @@ fn read(text: &'static str) -> Schema {
     let pod = kinds.get(&("", "v1", "Pod")).and_then(|kind| types.get(kind.type_id)).and_then(|pod| pod.map.as_ref());
     let common = |name: &'static str| {
         let type_id = pod?.field(name)?.type_id;
-        Some(Field { name, type_id, default: None })
+        Some(Field { name: Cow::Borrowed(name), type_id, default: None })
     };
     let fields = ["apiVersion", "kind", "metadata"].into_iter().filter_map(common).collect();
     let custom = types.len();
@@ -255,7 +285,7 @@ fn read_type(line: &'static str) -> Type {
                     "[m" => ListKind::Map,
                     _ => ListKind::Atomic,
                 };
-                made.list = id.map(|element| List { kind, element, keys: words.collect() });
+                made.list = id.map(|element| List { kind, element, keys: words.map(Cow::Borrowed).collect() });
             }
         }
     }
@@ -277,10 +307,10 @@ fn read_field(word: &'static str) -> Option<Field> {
     let (name, rest) = word.split_once(':')?;
     let (id, default) = rest.split_once('=').map_or((rest, None), |(id, default)| (id, Some(default)));
     let default = default.and_then(|json| match json.strip_prefix('"') {
-        Some(string) => string.strip_suffix('"').map(Value::String),
-        None => json.parse().ok().map(Value::Int),
+        Some(string) => string.strip_suffix('"').map(|text| KeyDefault::String(Cow::Borrowed(text))),
+        None => json.parse().ok().map(|number| KeyDefault::Other(Value::Int(number))),
     });
-    Some(Field { name, type_id: id.parse().ok()?, default })
+    Some(Field { name: Cow::Borrowed(name), type_id: id.parse().ok()?, default })
 }
 
 #[cfg(test)]
@@ -300,9 +330,12 @@ mod tests {
     #[test]
     fn knows_how_pods_merge() {
         let list = |path: &[&str]| pod_field(path).list.as_ref().map(|l| (l.kind, l.keys.clone()));
-        assert_eq!(list(&["spec", "containers"]), Some((ListKind::Map, vec!["name"])));
-        assert_eq!(list(&["spec", "containers", "env"]), Some((ListKind::Map, vec!["name"])));
-        assert_eq!(list(&["spec", "containers", "ports"]), Some((ListKind::Map, vec!["containerPort", "protocol"])));
+        assert_eq!(list(&["spec", "containers"]), Some((ListKind::Map, vec!["name".into()])));
+        assert_eq!(list(&["spec", "containers", "env"]), Some((ListKind::Map, vec!["name".into()])));
+        assert_eq!(
+            list(&["spec", "containers", "ports"]),
+            Some((ListKind::Map, vec!["containerPort".into(), "protocol".into()]))
+        );
         assert_eq!(list(&["spec", "containers", "args"]), Some((ListKind::Atomic, vec![])));
         assert_eq!(list(&["spec", "tolerations"]), Some((ListKind::Atomic, vec![])));
         assert_eq!(list(&["metadata", "finalizers"]), Some((ListKind::Set, vec![])));
@@ -315,7 +348,8 @@ mod tests {
     fn knows_the_default_of_a_port_s_protocol() {
         let ports = pod_field(&["spec", "containers", "ports"]).list.as_ref().unwrap();
         let port = resolve(ports.element).map.as_ref().unwrap();
-        assert_eq!(port.field("protocol").and_then(|field| field.default), Some(Value::String("TCP")));
+        let default = port.field("protocol").and_then(|field| field.default.as_ref());
+        assert_eq!(default.map(KeyDefault::value), Some(Value::String("TCP")));
     }
 
     #[test]
@@ -333,7 +367,7 @@ mod tests {
                     map.element.iter().all(id) && map.fields.iter().all(|field| id(&field.type_id)),
                     "type {number}"
                 );
-                assert!(map.fields.is_sorted_by_key(|field| field.name), "type {number}");
+                assert!(map.fields.is_sorted_by(|a, b| a.name <= b.name), "type {number}");
             }
         }
     }

@@ -33,6 +33,8 @@ pub enum Role {
     Params,
     /// Exemptions.
     Exemptions,
+    /// CustomResourceDefinitions.
+    Definitions,
 }
 
 /// One file that was read, or that should have been.

@@ -7,24 +7,32 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::item::identity;
 use crate::json::{Arena, Member, Object, Value};
-use crate::schema::{Form, List, ListKind, Map, TypeId, resolve};
+use crate::schema::{Form, Kinds, List, ListKind, Map, TypeId};
 
 /// Merges the patch's value into the object's, both of type `id`. The patch has been validated.
 ///
 /// # Errors
 /// An element of the object's list without identity, in upstream's words.
-pub(super) fn merge<'a>(arena: &'a Arena, id: TypeId, live: Value<'a>, patch: Value<'a>) -> Result<Value<'a>, String> {
-    Merge { arena, path: String::new() }.both(id, live, patch)
+pub(super) fn merge<'a>(
+    arena: &'a Arena,
+    kinds: &Kinds,
+    id: TypeId,
+    live: Value<'a>,
+    patch: Value<'a>,
+) -> Result<Value<'a>, String> {
+    Merge { arena, kinds, path: String::new() }.both(id, live, patch)
 }
 
-struct Merge<'a> {
+struct Merge<'a, 'k> {
     arena: &'a Arena,
+    kinds: &'k Kinds,
     path: String,
 }
 
-impl<'a> Merge<'a> {
+impl<'a> Merge<'a, '_> {
     fn both(&mut self, id: TypeId, live: Value<'a>, patch: Value<'a>) -> Result<Value<'a>, String> {
-        match resolve(id).form(patch) {
+        let kinds = self.kinds;
+        match kinds.resolve(id).form(patch) {
             Some(Form::Map(map)) if !map.atomic => {
                 let live = live.as_object().unwrap_or_default();
                 match patch.as_object() {
@@ -138,7 +146,7 @@ impl<'a> Merge<'a> {
 
     fn identities(&self, list: &List, elements: &[Value<'_>]) -> Result<Vec<String>, String> {
         let named = |(i, element): (usize, &Value<'_>)| {
-            identity(list, *element).map_err(|why| format!("{}: element {i}: {why}", self.path))
+            identity(self.kinds, list, *element).map_err(|why| format!("{}: element {i}: {why}", self.path))
         };
         elements.iter().enumerate().map(named).collect()
     }

@@ -9,7 +9,7 @@ mod validate;
 
 use super::request::GroupVersionKind;
 use crate::json::{Arena, Member, Object, Value};
-use crate::schema;
+use crate::schema::{Kinds, Known};
 
 /// Why an apply configuration cannot be merged. The text is what upstream appends to `error applying patch: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,22 +27,26 @@ pub enum ApplyError {
 
 /// Merges `patch` into `object`, both of `kind`, whose `apiVersion` and `kind` the patch gets if it lacks them.
 ///
-/// A kind that is not built in merges like a custom resource without schema: maps field by field, and lists, which
+/// A kind that is not among `kinds` merges like a custom resource without schema: maps field by field, and lists, which
 /// could only be replaced whole, are refused.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing is merged then.
 pub fn merge<'a>(
     arena: &'a Arena,
+    kinds: &Kinds,
     kind: GroupVersionKind<'a>,
     object: Value<'a>,
     patch: Value<'a>,
 ) -> Result<Value<'a>, ApplyError> {
-    let (root, built_in) = schema::merge_type(kind.group, kind.version, kind.kind);
+    let (root, known) = kinds.merge_type(kind.group, kind.version, kind.kind);
     let patch = typed(arena, kind, patch);
-    validate::validate(root, patch)?;
-    validate::reject_atomics(root, built_in, patch)?;
-    merge::merge(arena, root, object, patch).map_err(ApplyError::Object)
+    validate::validate(kinds, root, patch)?;
+    validate::reject_atomics(kinds, root, known, patch)?;
+    if known == Known::Defined {
+        validate::validate_object(kinds, root, object)?;
+    }
+    merge::merge(arena, kinds, root, object, patch).map_err(ApplyError::Object)
 }
 
 /// The patch with the object's `apiVersion` and `kind`.
@@ -56,5 +60,7 @@ fn typed<'a>(arena: &'a Arena, kind: GroupVersionKind<'a>, patch: Value<'a>) -> 
     Value::Object(Object::new(arena, &members))
 }
 
+#[cfg(test)]
+mod defined_tests;
 #[cfg(test)]
 mod tests;

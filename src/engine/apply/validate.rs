@@ -5,47 +5,75 @@ use std::collections::HashSet;
 use super::ApplyError;
 use super::item::{go, identity};
 use crate::json::{DEFAULT_MAX_DEPTH, Value};
-use crate::schema::{Form, List, ListKind, Map, Scalar, TypeId, resolve};
+use crate::schema::{Form, Kinds, Known, List, ListKind, Map, Scalar, TypeId};
 
 /// Checks the patch against its type.
 ///
 /// # Errors
 /// All faults in one text, as upstream writes them.
-pub(super) fn validate(root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
-    let mut validation = Validation { path: String::new(), depth: 0, faults: Vec::new() };
-    validation.value(root, patch);
+pub(super) fn validate(kinds: &Kinds, root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
+    faults(kinds, Side::Patch, root, patch).map_err(ApplyError::Patch)
+}
+
+/// Checks a custom resource that is to be patched against its type: admission is asked before the API server judges it
+/// by the schema. Fields that the schema doesn't know are gone by then, so they are no fault here.
+///
+/// # Errors
+/// All faults in one text, as upstream writes them.
+pub(super) fn validate_object(kinds: &Kinds, root: TypeId, object: Value<'_>) -> Result<(), ApplyError> {
+    faults(kinds, Side::Object, root, object).map_err(ApplyError::Object)
+}
+
+fn faults(kinds: &Kinds, side: Side, root: TypeId, value: Value<'_>) -> Result<(), String> {
+    let mut validation = Validation { kinds, side, path: String::new(), depth: 0, faults: Vec::new() };
+    validation.value(root, value);
     match validation.faults.as_slice() {
         [] => Ok(()),
-        [one] => Err(ApplyError::Patch(one.clone())),
-        many => Err(ApplyError::Patch(format!("errors:\n  {}", many.join("\n  ")))),
+        [one] => Err(one.clone()),
+        many => Err(format!("errors:\n  {}", many.join("\n  "))),
     }
 }
 
 /// Checks that the patch sets nothing inside an atomic list, map or struct, where it would drop what it does not name.
 ///
-/// Upstream looks at named fields alone. For a kind whose schema is not known (`built_in` is false) every list counts
+/// Upstream looks at named fields alone. For a kind whose schema is not known ([`Known::Not`]) every list counts
 /// as atomic, which is what lists in custom resources are unless their schema says otherwise.
 ///
 /// # Errors
 /// The paths of what is atomic.
-pub(super) fn reject_atomics(root: TypeId, built_in: bool, patch: Value<'_>) -> Result<(), ApplyError> {
-    let mut search = Atomics { all_members: !built_in, path: String::new(), found: Vec::new() };
+pub(super) fn reject_atomics(kinds: &Kinds, root: TypeId, known: Known, patch: Value<'_>) -> Result<(), ApplyError> {
+    let mut search = Atomics { kinds, all_members: known == Known::Not, path: String::new(), found: Vec::new() };
     search.value(root, patch);
     if search.found.is_empty() { Ok(()) } else { Err(ApplyError::Atomic(search.found.join(", "))) }
 }
 
-struct Validation {
+/// Whose value is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Patch,
+    /// Upstream allows its duplicates (`typed.AllowDuplicates`).
+    Object,
+}
+
+struct Validation<'k> {
+    kinds: &'k Kinds,
+    side: Side,
     path: String,
     depth: usize,
     faults: Vec<String>,
 }
 
-impl Validation {
+impl Validation<'_> {
     fn value(&mut self, id: TypeId, value: Value<'_>) {
         if self.depth > DEFAULT_MAX_DEPTH {
             return self.fault(&format!("more than {DEFAULT_MAX_DEPTH} arrays and objects are nested in each other"));
         }
-        match resolve(id).form(value) {
+        // A null of the patch comes from an expression, where it is a value of its own.
+        if self.side == Side::Object && value.is_null() {
+            return;
+        }
+        let kinds = self.kinds;
+        match kinds.resolve(id).form(value) {
             Some(Form::Map(map)) => self.map(map, value),
             Some(Form::List(list)) => self.list(list, value),
             Some(Form::Scalar(scalar)) => self.scalar(scalar, value),
@@ -62,6 +90,7 @@ impl Validation {
             let name = format!(".{key}");
             match map.member(key) {
                 Some(id) => self.below(&name, |validation| validation.value(id, *member)),
+                None if self.side == Side::Object => {}
                 // Upstream stops at the first.
                 None => return self.below(&name, |validation| validation.fault("field not declared in schema")),
             }
@@ -77,11 +106,11 @@ impl Validation {
         for (i, element) in elements.iter().enumerate() {
             let mut name = format!("[{i}]");
             if list.kind != ListKind::Atomic {
-                name = match identity(list, *element) {
+                name = match identity(self.kinds, list, *element) {
                     Ok(name) => name,
                     Err(why) => return self.fault(&format!("element {i}: {why}")),
                 };
-                if !seen.insert(name.clone()) {
+                if !seen.insert(name.clone()) && self.side == Side::Patch {
                     self.fault(&format!("duplicate entries for key {name}"));
                 }
             }
@@ -127,15 +156,17 @@ impl Validation {
     }
 }
 
-struct Atomics {
+struct Atomics<'k> {
+    kinds: &'k Kinds,
     all_members: bool,
     path: String,
     found: Vec<String>,
 }
 
-impl Atomics {
+impl Atomics<'_> {
     fn value(&mut self, id: TypeId, value: Value<'_>) {
-        match (resolve(id).form(value), value) {
+        let kinds = self.kinds;
+        match (kinds.resolve(id).form(value), value) {
             (Some(Form::Map(map)), Value::Object(object)) => {
                 if map.atomic {
                     self.found.push(self.path.clone());

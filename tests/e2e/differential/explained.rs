@@ -16,10 +16,10 @@ pub const REASONS: &[&str] = &[
     SHORTENED,
     SCOPE,
     NOT_SERVED,
-    CUSTOM,
     PRUNED,
     PANIC,
     BYTES,
+    NESTED,
     FRACTION,
     KIND,
     CONVERTED,
@@ -34,10 +34,10 @@ const CONTROL: &str = "the API server drops a warning with a control character";
 const SHORTENED: &str = "a warning that is cut short shows it";
 const SCOPE: &str = "offline, only objects tell whether a custom param kind is cluster-scoped";
 const NOT_SERVED: &str = "offline, nothing says that a param kind isn't served";
-const CUSTOM: &str = "offline, the structure of custom resources is not known to apply configurations";
 const PRUNED: &str = "the API server prunes unknown and malformed fields of custom resources after admission";
 const PANIC: &str = "the API server panics";
 const BYTES: &str = "bytes in an apply configuration become base64";
+const NESTED: &str = "a list written within a map of an apply configuration is no list to the API server";
 const FRACTION: &str = "a fraction in place of an integer is found by the API server, in other words";
 const KIND: &str = "an object whose kind a policy changed is found by the API server, in other words";
 const CONVERTED: &str = "a webhook mutates the object in the version that it is asked in";
@@ -156,12 +156,6 @@ fn mutation(difference: &Difference<'_>) -> Option<&'static str> {
         return Some(PANIC);
     }
     if is_custom
-        && mutates("ApplyConfiguration")
-        && (says(native, "error applying patch") || says(ours, "error applying patch"))
-    {
-        return Some(CUSTOM);
-    }
-    if is_custom
         && difference.field == "object"
         && difference.way == Way::Engine
         && prunes(&native.object, &ours.object)
@@ -179,6 +173,9 @@ fn mutation(difference: &Difference<'_>) -> Option<&'static str> {
     }
     if says(native, "[]uint8{") && mutates("binaryData") {
         return Some(BYTES);
+    }
+    if says(native, ".list: expected map, got &{[1 2]}") && mutates("{'list': [1, 2]}") {
+        return Some(NESTED);
     }
     if says(native, "cannot convert float64 to int64") {
         return Some(FRACTION);

@@ -16,7 +16,7 @@ use super::api::{CUSTOM_GROUP, cluster_widget, config_map, definitions, path_of,
 use super::outcome::WEBHOOK;
 use super::recorder::Recorder;
 use super::run::send;
-use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, matching, must, policy_manifests};
+use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, list, matching, must, policy_manifests};
 
 /// The label of everything that a run makes.
 const RUN: &str = "portcullis.dev/e2e=differential";
@@ -164,11 +164,14 @@ impl Webhook {
         let probe = probe();
         let policies = policy_manifests(suites) + &policy_manifests(std::slice::from_ref(&probe));
         std::fs::write(file("policies.yaml"), policies).unwrap();
+        std::fs::write(file("definitions.yaml"), list(&definitions())).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["serve", "--mode", "enforce", "--no-embedded", "--log-format", "json"])
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--tls-self-signed"])
             .arg("--policies")
             .arg(file("policies.yaml"))
+            .arg("--crds")
+            .arg(file("definitions.yaml"))
             .arg("--kubeconfig")
             .arg(&CLUSTER.kubeconfig)
             .arg("--tls-write-ca")

@@ -8,14 +8,15 @@ use portcullis::cel;
 use portcullis::cel::authorization::{Answer, Authorizer, Check, Resource, Target};
 use portcullis::engine::{Context, Mode, Phase, PolicySet};
 use portcullis::json::{self, Arena, Limits};
-use portcullis::policy::{Exemptions, Manifest, load};
+use portcullis::policy::{Exemptions, Manifest, defined_kinds, load};
 use serde_json::{Value, json as value};
 
 use super::super::cluster::CLUSTER;
+use super::api::definitions;
 use super::outcome::Outcome;
 use super::recorder::Recorder;
 use super::run::{Case, cases};
-use super::suite::{Suite, manifests};
+use super::suite::{Suite, list, manifests};
 
 /// Evaluation is recursive where expressions are; debug builds need the most.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
@@ -25,7 +26,8 @@ pub fn review_all(suites: &[Suite], recorder: &Recorder, namespaces: &Value) -> 
     let manifest = Manifest::new("policies.yaml", manifests(suites));
     let loaded = load(&[manifest], 36);
     assert!(loaded.errors.is_empty(), "{:#?}", loaded.errors);
-    let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
+    let kinds = defined_kinds([&Manifest::new("definitions.yaml", list(&definitions()))].into_iter());
+    let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default()).with_kinds(kinds);
     let known = known(namespaces);
     let review_all = || {
         let known = cases(suites).filter_map(|(case, _)| {

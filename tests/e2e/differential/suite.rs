@@ -300,6 +300,11 @@ fn joined<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
     })
 }
 
+/// Objects as one manifest.
+pub fn list(objects: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}
+
 /// Whether policies may refer to an object.
 pub fn is_param(object: &Value) -> bool {
     object["kind"] == "ConfigMap" || group_version(object).0 == super::api::CUSTOM_GROUP
