@@ -236,7 +236,10 @@ fn forget(stored: &mut Value, ours: Option<&Value>, path: &[&str]) {
     }
 }
 
-fn difference(path: &str, ours: &Value, theirs: &Value, report: &mut dyn FnMut(&str, Option<&Value>, Option<&Value>)) {
+/// Told of each difference: its path, our value and the other.
+type Differing<'r> = dyn FnMut(&str, Option<&Value>, Option<&Value>) + 'r;
+
+fn difference(path: &str, ours: &Value, theirs: &Value, report: &mut Differing<'_>) {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {

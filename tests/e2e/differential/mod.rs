@@ -23,7 +23,7 @@ use recorder::Recorder;
 use suite::Suite;
 
 /// How many pairs there are at least.
-const PAIRS: usize = 2000;
+const PAIRS: usize = 3000;
 
 #[test]
 fn native_policies_and_portcullis_agree() {

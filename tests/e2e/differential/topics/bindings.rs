@@ -58,12 +58,7 @@ fn everywhere() -> Vec<Suite> {
 fn absent_kinds() -> Vec<Suite> {
     let mut suites = Vec::new();
     let custom = |version: &str| format!("{CUSTOM_GROUP}/{version}");
-    for (api_version, kind) in [
-        ("nope.portcullis.dev/v1".to_owned(), "Nope"),
-        ("v1".to_owned(), "Nope"),
-        (custom("v9"), "Widget"),
-        (custom("v1"), "Nope"),
-    ] {
+    for (api_version, kind) in [("v1".to_owned(), "Nope"), (custom("v9"), "Widget"), (custom("v1"), "Nope")] {
         for failure_policy in ["Fail", "Ignore"] {
             for reference in [
                 json!({"name": "x", "parameterNotFoundAction": "Allow"}),

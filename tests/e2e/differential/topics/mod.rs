@@ -17,7 +17,7 @@ use super::suite::Suite;
 use super::suite_name;
 
 /// How many suites are generated, each with five requests; and from what.
-const GENERATED: usize = 100;
+const GENERATED: usize = 60;
 const SEED: u64 = 36;
 
 /// All suites, named.
