@@ -180,8 +180,8 @@ mod tests {
                 "Invalid service account namespace",
             ),
             ("authorizer == authorizer", "no such overload"),
-            ("dyn(1).allowed()", "no such overload"),
-            ("dyn(authorizer).check('get')", "no such overload"),
+            ("dyn(1).allowed()", "no such overload: allowed(int)"),
+            ("dyn(authorizer).check('get')", "no such overload: check(kubernetes.authorization.Authorizer, string)"),
         ] {
             assert_eq!(evaluate(expression), error, "{expression}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, Request};
 use kube::client::Body;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::super::cluster::{Answer, CLUSTER};
+use super::super::cluster::{Answer, CLUSTER, PATIENCE};
 use super::outcome::{Outcome, WEBHOOK};
 use super::suite::{Ask, Suite};
 
@@ -19,6 +19,8 @@ const AT_ONCE: usize = 16;
 
 /// The API server looks for new policies once a second.
 const SETTLING: Duration = Duration::from_millis(1100);
+/// Policies are not taken to have settled before, however alike answers are.
+const SETTLED_AFTER: Duration = Duration::from_secs(6);
 
 /// What tells a request from all others: its suite's name and its place there.
 pub type Case = String;
@@ -27,11 +29,14 @@ pub type Case = String;
 /// suite is answered alike twice.
 pub async fn ask_when_settled(suites: &[Suite]) -> BTreeMap<Case, Outcome> {
     let first = |suites| cases(suites).filter(|(case, _)| case.ends_with("-0")).collect::<Vec<_>>();
+    let started = Instant::now();
     let mut before = Vec::new();
     loop {
         let outcomes = ask_all(first(suites)).await;
-        let now: Vec<_> = outcomes.values().map(|o| (o.denied.is_some(), o.failed.clone())).collect();
-        if now == before {
+        // Messages and the order of mutations may differ each time; whether there is a label or annotation doesn't.
+        let changed = |o: &Outcome| o.object.to_string().len();
+        let now: Vec<_> = outcomes.values().map(|o| (o.denied.is_some(), o.failed.clone(), changed(o))).collect();
+        if now == before && started.elapsed() >= SETTLED_AFTER || started.elapsed() >= PATIENCE {
             return ask_all(cases(suites).collect()).await;
         }
         before = now;
