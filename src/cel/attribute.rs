@@ -118,7 +118,7 @@ impl<'a> Machine<'a, '_> {
         let (mut value, mut optional) = match base {
             base if inside => (base, false),
             Value::Optional(None) => return Ok(base),
-            Value::Optional(Some(inner)) => (sound(converted(self.arena, *inner))?, true),
+            Value::Optional(Some(inner)) => (converted(self.arena, *inner), true),
             other => (other, false),
         };
         let (mut qualifiers, mut tail) = (qualifiers, tail);

@@ -392,7 +392,8 @@ fn is_one_for_all(function: &str) -> bool {
 /// The parameters to compare values with, where other overloads would take what the chosen one doesn't: operators, and
 /// functions that upstream implements once for all overloads, are not guarded.
 fn guard(function: &Function, overload: Option<&str>) -> Box<[Type]> {
-    if function.overloads.len() < 2 || is_one_for_all(function.name) {
+    // Upstream switches the guards of `flatten` off.
+    if function.overloads.len() < 2 || is_one_for_all(function.name) || function.name == "flatten" {
         return Box::new([]);
     }
     let chosen = function.overloads.iter().find(|declared| Some(declared.id) == overload);

@@ -5,6 +5,7 @@
 use super::dispatch::go_type;
 use super::function::Error;
 use super::native;
+use super::opaque::Opaque;
 use super::text::display;
 use super::value::{Map, Value};
 use crate::json::Arena;
@@ -23,6 +24,7 @@ pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<
         }
         Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
         Value::List(_) => return Err(unsupported_index(&Value::String(field))),
+        Value::Opaque(Opaque::Failed(message)) => return Err(Error::new(*message)),
         _ => None,
     };
     match found {
@@ -66,6 +68,7 @@ pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> 
                 found => Ok(found),
             }
         }
+        (Value::Opaque(Opaque::Failed(message)), _) => Err(Error::new(*message)),
         (of, Value::String(field)) => field_of(of, field, presence),
         (_, key) if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
         _ => Ok(None),

@@ -30,7 +30,7 @@ pub(super) fn converted<'a>(arena: &'a Arena, value: Value<'a>) -> Value<'a> {
         },
         Value::Struct(message) if message.type_name != "JSONPatch" => match fields(arena, message.fields) {
             Some(fields) => fields,
-            None => value,
+            None => failed(arena, "fail to convert field: a map's key is no string"),
         },
         other => other,
     }
