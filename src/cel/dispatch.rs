@@ -124,6 +124,7 @@ pub(super) fn go_type(value: &Value<'_>) -> &'static str {
         Value::Duration(_) => "types.Duration",
         Value::Timestamp(_) => "types.Timestamp",
         Value::List(List::Json(_) | List::Values(_)) => "*types.baseList",
+        Value::List(List::Sum(_)) => "*types.concatList",
         Value::Map(_) => "*types.baseMap",
         Value::Struct(message) if message.type_name == "JSONPatch" => "*mutation.JSONPatchVal",
         Value::Struct(_) => "*dynamic.ObjectVal",

@@ -17,7 +17,7 @@ pub(super) fn looked_into<'a>(arena: &'a Arena, value: Value<'a>) -> Value<'a> {
     }
 }
 
-/// A value after the way there and back. Elements of lists and maps stay as they are.
+/// A value after the way there and back. Elements of lists and maps stay as they are, except those of a sum of lists.
 pub(super) fn converted<'a>(arena: &'a Arena, value: Value<'a>) -> Value<'a> {
     match value {
         Value::Type(name) => Value::String(name),
@@ -28,6 +28,10 @@ pub(super) fn converted<'a>(arena: &'a Arena, value: Value<'a>) -> Value<'a> {
             Some(text) => failed(arena, &format!("unsupported conversion to ref.Val: {text}")),
             None => value,
         },
+        Value::List(List::Sum(elements)) => {
+            let elements: Vec<_> = elements.iter().map(|element| converted(arena, *element)).collect();
+            Value::List(List::Values(arena.alloc_slice_copy(&elements)))
+        }
         Value::Struct(message) if message.type_name != "JSONPatch" => match fields(arena, message.fields) {
             Some(fields) => fields,
             None => failed(arena, "fail to convert field: a map's key is no string"),
@@ -42,7 +46,10 @@ fn failed<'a>(arena: &'a Arena, message: &str) -> Value<'a> {
 
 /// Whether [`converted`] changes anything.
 fn changes(value: &Value<'_>) -> bool {
-    matches!(value, Value::Type(_) | Value::Optional(_) | Value::Opaque(_) | Value::Struct(_))
+    matches!(
+        value,
+        Value::Type(_) | Value::Optional(_) | Value::Opaque(_) | Value::Struct(_) | Value::List(List::Sum(_))
+    )
 }
 
 impl<'a> Struct<'a> {

@@ -89,6 +89,8 @@ pub enum List<'a> {
     Json(&'a [json::Value<'a>]),
     /// Computed elements.
     Values(&'a [Value<'a>]),
+    /// Computed elements of a sum of lists, which upstream takes apart in another way; see `native`.
+    Sum(&'a [Value<'a>]),
 }
 
 /// A map: an object of a document, or entries that the evaluation made.
@@ -128,7 +130,7 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         match self {
             List::Json(elements) => elements.len(),
-            List::Values(elements) => elements.len(),
+            List::Values(elements) | List::Sum(elements) => elements.len(),
         }
     }
 
@@ -141,7 +143,7 @@ impl<'a> List<'a> {
     pub fn get(&self, index: usize) -> Option<Value<'a>> {
         match self {
             List::Json(elements) => elements.get(index).map(|v| Value::from(*v)),
-            List::Values(elements) => elements.get(index).copied(),
+            List::Values(elements) | List::Sum(elements) => elements.get(index).copied(),
         }
     }
 

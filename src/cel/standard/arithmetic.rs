@@ -98,9 +98,11 @@ fn add<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
             let both = arena.alloc_slice_fill_iter(a.iter().chain(b.iter()).copied().collect::<Vec<_>>());
             Ok(Value::Bytes(both))
         }
+        [Value::List(a), Value::List(b)] if a.is_empty() => Ok(Value::List(*b)),
+        [Value::List(a), Value::List(b)] if b.is_empty() => Ok(Value::List(*a)),
         [Value::List(a), Value::List(b)] => {
             let both: Vec<_> = a.iter().chain(b.iter()).collect();
-            Ok(Value::List(List::Values(arena.alloc_slice_copy(&both))))
+            Ok(Value::List(List::Sum(arena.alloc_slice_copy(&both))))
         }
         [Value::Duration(a), Value::Duration(b)] => duration(a.checked_add(*b)),
         [Value::Timestamp(t), Value::Duration(d)] | [Value::Duration(d), Value::Timestamp(t)] => {
