@@ -23,6 +23,7 @@ pub const REASONS: &[&str] = &[
     FRACTION,
     KIND,
     CONVERTED,
+    UNDECLARED,
     UNCONVERTED,
 ];
 
@@ -41,6 +42,8 @@ const NESTED: &str = "a list written within a map of an apply configuration is n
 const FRACTION: &str = "a fraction in place of an integer is found by the API server, in other words";
 const KIND: &str = "an object whose kind a policy changed is found by the API server, in other words";
 const CONVERTED: &str = "a webhook mutates the object in the version that it is asked in";
+const UNDECLARED: &str =
+    "a custom object keeps fields of its version that the policy's version doesn't have, and is refused";
 const UNCONVERTED: &str = "the API server can't convert a built-in object that a policy of another version mutated";
 
 /// Resources whose objects create pods.
@@ -154,6 +157,10 @@ fn mutation(difference: &Difference<'_>) -> Option<&'static str> {
     }
     if says(native, "the API server panicked") {
         return Some(PANIC);
+    }
+    let undeclared = "failed to convert original object to typed object: .spec.extra: field not declared in schema";
+    if is_custom && difference.ask.path.contains("/v2/") && says(native, undeclared) {
+        return Some(UNDECLARED);
     }
     if is_custom
         && difference.field == "object"
