@@ -4,7 +4,6 @@
 #![expect(clippy::panic, reason = "a benchmark that can't begin says why")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use portcullis::cel::authorization::NoAuthorizer;
 use portcullis::cel::{Env, Evaluator, Expect, Inputs, Program, cost};
 use portcullis::json::{self, Arena, Limits, Value};
 
@@ -32,15 +31,7 @@ fn evaluate(c: &mut Criterion) {
         let mut arena = Arena::with_capacity(64 * 1024);
         c.bench_function(&format!("cel/{name}"), |b| {
             b.iter(|| {
-                let inputs = Inputs {
-                    object,
-                    old_object: Value::Null,
-                    request: Value::Null,
-                    params: Value::Null,
-                    namespace_object: Value::Null,
-                    authorizer: Err(NoAuthorizer::Offline),
-                    bindings: &[],
-                };
+                let inputs = Inputs { object, ..Inputs::default() };
                 let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);
                 let verdict = matches!(evaluator.evaluate(&program), Ok(portcullis::cel::Value::Bool(true)));
                 assert!(verdict, "the Pod satisfies all three");

@@ -4,9 +4,8 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::cel::authorization::NoAuthorizer;
 use portcullis::cel::{Env, Evaluator, Expect, Inputs, Program, cost};
-use portcullis::json::{self, Arena, Limits, Value};
+use portcullis::json::{self, Arena, Limits};
 
 const OBJECT: &[u8] = br#"{"a":[1,2.5,"x",null,true,{"b":"c"}],"s":"text","n":7,"m":{"k":"v"}}"#;
 
@@ -15,9 +14,7 @@ fuzz_target!(|source: &str| {
     let Ok(program) = Program::compile(source, &env, Expect::Any) else { return };
     let arena = Arena::new();
     let object = json::parse(&arena, OBJECT, &Limits::default()).expect("the object is JSON");
-    let null = Value::Null;
-    let inputs =
-        Inputs { object, old_object: null, request: null, params: object, namespace_object: null, authorizer: Err(NoAuthorizer::Offline), bindings: &[] };
+    let inputs = Inputs { object, params: object, ..Inputs::default() };
     let deadline = Some(Instant::now() + Duration::from_secs(5));
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, deadline);
     let succeeded = evaluator.evaluate(&program).is_ok();

@@ -121,16 +121,7 @@ mod tests {
         let authorizer = RequestAuthorizer { authorizer: &answers, user: user.expect("good JSON"), resource };
         let env = Env { minor: 36, authorizer: true, ..Env::default() };
         let program = Program::compile(expression, &env, Expect::Any).expect(expression);
-        let null = Value::Null;
-        let inputs = Inputs {
-            object: null,
-            old_object: null,
-            request: null,
-            params: null,
-            namespace_object: null,
-            authorizer: Ok(authorizer),
-            bindings: &[],
-        };
+        let inputs = Inputs { authorizer: Ok(authorizer), ..Inputs::default() };
         match Evaluator::new(&arena, inputs, &[], cel::cost::BINDING_BUDGET, None).evaluate(&program) {
             Ok(cel::Value::Bool(value)) => value.to_string(),
             Ok(cel::Value::String(text)) => text.to_owned(),

@@ -213,6 +213,22 @@ pub struct Inputs<'a> {
     pub bindings: &'a [Value<'a>],
 }
 
+impl Default for Inputs<'_> {
+    /// Nothing given, and nobody to ask who may do what: everything is null, `authorizer` is offline.
+    fn default() -> Self {
+        let null = json::Value::Null;
+        Self {
+            object: null,
+            old_object: null,
+            request: null,
+            params: null,
+            namespace_object: null,
+            authorizer: Err(NoAuthorizer::Offline),
+            bindings: &[],
+        }
+    }
+}
+
 /// Evaluates the expressions of one policy on one set of inputs: variables are lazy and computed once, cost is
 /// added up against a budget.
 pub struct Evaluator<'a> {

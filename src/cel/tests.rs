@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::authorization::NoAuthorizer;
 use super::text::display;
 use super::*;
 use crate::json::{self, Arena};
@@ -15,7 +14,6 @@ fn evaluate(source: &str) -> Result<(String, u64), String> {
     let program =
         Program::compile(source, &env(), Expect::Any).map_err(|error| format!("compile: {}", error.message))?;
     let arena = Arena::new();
-    let null = json::Value::Null;
     let container = |name, privileged| {
         let context = json::Object::new(&arena, &[("privileged", json::Value::Bool(privileged))]);
         json::Value::Object(json::Object::new(
@@ -26,15 +24,7 @@ fn evaluate(source: &str) -> Result<(String, u64), String> {
     let containers = json::Value::Array(arena.alloc_slice_copy(&[container("a", false), container("b", true)]));
     let object =
         json::Value::Object(json::Object::new(&arena, &[("containers", containers), ("n", json::Value::Int(3))]));
-    let inputs = Inputs {
-        object,
-        old_object: null,
-        request: null,
-        params: null,
-        namespace_object: null,
-        authorizer: Err(NoAuthorizer::Offline),
-        bindings: &[],
-    };
+    let inputs = Inputs { object, ..Inputs::default() };
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);
     match evaluator.evaluate(&program) {
         Ok(value) => Ok((display(&value), evaluator.cost())),
@@ -97,16 +87,7 @@ fn tests_presence_behind_variables_and_optionals() {
     );
     let containers = json::Value::Array(arena.alloc_slice_copy(&[json::Value::Object(container)]));
     let object = json::Value::Object(json::Object::new(&arena, &[("containers", containers)]));
-    let null = json::Value::Null;
-    let inputs = Inputs {
-        object,
-        old_object: null,
-        request: null,
-        params: null,
-        namespace_object: null,
-        authorizer: Err(NoAuthorizer::Offline),
-        bindings: &[],
-    };
+    let inputs = Inputs { object, ..Inputs::default() };
     for (source, expected) in table {
         let Ok(program) = Program::compile(source, &env, Expect::Bool) else { panic!("{source} compiles") };
         let value = Evaluator::new(&arena, inputs, &env.variables, cost::BINDING_BUDGET, None)
@@ -209,16 +190,7 @@ fn stops_at_the_deadline() {
     let source = format!("[{}].all(a, object.containers.all(b, a != 'x'))", vec!["1"; 2_000].join(","));
     let program = Program::compile(&source.replace("'x'", "-1"), &env(), Expect::Bool).unwrap();
     let arena = Arena::new();
-    let null = json::Value::Null;
-    let inputs = Inputs {
-        object: null,
-        old_object: null,
-        request: null,
-        params: null,
-        namespace_object: null,
-        authorizer: Err(NoAuthorizer::Offline),
-        bindings: &[],
-    };
+    let inputs = Inputs::default();
     let deadline = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, Some(deadline));
     assert_eq!(evaluator.evaluate(&program).unwrap_err(), Error::Cancelled(Limit::Deadline));

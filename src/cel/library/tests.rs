@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::all;
-use crate::cel::authorization::NoAuthorizer;
 use crate::cel::text::display;
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program};
 use crate::json::{Arena, Value as Json};
@@ -12,16 +11,7 @@ fn evaluate(source: &str) -> Result<String, String> {
     let env = Env { minor: 37, patch_types: true, ..Env::default() };
     let program = Program::compile(source, &env, Expect::Any).map_err(|error| error.message)?;
     let arena = Arena::new();
-    let null = Json::Null;
-    let inputs = Inputs {
-        object: null,
-        old_object: null,
-        request: null,
-        params: null,
-        namespace_object: null,
-        authorizer: Err(NoAuthorizer::Offline),
-        bindings: &[],
-    };
+    let inputs = Inputs::default();
     match Evaluator::new(&arena, inputs, &[], u64::MAX, None).evaluate(&program) {
         Ok(value) => Ok(display(&value)),
         Err(error) => Err(error.to_string()),
