@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::function::{Function, Overload};
-use super::parser::is_reserved;
+use super::names::is_reserved;
 use super::program::Env;
 use super::signature::Signature;
 use super::types::Type;

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `Escape` in `k8s.io/apiserver/pkg/cel/escaping.go`.
 
-use super::parser::is_reserved;
+use super::names::is_reserved;
 
 /// The name of a field in expressions: `a-b` is `a__dash__b`, `namespace` is `__namespace__`. `None` for a name that
 /// can't be escaped; expressions can't use such a field.

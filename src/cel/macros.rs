@@ -3,7 +3,7 @@
 //! Upstream: `cel-go/parser/macro.go`, `ext/comprehensions.go`, `ext/lists.go`, `cel/library.go` (optionals).
 
 use super::ast::{ACCUMULATOR, Comprehension, Element, Expr, Fold, Kind, Literal};
-use super::parser::{Builder, SyntaxError};
+use super::builder::{Builder, SyntaxError};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 

@@ -3,31 +3,15 @@
 //! Upstream: `cel-go/parser`, with its default limits and without identifier escapes, as Kubernetes configures it.
 
 use super::ast::{Element, Entry, Expr, Field, Kind, Literal};
-use super::lexer::{LexError, Token, TokenKind, tokenize};
+use super::builder::{Builder, SyntaxError, too_deep};
+use super::lexer::{Token, TokenKind, tokenize};
 use super::macros;
+use super::names::is_kept;
 
 /// The longest source text, in characters.
 pub const MAX_SOURCE_CHARACTERS: usize = 100_000;
 /// How deep the rules of the grammar may nest, each counted by itself; a chain such as `1+1+1` nests once a link.
 pub const MAX_RULE_DEPTH: u16 = 250;
-/// The height of the syntax tree.
-pub const MAX_TREE_HEIGHT: u16 = 400;
-
-/// The nodes of the syntax tree: macros that copy their receiver would otherwise double it at every link of a chain.
-pub const MAX_NODES: u32 = 500_000;
-
-/// Why a source text is not an expression.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct SyntaxError {
-    pub message: String,
-    pub offset: u32,
-}
-
-impl From<LexError> for SyntaxError {
-    fn from(error: LexError) -> Self {
-        Self { message: error.message, offset: error.offset }
-    }
-}
 
 /// A parsed tree and the next unused node id.
 #[derive(Debug)]
@@ -52,40 +36,9 @@ pub(super) fn parse(source: &str, minor: u32) -> Result<Parsed, SyntaxError> {
     }
 }
 
-/// Makes nodes: gives out ids and enforces the tree's height.
-#[derive(Debug)]
-pub(super) struct Builder {
-    pub next_id: u32,
-    pub minor: u32,
-}
-
-impl Builder {
-    fn new(minor: u32) -> Self {
-        Self { next_id: 0, minor }
-    }
-
-    /// A new node; its height follows from its children.
-    pub fn node(&mut self, offset: u32, kind: Kind) -> Result<Expr, SyntaxError> {
-        let height = 1 + kind.children().iter().map(|child| child.height).max().unwrap_or(0);
-        if height > MAX_TREE_HEIGHT {
-            return Err(too_deep(offset, MAX_TREE_HEIGHT));
-        }
-        if self.next_id >= MAX_NODES {
-            return Err(SyntaxError { message: format!("expression node count exceeds limit: {MAX_NODES}"), offset });
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        Ok(Expr { id, offset, height, kind })
-    }
-}
-
 /// What upstream says of long chains.
 fn too_long(offset: u32) -> SyntaxError {
     SyntaxError { message: "max recursion depth exceeded".to_owned(), offset }
-}
-
-fn too_deep(offset: u32, limit: u16) -> SyntaxError {
-    SyntaxError { message: format!("expression recursion limit exceeded: {limit}"), offset }
 }
 
 /// How often each rule of the grammar is open.
@@ -102,39 +55,6 @@ struct Parser {
     at: usize,
     depth: Depth,
     builder: Builder,
-}
-
-/// Words that can't be names of variables, besides those that are tokens of their own.
-const RESERVED: &[&str] = &[
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
-/// Whether a text can be the name of a variable.
-pub fn is_identifier(text: &str) -> bool {
-    let begins = text.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic());
-    let continues = text.chars().all(|rest| rest == '_' || rest.is_ascii_alphanumeric());
-    begins && continues && !is_reserved(text)
-}
-
-/// Whether the grammar keeps a word for itself, now or in case it may need it.
-pub(super) fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&word) || matches!(word, "true" | "false" | "null" | "in")
 }
 
 impl Parser {
@@ -419,7 +339,7 @@ impl Parser {
         if let Some((type_name, opening)) = self.struct_type_name() {
             return self.struct_literal(opening, format!("{dot}{type_name}"));
         }
-        if RESERVED.contains(&word.as_str()) {
+        if is_kept(&word) {
             return Err(SyntaxError { message: format!("reserved identifier: {word}"), offset });
         }
         self.advance();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::all;
 use crate::cel::text::display;
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program};
-use crate::json::{Arena, Value as Json};
+use crate::json::Arena;
 
 fn evaluate(source: &str) -> Result<String, String> {
     let env = Env { minor: 37, patch_types: true, ..Env::default() };
