@@ -35,6 +35,7 @@ use super::function::Function;
 pub use lists::sum_of;
 pub use regex::prepared as find_prepared;
 pub use strings_format::format_clause;
+pub(super) use text::quoted;
 
 /// The functions of all libraries; no name occurs twice.
 pub fn all() -> impl Iterator<Item = &'static Function> {

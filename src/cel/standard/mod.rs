@@ -7,6 +7,7 @@ mod float;
 mod operators;
 mod text;
 mod time;
+mod zone;
 
 use super::function::Function;
 

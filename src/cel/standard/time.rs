@@ -1,12 +1,11 @@
 //! Timestamps and durations: their text forms, their range, and the fields of the calendar.
 
-use jiff::tz::{Offset, TimeZone};
-
 use crate::cel::function::{Error, Function, overload};
 use crate::cel::value::{Timestamp, Value};
 use crate::json::Arena;
 
 use super::civil::{Civil, days_since_epoch};
+use super::zone::Zone;
 
 type Outcome<'a> = Result<Value<'a>, Error>;
 
@@ -258,31 +257,11 @@ pub(in crate::cel) fn duration_text(nanoseconds: i64) -> String {
 /// A field of the calendar in a time zone.
 fn calendar<'a>(args: &[Value<'a>], field: fn(&Civil, u32) -> i64) -> Outcome<'a> {
     let (t, zone) = match args {
-        [Value::Timestamp(t)] => (t, TimeZone::UTC),
-        [Value::Timestamp(t), Value::String(zone)] => (t, time_zone(zone)?),
+        [Value::Timestamp(t)] => (t, Zone::UTC),
+        [Value::Timestamp(t), Value::String(zone)] => (t, Zone::get(zone)?),
         _ => return Err(Error::no_such_overload()),
     };
-    // jiff's range ends a day before CEL's, where no zone changes its offset any more.
-    let jiff = jiff::Timestamp::from_second(t.seconds).unwrap_or(jiff::Timestamp::MAX);
-    let offset = i64::from(zone.to_offset(jiff).seconds());
-    Ok(Value::Int(field(&Civil::at(t.seconds + offset), t.nanos)))
-}
-
-/// `+02:00`, or a name of the time zone database.
-fn time_zone(name: &str) -> Result<TimeZone, Error> {
-    let Some((hours, minutes)) = name.split_once(':') else {
-        // The API server's local time is UTC.
-        if matches!(name, "" | "UTC" | "Local") {
-            return Ok(TimeZone::UTC);
-        }
-        return TimeZone::get(name).map_err(|_| Error::new(format!("unknown time zone {name}")));
-    };
-    let invalid = || Error::new(format!("invalid time zone offset {name}"));
-    let hours: i32 = hours.parse().map_err(|_| invalid())?;
-    let minutes: i32 = minutes.parse().map_err(|_| invalid())?;
-    let minutes = if name.starts_with('-') { -minutes } else { minutes };
-    let seconds = hours.checked_mul(3600).and_then(|s| s.checked_add(minutes.checked_mul(60)?)).ok_or_else(invalid)?;
-    Offset::from_seconds(seconds).map(TimeZone::fixed).map_err(|_| invalid())
+    Ok(Value::Int(field(&Civil::at(t.seconds.saturating_add(zone.offset_at(t.seconds))), t.nanos)))
 }
 
 fn full_year<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
@@ -310,23 +289,28 @@ fn day_of_week<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     calendar(args, |t, _| (days_since_epoch(t.year, t.month, t.day) + 4).rem_euclid(7))
 }
 
+/// How often a unit is in a duration. Upstream counts in doubles, so that close to a whole one it is rounded up.
+fn whole<'a>(nanoseconds: i64, unit: i64) -> Value<'a> {
+    Value::Int(((nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64) as i64)
+}
+
 fn hours<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
-        [Value::Duration(d)] => Ok(Value::Int(d / 3_600_000_000_000)),
+        [Value::Duration(d)] => Ok(whole(*d, 3_600_000_000_000)),
         _ => calendar(args, |t, _| t.hour),
     }
 }
 
 fn minutes<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
-        [Value::Duration(d)] => Ok(Value::Int(d / 60_000_000_000)),
+        [Value::Duration(d)] => Ok(whole(*d, 60_000_000_000)),
         _ => calendar(args, |t, _| t.minute),
     }
 }
 
 fn seconds<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
-        [Value::Duration(d)] => Ok(Value::Int(d / 1_000_000_000)),
+        [Value::Duration(d)] => Ok(whole(*d, 1_000_000_000)),
         _ => calendar(args, |t, _| t.second),
     }
 }
