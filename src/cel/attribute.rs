@@ -4,7 +4,7 @@
 
 use super::eval::{Machine, Outcome, no_such_overload, sound, stop_if_cancelled};
 use super::function::{Error, Limit};
-use super::lookup::{element_of, field_of, member_of};
+use super::lookup::{element_of, field_of, member_of, not_a_qualifier};
 use super::native::{converted, looked_into};
 use super::node::{Attribute, Base, Key, Node, Qualifier};
 use super::value::Value;
@@ -152,7 +152,12 @@ impl<'a> Machine<'a, '_> {
             Key::Field(field) => field_of(of, field, presence),
             Key::Member(field) => member_of(self.arena, of, field, presence),
             Key::Constant(constant) => element_of(of, &constant.value(self.arena)?, presence),
-            Key::Node(node) => element_of(of, &self.operand(node)?, presence),
+            Key::Node(node) => {
+                let key = self.operand(node)?;
+                let is_native = matches!(node, Node::Attribute(by) if matches!(by.base, Base::Global(_)));
+                let failed = if is_native { not_a_qualifier(&key) } else { None };
+                failed.map_or_else(|| element_of(of, &key, presence), Err)
+            }
         }
     }
 }

@@ -6,14 +6,14 @@ use super::authorization::{Asker, Authorization, RequestAuthorizer, Resource};
 use super::call::FAILED;
 use super::compare::{self, Equality};
 use super::cost;
-use super::dispatch::text_within;
+use super::dispatch::{go_type, text_within};
 use super::env::Global;
 use super::function::{Error, Limit};
 use super::lookup::check_field;
 use super::node::{Bind, Item, MapItem, Matches, Node, StructItems};
 use super::opaque::Opaque;
 use super::program::{Inputs, Store};
-use super::text::display;
+use super::text::{display, printed};
 use super::value::{Entries, KeyError, List, Map, Struct, Value};
 use crate::json::Arena;
 
@@ -244,7 +244,7 @@ impl<'a> Machine<'a, '_> {
                 other => {
                     return evaluation(format!(
                         "cannot initialize optional list element from non-optional value {}",
-                        display(&other)
+                        printed(&other)
                     ));
                 }
             }
@@ -253,10 +253,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn map(&mut self, items: &'a [MapItem]) -> Outcome<'a> {
-        let entries = self.entries(items);
-        self.charge_after(&entries, cost::MAP)?;
-        let entries = Entries::new(self.arena, &entries?).map_err(|error| key_error(&error))?;
-        Ok(Value::Map(Map::Entries(entries)))
+        let arena = self.arena;
+        let map = self.entries(items).and_then(|entries| Entries::new(arena, &entries).map_err(|e| key_error(&e)));
+        self.charge_after(&map, cost::MAP)?;
+        Ok(Value::Map(Map::Entries(map?)))
     }
 
     fn entries(&mut self, items: &'a [MapItem]) -> Result<Vec<(Value<'a>, Value<'a>)>, Error> {
@@ -338,15 +338,15 @@ fn is_same_key(a: &Value<'_>, b: &Value<'_>) -> bool {
 }
 
 fn not_optional(entry: &str, value: &Value<'_>) -> String {
-    format!("cannot initialize optional entry '{entry}' from non-optional value {}", display(value))
+    format!("cannot initialize optional entry '{entry}' from non-optional value {}", printed(value))
 }
 
 /// The error of a map that can't be built.
 pub(super) fn key_error(error: &KeyError<'_>) -> Error {
     match error {
-        KeyError::Unsupported(key) => Error::new(format!("unsupported key type: {}", key.type_name())),
-        KeyError::Repeated(key) => {
-            Error::new(format!("insert failed: key {} already exists", super::text::display(key)))
+        KeyError::Unhashable(key) => {
+            Error::internal(format!("runtime error: hash of unhashable type {}", go_type(key)))
         }
+        KeyError::Repeated(key) => Error::new(format!("insert failed: key {} already exists", printed(key))),
     }
 }

@@ -7,7 +7,7 @@ use super::function::Error;
 use super::native;
 use super::opaque::Opaque;
 use super::text::display;
-use super::value::{Map, Value};
+use super::value::{List, Map, Value};
 use crate::json::Arena;
 
 type Found<'a> = Result<Option<Value<'a>>, Error>;
@@ -73,6 +73,18 @@ pub(super) fn element_of<'a>(of: Value<'a>, key: &Value<'a>, presence: bool) -> 
         (_, key) if !presence => Err(Error::new(format!("no such key: {}", display(key)))),
         _ => Ok(None),
     }
+}
+
+/// The error of a key that can't look anything up and that a chain of names has led to: upstream has it as Go's own
+/// value there. `None` for all other keys.
+pub(super) fn not_a_qualifier(key: &Value<'_>) -> Option<Error> {
+    let of = match key {
+        Value::Null => "<nil>",
+        Value::List(List::Json(_)) => "[]interface {}",
+        Value::Map(Map::Json(_)) => "map[string]interface {}",
+        _ => return None,
+    };
+    Some(Error::new(format!("invalid qualifier type: {of}")))
 }
 
 /// Whether a value can look something up at all.

@@ -18,3 +18,11 @@ pub(super) fn display(value: &Value<'_>) -> String {
         other => other.type_name().to_owned(),
     }
 }
+
+/// A value as Go prints it, which knows null as a number.
+pub(super) fn printed(value: &Value<'_>) -> String {
+    match value {
+        Value::Null => "0".to_owned(),
+        other => display(other),
+    }
+}

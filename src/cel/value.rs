@@ -1,6 +1,7 @@
 //! CEL values: `Copy` views on documents and on what an evaluation puts in its arena.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 use crate::json::{self, Arena, Object};
 
@@ -193,38 +194,76 @@ impl<'a> Map<'a> {
 /// Computed map entries, in insertion order up to [`json::INDEXED_FROM`] and sorted by key beyond.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entries<'a> {
-    // INVARIANT: keys are bool, int, uint or string; no key twice; sorted by `Key` when longer than `INDEXED_FROM`.
+    // INVARIANT: no key twice; sorted by `Key` when longer than `INDEXED_FROM`.
     entries: &'a [(Value<'a>, Value<'a>)],
 }
 
 /// Why a map could not be built.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyError<'a> {
-    /// The key's type cannot be a key.
-    Unsupported(Value<'a>),
+    /// The key is of a type that Go's maps don't take.
+    Unhashable(Value<'a>),
     /// The key occurs twice.
     Repeated(Value<'a>),
 }
 
-/// What two keys compare by: equal numbers of different types are one key.
+/// What two keys compare by: upstream's maps are Go's, in which values of any type that Go can hash are keys. Lists,
+/// maps and whatever else Go has behind a pointer equal no other key; for them there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'k> {
+    Null,
+    Nothing,
     Bool(bool),
-    Number(i128),
+    Number(i128, Integer),
+    /// The bits of the number.
+    Double(u64),
     String(&'k str),
+    Type(&'k str),
+    Duration(i64),
+    Timestamp(i64, u32),
+    Ip(IpAddr),
+    Prefix(IpAddr, u8),
+}
+
+/// Equal integers of different types are two keys, and each of them finds the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Integer {
+    Signed,
+    Unsigned,
 }
 
 impl<'k> Key<'k> {
     fn of(value: &Value<'k>) -> Option<Self> {
         Some(match value {
+            Value::Null => Key::Null,
+            Value::Optional(None) => Key::Nothing,
             Value::Bool(b) => Key::Bool(*b),
-            Value::Int(i) => Key::Number(i128::from(*i)),
-            Value::Uint(u) => Key::Number(i128::from(*u)),
-            // A double finds the integer that it equals; it can't be stored as a key.
-            Value::Double(d) if d.fract() == 0.0 && d.abs() < 2e19 => Key::Number(*d as i128),
+            Value::Int(i) => Key::Number(i128::from(*i), Integer::Signed),
+            Value::Uint(u) => Key::Number(i128::from(*u), Integer::Unsigned),
+            Value::Double(d) if d.is_nan() => return None,
+            Value::Double(d) => Key::Double(if *d == 0.0 { 0 } else { d.to_bits() }),
             Value::String(s) => Key::String(s),
+            Value::Type(name) => Key::Type(name),
+            Value::Duration(d) => Key::Duration(*d),
+            Value::Timestamp(t) => Key::Timestamp(t.seconds, t.nanos),
+            Value::Opaque(Opaque::Ip(ip)) => Key::Ip(*ip),
+            Value::Opaque(Opaque::Cidr(prefix)) => Key::Prefix(prefix.ip, prefix.bits),
             _ => return None,
         })
+    }
+
+    /// The keys that this one finds when it isn't there itself.
+    fn alternatives(self) -> [Option<Self>; 2] {
+        match self {
+            Key::Number(n, Integer::Signed) => [Some(Key::Number(n, Integer::Unsigned)), None],
+            Key::Number(n, Integer::Unsigned) => [Some(Key::Number(n, Integer::Signed)), None],
+            Key::Double(bits) => {
+                let double = f64::from_bits(bits);
+                let whole = (double.fract() == 0.0 && double.abs() < 2e19).then_some(double as i128);
+                [Integer::Signed, Integer::Unsigned].map(|integer| Some(Key::Number(whole?, integer)))
+            }
+            _ => [None, None],
+        }
     }
 }
 
@@ -235,14 +274,12 @@ impl<'a> Entries<'a> {
     /// A key of a type that can't be one.
     pub fn new(arena: &'a Arena, entries: &[(Value<'a>, Value<'a>)]) -> Result<Self, KeyError<'a>> {
         let mut unique: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
-        for (key, _) in entries {
-            if matches!(key, Value::Double(_)) || Key::of(key).is_none() {
-                return Err(KeyError::Unsupported(*key));
-            }
+        if let Some((key, _)) = entries.iter().find(|(key, _)| is_unhashable(key)) {
+            return Err(KeyError::Unhashable(*key));
         }
         if entries.len() <= json::INDEXED_FROM {
             for (key, value) in entries {
-                match unique.iter_mut().find(|(other, _)| Key::of(other) == Key::of(key)) {
+                match unique.iter_mut().find(|(other, _)| is_one_key(other, key)) {
                     Some(entry) => entry.1 = *value,
                     None => unique.push((*key, *value)),
                 }
@@ -252,24 +289,25 @@ impl<'a> Entries<'a> {
             // Stable sorts keep the order of equal keys; reversed, the last of them comes first and is kept.
             unique.reverse();
             unique.sort_by(|(a, _), (b, _)| Key::of(a).cmp(&Key::of(b)));
-            unique.dedup_by(|(a, _), (b, _)| Key::of(a) == Key::of(b));
+            unique.dedup_by(|(a, _), (b, _)| is_one_key(a, b));
         }
         Ok(Self { entries: arena.alloc_slice_copy(&unique) })
     }
 
-    /// Builds a map in which no key may be given twice.
+    /// Builds a map in which no key may be given twice, nor one that finds another.
     ///
     /// # Errors
     /// A key of a type that can't be one, or the first key, in the order of keys, that is given twice.
     pub fn distinct(arena: &'a Arena, entries: &[(Value<'a>, Value<'a>)]) -> Result<Self, KeyError<'a>> {
         let map = Self::new(arena, entries)?;
-        if map.entries.len() == entries.len() {
-            return Ok(map);
-        }
         let mut keys: Vec<_> = entries.iter().map(|(key, _)| *key).collect();
         keys.sort_by(|a, b| Key::of(a).cmp(&Key::of(b)));
         let repeated = keys.windows(2).find_map(|pair| match pair {
-            [a, b] if Key::of(a) == Key::of(b) => Some(*b),
+            [a, b] if is_one_key(a, b) => Some(*b),
+            [a, b] => match (Key::of(a), Key::of(b)) {
+                (Some(Key::Number(m, _)), Some(Key::Number(n, _))) if m == n => Some(*b),
+                _ => None,
+            },
             _ => None,
         });
         repeated.map_or(Ok(map), |key| Err(KeyError::Repeated(key)))
@@ -282,12 +320,27 @@ impl<'a> Entries<'a> {
 
     fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
         let key = Key::of(key)?;
+        let found = self.find(key);
+        found.or_else(|| key.alternatives().into_iter().flatten().find_map(|other| self.find(other)))
+    }
+
+    fn find(&self, key: Key<'_>) -> Option<Value<'a>> {
         if self.entries.len() <= json::INDEXED_FROM {
             return self.entries.iter().find(|(k, _)| Key::of(k) == Some(key)).map(|(_, v)| *v);
         }
         let at = self.entries.binary_search_by(|(k, _)| Key::of(k).cmp(&Some(key))).ok()?;
         self.entries.get(at).map(|(_, v)| *v)
     }
+}
+
+/// Whether Go's maps would take two values for one key.
+fn is_one_key(a: &Value<'_>, b: &Value<'_>) -> bool {
+    Key::of(a).is_some_and(|key| Key::of(b) == Some(key))
+}
+
+/// Whether Go can't hash a value, and panics.
+fn is_unhashable(key: &Value<'_>) -> bool {
+    matches!(key, Value::Bytes(_) | Value::Opaque(Opaque::Semver(_)))
 }
 
 impl<'a> Value<'a> {
