@@ -120,8 +120,8 @@ impl Manifests {
         for definition in &self.definitions {
             definition.objects(&Arena::new(), &mut errors);
         }
-        let kinds = policy::defined_kinds(self.definitions.iter().chain(&self.policies));
-        (PolicySet::new(policies, params, exemptions).with_kinds(kinds), errors)
+        let definitions = policy::definitions(self.definitions.iter().chain(&self.policies));
+        (PolicySet::new(policies, params, exemptions).with_definitions(definitions), errors)
     }
 }
 

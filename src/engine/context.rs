@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use crate::cel::authorization::Authorizer;
 use crate::json::{self, Arena};
 use crate::policy::Params;
-use crate::schema::Kinds;
+use crate::schema::Definitions;
 
 use super::decision::Mode;
 use super::observe::Observer;
@@ -60,8 +60,9 @@ pub struct Context<'a> {
     pub namespaces: &'a dyn Namespaces,
     /// The objects that `paramRef`s refer to, in place of those that the policies were loaded with.
     pub params: Option<&'a Params>,
-    /// The kinds that apply configurations merge by, in place of those that the policies were loaded with.
-    pub kinds: Option<&'a Kinds>,
+    /// The custom resources that apply configurations merge by their definitions, in place of those that the policies
+    /// were loaded with.
+    pub definitions: Option<&'a Definitions>,
     /// Answers `authorizer` in expressions; see [`super::CachingAuthorizer`]. Without one, they fail.
     pub authorizer: Option<&'a dyn Authorizer>,
     /// When nobody waits for the answer any longer; policies not evaluated by then fail by their failure policy.
@@ -84,7 +85,7 @@ impl<'a> Context<'a> {
             mode: Mode::Enforce,
             namespaces: &NoNamespaces,
             params: None,
-            kinds: None,
+            definitions: None,
             authorizer: None,
             deadline: None,
             now: SystemTime::now(),

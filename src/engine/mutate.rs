@@ -6,7 +6,7 @@ use crate::cel::Value as Cel;
 use crate::cel::value::Struct;
 use crate::json::{Operation, Patch, PatchError, PatchLimits, Value};
 use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, ReinvocationPolicy, Rules};
-use crate::schema::Kinds;
+use crate::schema::Definitions;
 
 use super::apply;
 use super::convert;
@@ -321,9 +321,9 @@ fn apply_configuration<'a>(subject: &Subject<'a>, configuration: &Struct<'a>) ->
     let arena = subject.arena();
     let patch =
         convert::apply_configuration(arena, configuration).map_err(|error| format!("invalid return type: {error}"))?;
-    let built_in = Kinds::default();
-    let kinds = subject.context().kinds.unwrap_or(&built_in);
-    apply::merge(arena, kinds, subject.request.kind, subject.request.object, patch)
+    let none = Definitions::default();
+    let definitions = subject.context().definitions.unwrap_or(&none);
+    apply::merge(arena, definitions, subject.request.kind, subject.request.object, patch)
         .map(Some)
         .map_err(|error| format!("error applying patch: {error}"))
 }

@@ -7,7 +7,7 @@ use crate::cel::Variable;
 use crate::json::Value;
 use crate::policy::model::{Policy, Rules};
 use crate::policy::{Exemptions, Params};
-use crate::schema::Kinds;
+use crate::schema::Definitions;
 
 use super::context::{Context, Phase};
 use super::decide::{ConfigurationError, JudgedPod, Recorder};
@@ -31,7 +31,7 @@ pub struct PolicySet {
     mutating: Index,
     params: Params,
     exemptions: Exemptions,
-    kinds: Kinds,
+    definitions: Definitions,
 }
 
 /// Which policies can concern a resource, by their position; a policy in doubt is listed.
@@ -55,18 +55,18 @@ impl PolicySet {
         let variables = variables.collect();
         let validating = Index::new(&policies, |rules| matches!(rules, Rules::Validate { .. }));
         let mutating = Index::new(&policies, |rules| matches!(rules, Rules::Mutate { .. }));
-        Self { policies, variables, validating, mutating, params, exemptions, kinds: Kinds::default() }
+        Self { policies, variables, validating, mutating, params, exemptions, definitions: Definitions::default() }
     }
 
-    /// Sets the kinds whose objects apply configurations merge by their definitions; without, only built-in ones are.
+    /// Sets the custom resources that apply configurations merge by their definitions.
     #[must_use]
-    pub fn with_kinds(self, kinds: Kinds) -> Self {
-        Self { kinds, ..self }
+    pub fn with_definitions(self, definitions: Definitions) -> Self {
+        Self { definitions, ..self }
     }
 
     /// Learns the kinds that `object` defines if it is a CustomResourceDefinition.
     pub fn learn(&mut self, object: Value<'_>) {
-        self.kinds.learn(object);
+        self.definitions.learn(object);
     }
 
     /// The policies, sorted by name.
@@ -79,6 +79,12 @@ impl PolicySet {
         &self.params
     }
 
+    /// The custom resources that apply configurations merge by their definitions, unless the context of a review brings
+    /// others.
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
     /// The exemptions.
     pub fn exemptions(&self) -> &Exemptions {
         &self.exemptions
@@ -89,7 +95,7 @@ impl PolicySet {
         if is_excluded(request.resource) {
             return Decision::default();
         }
-        let context = &Context { kinds: context.kinds.or(Some(&self.kinds)), ..*context };
+        let context = &Context { definitions: context.definitions.or(Some(&self.definitions)), ..*context };
         let mut subject = Subject::new(request, context);
         let mut recorder = Recorder::new(request, context, &self.exemptions);
         let mut mutated = None;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::json::Arena;
-use crate::schema::Kinds;
+use crate::json::{Arena, Value};
+use crate::schema::{Definitions, Kinds};
 
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load};
@@ -116,16 +116,27 @@ pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Ma
     found
 }
 
+/// How the custom resources merge that CustomResourceDefinitions in the manifests define.
+pub fn definitions<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Definitions {
+    let mut definitions = Definitions::default();
+    each_definition(manifests, |object| definitions.learn(object));
+    definitions
+}
+
 /// The kinds that CustomResourceDefinitions in the manifests define, and the built-in ones.
-pub fn defined_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
+fn defined_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
     let mut kinds = Kinds::default();
+    each_definition(manifests, |object| kinds.learn(object));
+    kinds
+}
+
+fn each_definition<'m>(manifests: impl Iterator<Item = &'m Manifest>, mut learn: impl FnMut(Value<'_>)) {
     for manifest in manifests.filter(|manifest| manifest.text.contains("CustomResourceDefinition")) {
         let arena = Arena::new();
         for document in manifest.objects(&arena, &mut Vec::new()) {
-            kinds.learn(document.value);
+            learn(document.value);
         }
     }
-    kinds
 }
 
 struct Warner<'w> {

@@ -23,37 +23,40 @@ pub struct CustomKind<'d> {
     pub plural: String,
     /// `widget`.
     pub singular: String,
-    /// What its objects are made of.
-    pub structure: Structure,
     /// Its `openAPIV3Schema`, if it has one.
     pub schema: Option<Value<'d>>,
 }
 
-/// The kinds that a CustomResourceDefinition defines; none if it is something else, or too incomplete to say.
-pub fn read_definition(object: Value<'_>) -> Vec<CustomKind<'_>> {
+/// The kinds that a CustomResourceDefinition defines.
+///
+/// # Errors
+/// It is something else, or the field that is missing.
+pub fn read_definition(object: Value<'_>) -> Result<Vec<CustomKind<'_>>, &'static str> {
     let text = |path: &[&str]| object.at(path).and_then(|value| value.as_str());
     if text(&["kind"]) != Some("CustomResourceDefinition") {
-        return Vec::new();
+        return Err("it is no CustomResourceDefinition");
     }
-    let (Some(group), Some(kind), Some(plural)) =
-        (text(&["spec", "group"]), text(&["spec", "names", "kind"]), text(&["spec", "names", "plural"]))
-    else {
-        return Vec::new();
-    };
+    let group = text(&["spec", "group"]).ok_or("spec.group is missing")?;
+    let kind = text(&["spec", "names", "kind"]).ok_or("spec.names.kind is missing")?;
+    let plural = text(&["spec", "names", "plural"]).ok_or("spec.names.plural is missing")?;
     let singular = text(&["spec", "names", "singular"]).map_or_else(|| kind.to_lowercase(), str::to_owned);
-    let versions = object.at(&["spec", "versions"]).and_then(|versions| versions.as_array()).unwrap_or_default();
-    let served = versions.iter().filter(|version| flag(**version, "served"));
-    let kinds = served.filter_map(|version| {
-        let schema = version.at(&["schema", "openAPIV3Schema"]).filter(|schema| schema.as_object().is_some());
-        Some(CustomKind {
-            name: GroupVersionKind::new(group, version.get("name")?.as_str()?, kind),
+    let versions = object.at(&["spec", "versions"]).and_then(|versions| versions.as_array());
+    let served = versions.ok_or("spec.versions is missing")?.iter().filter(|version| flag(**version, "served"));
+    let kinds = served.map(|version| {
+        let name = version.get("name").and_then(|name| name.as_str()).ok_or("a version has no name")?;
+        Ok(CustomKind {
+            name: GroupVersionKind::new(group, name, kind),
             plural: plural.to_owned(),
             singular: singular.clone(),
-            structure: schema.map_or_else(without_schema, resource),
-            schema,
+            schema: version.at(&["schema", "openAPIV3Schema"]).filter(|schema| schema.as_object().is_some()),
         })
     });
     kinds.collect()
+}
+
+/// What the objects of a kind with this schema are made of.
+pub fn resource_structure(schema: Option<Value<'_>>) -> Structure {
+    schema.map_or_else(without_schema, resource)
 }
 
 pub(super) fn flag(value: Value<'_>, name: &str) -> bool {

@@ -7,10 +7,9 @@ use std::fmt;
 
 use crate::json::Value;
 
-use super::custom::read_definition;
-use super::merging::{Known, Types};
+use super::custom::{read_definition, resource_structure};
 use super::structure::Structure;
-use super::table::{self, Type, TypeId};
+use super::table;
 
 /// A kind in a version of its group; ordered as upstream orders what it reports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +39,6 @@ impl fmt::Display for GroupVersionKind {
 #[derive(Debug, Default)]
 pub struct Kinds {
     custom: Vec<Custom>,
-    types: Types,
 }
 
 /// A version of a custom resource.
@@ -50,17 +48,15 @@ struct Custom {
     plural: String,
     singular: String,
     structure: Structure,
-    type_id: TypeId,
 }
 
 impl Kinds {
     /// Learns the kinds that `object` defines if it is a CustomResourceDefinition. What was learned last counts.
     pub fn learn(&mut self, object: Value<'_>) {
-        for kind in read_definition(object) {
+        for kind in read_definition(object).unwrap_or_default() {
             self.custom.retain(|known| known.name != kind.name);
-            let type_id = self.types.resource(kind.schema);
-            let (name, plural, singular, structure) = (kind.name, kind.plural, kind.singular, kind.structure);
-            self.custom.push(Custom { name, plural, singular, structure, type_id });
+            let structure = resource_structure(kind.schema);
+            self.custom.push(Custom { name: kind.name, plural: kind.plural, singular: kind.singular, structure });
         }
     }
 
@@ -79,24 +75,6 @@ impl Kinds {
         });
         let built_in = built_in.map(|kind| GroupVersionKind::new(kind.group, kind.version, kind.kind));
         built_in.chain(custom.map(|kind| kind.name.clone())).collect()
-    }
-
-    /// The type that a kind's objects merge by, for [`Self::resolve`], and where it is known from.
-    pub fn merge_type(&self, group: &str, version: &str, kind: &str) -> (TypeId, Known) {
-        let (type_id, is_built_in) = table::merge_type(group, version, kind);
-        if is_built_in {
-            return (type_id, Known::BuiltIn);
-        }
-        let is_meant = |name: &GroupVersionKind| name.group == group && name.version == version && name.kind == kind;
-        match self.custom.iter().find(|custom| is_meant(&custom.name)) {
-            Some(custom) => (custom.type_id, Known::Defined),
-            None => (type_id, Known::Not),
-        }
-    }
-
-    /// The type with this number.
-    pub fn resolve(&self, id: TypeId) -> &Type {
-        self.types.resolve(id)
     }
 
     /// The structure of a kind's objects, if it is known.

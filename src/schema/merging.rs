@@ -4,10 +4,12 @@
 //! `apiextensions-apiserver/pkg/controller/openapi/builder` publishes for version 3 of OpenAPI.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::json::Value;
 
-use super::custom::flag;
+use super::custom::{flag, read_definition};
+use super::kinds::GroupVersionKind;
 use super::table::{self, Field, KeyDefault, List, ListKind, Map, Scalar, Type, TypeId};
 
 /// Where it is known from how the objects of a kind merge.
@@ -21,25 +23,99 @@ pub enum Known {
     Not,
 }
 
-/// Types besides those of the table, whose numbers follow the table's.
+/// The custom resources whose definitions are known. Copies share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    /// Sorted by kind.
+    kinds: Vec<(GroupVersionKind, Arc<Types>)>,
+}
+
+/// What one CustomResourceDefinition says of how its kinds merge.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    kinds: Vec<(GroupVersionKind, Arc<Types>)>,
+}
+
+/// The types of one kind besides those of the table, whose numbers they follow.
 #[derive(Debug, Default)]
 pub struct Types {
     added: Vec<Type>,
+    /// The type of the kind's objects.
+    root: TypeId,
+}
+
+impl Definitions {
+    /// Learns the kinds that `object` defines if it is a CustomResourceDefinition. What was learned last counts.
+    pub fn learn(&mut self, object: Value<'_>) {
+        if let Ok(definition) = Definition::read(object) {
+            self.add(&definition);
+        }
+    }
+
+    /// Adds a definition, in place of what was known of its kinds.
+    pub fn add(&mut self, definition: &Definition) {
+        for (kind, types) in &definition.kinds {
+            match self.kinds.binary_search_by(|(known, _)| known.cmp(kind)) {
+                Ok(at) => {
+                    if let Some((_, known)) = self.kinds.get_mut(at) {
+                        *known = Arc::clone(types);
+                    }
+                }
+                Err(at) => self.kinds.insert(at, (kind.clone(), Arc::clone(types))),
+            }
+        }
+    }
+
+    /// How a kind's objects merge: types, which of them is that of the objects, and where it is known from.
+    pub fn merge_type(&self, group: &str, version: &str, kind: &str) -> (&Types, TypeId, Known) {
+        static NONE_ADDED: Types = Types { added: Vec::new(), root: 0 };
+        let (type_id, is_built_in) = table::merge_type(group, version, kind);
+        if is_built_in {
+            return (&NONE_ADDED, type_id, Known::BuiltIn);
+        }
+        let name = |name: &'_ GroupVersionKind| {
+            (name.group.as_str(), name.version.as_str(), name.kind.as_str()).cmp(&(group, version, kind))
+        };
+        let found = self.kinds.binary_search_by(|(known, _)| name(known)).ok().and_then(|at| self.kinds.get(at));
+        match found {
+            Some((_, types)) => (types, types.root, Known::Defined),
+            None => (&NONE_ADDED, type_id, Known::Not),
+        }
+    }
+}
+
+impl Definition {
+    /// Reads a CustomResourceDefinition.
+    ///
+    /// # Errors
+    /// It is something else, or the field that is missing.
+    pub fn read(object: Value<'_>) -> Result<Self, &'static str> {
+        let kinds = read_definition(object)?.into_iter();
+        Ok(Self { kinds: kinds.map(|kind| (kind.name, Arc::new(Types::of(kind.schema)))).collect() })
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.kinds.iter().flat_map(|(_, types)| &types.added).map(bytes).sum()
+    }
 }
 
 impl Types {
+    /// The types of a custom resource with this schema. Without one only the names are known.
+    fn of(schema: Option<Value<'_>>) -> Self {
+        let mut types = Self { added: Vec::new(), root: table::merge_type("", "", "").0 };
+        if let Some(schema) = schema {
+            let mut map = types.map(schema, flag(schema, PRESERVE));
+            add_common(&mut map);
+            types.root = types.add(Type { map: Some(map), ..Type::default() });
+        }
+        types
+    }
+
     /// The type with this number, be it the table's or an added one.
     pub fn resolve(&self, id: TypeId) -> &Type {
         let added = id.checked_sub(table::count()).and_then(|at| self.added.get(at));
         added.unwrap_or_else(|| table::resolve(id))
-    }
-
-    /// Adds the type of a custom resource with this schema. Without one only the names are known.
-    pub fn resource(&mut self, schema: Option<Value<'_>>) -> TypeId {
-        let Some(schema) = schema else { return table::merge_type("", "", "").0 };
-        let mut map = self.map(schema, flag(schema, PRESERVE));
-        add_common(&mut map);
-        self.add(Type { map: Some(map), ..Type::default() })
     }
 
     fn add(&mut self, added: Type) -> TypeId {
@@ -106,6 +182,21 @@ impl Types {
 }
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+
+/// About how much memory a type takes, allocations rounded up.
+fn bytes(of: &Type) -> usize {
+    let default = |field: &Field| match &field.default {
+        Some(KeyDefault::String(text)) => text.len(),
+        _ => 0,
+    };
+    let field = |field: &Field| size_of::<Field>() + ALLOCATION + field.name.len() + default(field);
+    let fields = of.map.iter().flat_map(|map| &map.fields).map(field).sum::<usize>();
+    let keys = of.list.iter().flat_map(|list| &list.keys).map(|key| size_of::<String>() + ALLOCATION + key.len());
+    size_of::<Type>() + fields + keys.sum::<usize>()
+}
+
+/// What the allocator needs besides what is asked for.
+const ALLOCATION: usize = 16;
 
 /// Gives a map the fields that every object has, in place of what its schema says of them.
 fn add_common(map: &mut Map) {

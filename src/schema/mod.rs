@@ -9,6 +9,6 @@ mod structure;
 mod table;
 
 pub use kinds::{GroupVersionKind, Kinds};
-pub use merging::Known;
+pub use merging::{Definition, Definitions, Known, Types};
 pub use structure::{Objects, Structure};
 pub use table::{Field, Form, KeyDefault, Kind, List, ListKind, Map, Scalar, Type, TypeId, kinds, merge_type, resolve};

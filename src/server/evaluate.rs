@@ -75,7 +75,7 @@ impl Evaluator {
                 None => &*self.namespaces,
             },
             params: view.as_ref().map(|view| &*view.params),
-            kinds: None,
+            definitions: None,
             authorizer: authorizer.as_ref().map(|authorizer| authorizer as &dyn Authorizer),
             defaulting: true,
             deadline: Some(deadline),

@@ -1,7 +1,7 @@
 //! Merges of custom resources by the schemas of their definitions: each row is what upstream's code answers.
 
 use super::*;
-use crate::policy::{Manifest, defined_kinds};
+use crate::policy::{Manifest, definitions};
 
 const DEFINITION: &str = r#"
 kind: CustomResourceDefinition
@@ -45,13 +45,13 @@ spec:
 /// Merges into `spec` of a widget of a version.
 fn merged(version: &'static str, object: &str, patch: &str) -> Result<String, String> {
     let (arena, definition) = (Arena::new(), Manifest::new("crds.yaml", DEFINITION));
-    let kinds = defined_kinds([&definition].into_iter());
+    let definitions = definitions([&definition].into_iter());
     let read = |text: &str| {
         let text = arena.alloc_str(&format!("{{\"spec\":{text}}}"));
         crate::json::parse(&arena, text.as_bytes(), &crate::json::Limits::default()).unwrap()
     };
     let kind = GroupVersionKind { group: "example.com", version, kind: "Widget" };
-    let result = merge(&arena, &kinds, kind, read(object), read(patch)).map_err(|error| error.to_string())?;
+    let result = merge(&arena, &definitions, kind, read(object), read(patch)).map_err(|error| error.to_string())?;
     Ok(crate::json::to_json(result.get("spec").unwrap()))
 }
 

@@ -1,15 +1,15 @@
 //! Elements of sets and list-maps by identity: upstream's `fieldpath.PathElement`, in the form that its messages show.
 
 use crate::json::Value;
-use crate::schema::{KeyDefault, Kinds, List, ListKind};
+use crate::schema::{KeyDefault, List, ListKind, Types};
 
 /// What tells an element of a set or list-map from the others, such as `[name="web"]`.
 ///
 /// # Errors
 /// Why it has no identity, in upstream's words.
-pub(super) fn identity(kinds: &Kinds, list: &List, element: Value<'_>) -> Result<String, String> {
+pub(super) fn identity(types: &Types, list: &List, element: Value<'_>) -> Result<String, String> {
     match list.kind {
-        ListKind::Map => keyed(kinds, list, element),
+        ListKind::Map => keyed(types, list, element),
         ListKind::Set => match element {
             Value::Object(_) => Err("associative list without keys has an element that's a map type".to_owned()),
             Value::Array(_) => Err("not supported: associative list with lists as elements".to_owned()),
@@ -20,13 +20,13 @@ pub(super) fn identity(kinds: &Kinds, list: &List, element: Value<'_>) -> Result
     }
 }
 
-fn keyed(kinds: &Kinds, list: &List, element: Value<'_>) -> Result<String, String> {
+fn keyed(types: &Types, list: &List, element: Value<'_>) -> Result<String, String> {
     let object = match element {
         Value::Object(object) => object,
         Value::Null => return Err("associative list with keys may not have a null element".to_owned()),
         _ => return Err("associative list with keys may not have non-map elements".to_owned()),
     };
-    let element = kinds.resolve(list.element).map.as_ref();
+    let element = types.resolve(list.element).map.as_ref();
     let default = |key: &str| element?.field(key)?.default.as_ref().map(KeyDefault::value);
     let value = |key: &str| object.get(key).or_else(|| default(key));
     let mut keys: Vec<(&str, String)> = list.keys.iter().filter_map(|key| Some((&**key, shown(value(key)?)))).collect();

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::item::identity;
 use crate::json::{Arena, Member, Object, Value};
-use crate::schema::{Form, Kinds, List, ListKind, Map, TypeId};
+use crate::schema::{Form, List, ListKind, Map, TypeId, Types};
 
 /// Merges the patch's value into the object's, both of type `id`. The patch has been validated.
 ///
@@ -15,24 +15,24 @@ use crate::schema::{Form, Kinds, List, ListKind, Map, TypeId};
 /// An element of the object's list without identity, in upstream's words.
 pub(super) fn merge<'a>(
     arena: &'a Arena,
-    kinds: &Kinds,
+    types: &Types,
     id: TypeId,
     live: Value<'a>,
     patch: Value<'a>,
 ) -> Result<Value<'a>, String> {
-    Merge { arena, kinds, path: String::new() }.both(id, live, patch)
+    Merge { arena, types, path: String::new() }.both(id, live, patch)
 }
 
 struct Merge<'a, 'k> {
     arena: &'a Arena,
-    kinds: &'k Kinds,
+    types: &'k Types,
     path: String,
 }
 
 impl<'a> Merge<'a, '_> {
     fn both(&mut self, id: TypeId, live: Value<'a>, patch: Value<'a>) -> Result<Value<'a>, String> {
-        let kinds = self.kinds;
-        match kinds.resolve(id).form(patch) {
+        let types = self.types;
+        match types.resolve(id).form(patch) {
             Some(Form::Map(map)) if !map.atomic => {
                 let live = live.as_object().unwrap_or_default();
                 match patch.as_object() {
@@ -146,7 +146,7 @@ impl<'a> Merge<'a, '_> {
 
     fn identities(&self, list: &List, elements: &[Value<'_>]) -> Result<Vec<String>, String> {
         let named = |(i, element): (usize, &Value<'_>)| {
-            identity(self.kinds, list, *element).map_err(|why| format!("{}: element {i}: {why}", self.path))
+            identity(self.types, list, *element).map_err(|why| format!("{}: element {i}: {why}", self.path))
         };
         elements.iter().enumerate().map(named).collect()
     }

@@ -9,7 +9,7 @@ mod validate;
 
 use super::request::GroupVersionKind;
 use crate::json::{Arena, Member, Object, Value};
-use crate::schema::{Kinds, Known};
+use crate::schema::{Definitions, Known};
 
 /// Why an apply configuration cannot be merged. The text is what upstream appends to `error applying patch: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,26 +27,26 @@ pub enum ApplyError {
 
 /// Merges `patch` into `object`, both of `kind`, whose `apiVersion` and `kind` the patch gets if it lacks them.
 ///
-/// A kind that is not among `kinds` merges like a custom resource without schema: maps field by field, and lists, which
+/// A kind that is neither built in nor among `definitions` merges like a custom resource without schema: maps field by field, and lists, which
 /// could only be replaced whole, are refused.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing is merged then.
 pub fn merge<'a>(
     arena: &'a Arena,
-    kinds: &Kinds,
+    definitions: &Definitions,
     kind: GroupVersionKind<'a>,
     object: Value<'a>,
     patch: Value<'a>,
 ) -> Result<Value<'a>, ApplyError> {
-    let (root, known) = kinds.merge_type(kind.group, kind.version, kind.kind);
+    let (types, root, known) = definitions.merge_type(kind.group, kind.version, kind.kind);
     let patch = typed(arena, kind, patch);
-    validate::validate(kinds, root, patch)?;
-    validate::reject_atomics(kinds, root, known, patch)?;
+    validate::validate(types, root, patch)?;
+    validate::reject_atomics(types, root, known, patch)?;
     if known == Known::Defined {
-        validate::validate_object(kinds, root, object)?;
+        validate::validate_object(types, root, object)?;
     }
-    merge::merge(arena, kinds, root, object, patch).map_err(ApplyError::Object)
+    merge::merge(arena, types, root, object, patch).map_err(ApplyError::Object)
 }
 
 /// The patch with the object's `apiVersion` and `kind`.

@@ -12,7 +12,7 @@ fn merged(kind: GroupVersionKind<'static>, object: &str, patch: &str) -> Result<
     let arena = Arena::new();
     let read = |text: &str| parse(&arena, arena.alloc_str(text).as_bytes(), &Limits::default()).unwrap();
     let result =
-        merge(&arena, &Kinds::default(), kind, read(object), read(patch)).map_err(|error| error.to_string())?;
+        merge(&arena, &Definitions::default(), kind, read(object), read(patch)).map_err(|error| error.to_string())?;
     assert_eq!(result.get("kind"), Some(Value::String(kind.kind)));
     let without = |(key, _): &&Member<'_>| !matches!(*key, "apiVersion" | "kind");
     let members: Vec<_> = result.as_object().unwrap().members().iter().filter(without).copied().collect();
@@ -228,6 +228,6 @@ fn limits_the_depth_of_a_patch() {
     for _ in 0..5_000 {
         deep = Value::Object(Object::new(&arena, &[("a", deep)]));
     }
-    let error = merge(&arena, &Kinds::default(), CUSTOM, Value::Object(Object::default()), deep).unwrap_err();
+    let error = merge(&arena, &Definitions::default(), CUSTOM, Value::Object(Object::default()), deep).unwrap_err();
     assert!(error.to_string().contains("more than 512 arrays and objects are nested"), "{error}");
 }

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use super::ApplyError;
 use super::item::{go, identity};
 use crate::json::{DEFAULT_MAX_DEPTH, Value};
-use crate::schema::{Form, Kinds, Known, List, ListKind, Map, Scalar, TypeId};
+use crate::schema::{Form, Known, List, ListKind, Map, Scalar, TypeId, Types};
 
 /// Checks the patch against its type.
 ///
 /// # Errors
 /// All faults in one text, as upstream writes them.
-pub(super) fn validate(kinds: &Kinds, root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
-    faults(kinds, Side::Patch, root, patch).map_err(ApplyError::Patch)
+pub(super) fn validate(types: &Types, root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
+    faults(types, Side::Patch, root, patch).map_err(ApplyError::Patch)
 }
 
 /// Checks a custom resource that is to be patched against its type: admission is asked before the API server judges it
@@ -20,12 +20,12 @@ pub(super) fn validate(kinds: &Kinds, root: TypeId, patch: Value<'_>) -> Result<
 ///
 /// # Errors
 /// All faults in one text, as upstream writes them.
-pub(super) fn validate_object(kinds: &Kinds, root: TypeId, object: Value<'_>) -> Result<(), ApplyError> {
-    faults(kinds, Side::Object, root, object).map_err(ApplyError::Object)
+pub(super) fn validate_object(types: &Types, root: TypeId, object: Value<'_>) -> Result<(), ApplyError> {
+    faults(types, Side::Object, root, object).map_err(ApplyError::Object)
 }
 
-fn faults(kinds: &Kinds, side: Side, root: TypeId, value: Value<'_>) -> Result<(), String> {
-    let mut validation = Validation { kinds, side, path: String::new(), depth: 0, faults: Vec::new() };
+fn faults(types: &Types, side: Side, root: TypeId, value: Value<'_>) -> Result<(), String> {
+    let mut validation = Validation { types, side, path: String::new(), depth: 0, faults: Vec::new() };
     validation.value(root, value);
     match validation.faults.as_slice() {
         [] => Ok(()),
@@ -41,8 +41,8 @@ fn faults(kinds: &Kinds, side: Side, root: TypeId, value: Value<'_>) -> Result<(
 ///
 /// # Errors
 /// The paths of what is atomic.
-pub(super) fn reject_atomics(kinds: &Kinds, root: TypeId, known: Known, patch: Value<'_>) -> Result<(), ApplyError> {
-    let mut search = Atomics { kinds, all_members: known == Known::Not, path: String::new(), found: Vec::new() };
+pub(super) fn reject_atomics(types: &Types, root: TypeId, known: Known, patch: Value<'_>) -> Result<(), ApplyError> {
+    let mut search = Atomics { types, all_members: known == Known::Not, path: String::new(), found: Vec::new() };
     search.value(root, patch);
     if search.found.is_empty() { Ok(()) } else { Err(ApplyError::Atomic(search.found.join(", "))) }
 }
@@ -56,7 +56,7 @@ enum Side {
 }
 
 struct Validation<'k> {
-    kinds: &'k Kinds,
+    types: &'k Types,
     side: Side,
     path: String,
     depth: usize,
@@ -72,8 +72,8 @@ impl Validation<'_> {
         if self.side == Side::Object && value.is_null() {
             return;
         }
-        let kinds = self.kinds;
-        match kinds.resolve(id).form(value) {
+        let types = self.types;
+        match types.resolve(id).form(value) {
             Some(Form::Map(map)) => self.map(map, value),
             Some(Form::List(list)) => self.list(list, value),
             Some(Form::Scalar(scalar)) => self.scalar(scalar, value),
@@ -106,7 +106,7 @@ impl Validation<'_> {
         for (i, element) in elements.iter().enumerate() {
             let mut name = format!("[{i}]");
             if list.kind != ListKind::Atomic {
-                name = match identity(self.kinds, list, *element) {
+                name = match identity(self.types, list, *element) {
                     Ok(name) => name,
                     Err(why) => return self.fault(&format!("element {i}: {why}")),
                 };
@@ -157,7 +157,7 @@ impl Validation<'_> {
 }
 
 struct Atomics<'k> {
-    kinds: &'k Kinds,
+    types: &'k Types,
     all_members: bool,
     path: String,
     found: Vec<String>,
@@ -165,8 +165,8 @@ struct Atomics<'k> {
 
 impl Atomics<'_> {
     fn value(&mut self, id: TypeId, value: Value<'_>) {
-        let kinds = self.kinds;
-        match (kinds.resolve(id).form(value), value) {
+        let types = self.types;
+        match (types.resolve(id).form(value), value) {
             (Some(Form::Map(map)), Value::Object(object)) => {
                 if map.atomic {
                     self.found.push(self.path.clone());
