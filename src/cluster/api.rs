@@ -44,6 +44,18 @@ pub enum Failure {
     Unusable(String),
 }
 
+impl Failure {
+    /// Whether the API server, or what it sends, stands in the way, so that asking again soon brings the same.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Connection(_) => false,
+            // Too many requests, and errors of the server's own, pass.
+            Self::Refused { code, .. } => *code < 500 && *code != 429,
+            Self::TooLarge | Self::Unusable(_) => true,
+        }
+    }
+}
+
 impl Api {
     /// Requests with `client`.
     pub fn new(client: Client) -> Self {

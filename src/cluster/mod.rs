@@ -10,6 +10,7 @@ mod api;
 mod backoff;
 mod bridge;
 mod connect;
+mod definitions;
 mod namespaces;
 mod params;
 mod review;
@@ -27,8 +28,10 @@ pub use status::{Health, WatchState};
 
 use crate::engine::PolicySet;
 use crate::policy::Params;
+use crate::schema::Definitions;
 
 use bridge::Bridge;
+use definitions::DefinitionWatch;
 use namespaces::{KnownNamespaces, NamespaceWatch};
 use params::ParamWatches;
 use review::ReviewingAuthorizer;
@@ -41,6 +44,7 @@ pub struct Cluster {
     statuses: Arc<Statuses>,
     namespaces: NamespaceWatch,
     params: ParamWatches,
+    definitions: DefinitionWatch,
 }
 
 /// The cluster as one request sees it.
@@ -50,6 +54,8 @@ pub struct View {
     pub namespaces: KnownNamespaces,
     /// The params that `paramRef`s refer to.
     pub params: Arc<Params>,
+    /// How custom resources merge, by their definitions.
+    pub definitions: Arc<Definitions>,
     /// Answers `authorizer`.
     pub authorizer: ReviewingAuthorizer,
 }
@@ -64,13 +70,15 @@ impl Cluster {
         let statuses = Arc::new(Statuses::default());
         let namespaces = NamespaceWatch::start(&bridge, &statuses);
         let params = ParamWatches::new(Arc::clone(&bridge), Arc::clone(&statuses));
-        Ok(Self { bridge, statuses, namespaces, params })
+        let definitions = DefinitionWatch::new(Arc::clone(&bridge), Arc::clone(&statuses));
+        Ok(Self { bridge, statuses, namespaces, params, definitions })
     }
 
-    /// Watches the params that the policies of `set` refer to, and no others. Until a kind's objects are known, the
-    /// policies that need them can't be evaluated.
+    /// Watches the params that the policies of `set` refer to, and no others, and the definitions of custom resources
+    /// that they merge into. Until a kind's objects are known, the policies that need them can't be evaluated.
     pub fn use_policies(&self, set: &PolicySet) {
         self.params.follow(set.policies(), set.params());
+        self.definitions.follow(set.policies(), set.definitions());
     }
 
     /// The cluster for a request that has to be answered by `deadline`.
@@ -78,6 +86,7 @@ impl Cluster {
         View {
             namespaces: self.namespaces.known(deadline),
             params: self.params.current(),
+            definitions: self.definitions.current(),
             authorizer: ReviewingAuthorizer::new(Arc::clone(&self.bridge), Arc::clone(&self.statuses), deadline),
         }
     }

@@ -54,7 +54,8 @@ impl NamespaceWatch {
                 api: &api,
                 collection: &collection,
                 status,
-                keep: &|namespace| Some(Arc::new(Tree::from(without_managed_fields(&Arena::new(), namespace)))),
+                keep: &|namespace| Ok(Some(Arc::new(Tree::from(without_managed_fields(&Arena::new(), namespace))))),
+                size: &|_, text| text,
                 publish: &|namespaces| {
                     let copy = namespaces.map(|((_, name), namespace)| (name.clone(), Arc::clone(namespace)));
                     sink.store(Arc::new(copy.collect()));

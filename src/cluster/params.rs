@@ -181,7 +181,8 @@ impl Reference {
                         api,
                         collection: &collection,
                         status,
-                        keep: &|object| Param::new(object),
+                        keep: &|object| Param::new(object).map(Some).ok_or_else(|| "it can't be a param".to_owned()),
+                        size: &|_, text| text,
                         publish: &|objects| {
                             let objects = objects.map(|(_, param)| param.clone()).collect();
                             shared.set(self, Part { state: KindState::Synced { namespaced }, objects });

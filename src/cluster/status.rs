@@ -23,6 +23,8 @@ pub struct WatchState {
     pub synced: bool,
     /// Whether the cluster serves nothing of the kind.
     pub absent: bool,
+    /// Whether it is done without: it can't be had, and requests can be answered nevertheless.
+    pub forgone: bool,
     /// How many objects are kept.
     pub objects: usize,
     /// When the API server last said something, or let the watch begin.
@@ -108,7 +110,7 @@ impl Status {
     pub fn keeps(&self, objects: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.synced = true;
-        state.absent = false;
+        (state.absent, state.forgone) = (false, false);
         state.objects = objects;
     }
 
@@ -125,6 +127,11 @@ impl Status {
         self.failed("the cluster doesn't serve this kind");
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.absent, state.synced, state.objects) = (true, false, 0);
+    }
+
+    /// It can't be had, and is done without.
+    pub fn forgo(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).forgone = true;
     }
 
     /// An object couldn't be read.

@@ -33,10 +33,10 @@ pub struct Collection {
 /// An object's namespace and name.
 pub type Key = (String, String);
 
-/// What is kept of each object, with the length of its text.
+/// What is kept of each object, with its size.
 type Kept<T> = BTreeMap<Key, (T, usize)>;
 
-/// How many bytes of text the objects of one watch may have.
+/// How many bytes what is kept of the objects of one watch may have.
 const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// How many objects are asked for at once, if they are not too large.
 const PAGE: usize = 250;
@@ -58,8 +58,10 @@ pub struct Watch<'w, T> {
     pub collection: &'w Collection,
     /// Told how it goes.
     pub status: &'w Status,
-    /// Makes of an object what is kept of it; `None` if it can't be used.
-    pub keep: &'w (dyn Fn(Value<'_>) -> Option<T> + Send + Sync),
+    /// Makes of an object what is kept of it, `None` if that is nothing, or says why it can't be used.
+    pub keep: &'w (dyn Fn(Value<'_>) -> Result<Option<T>, String> + Send + Sync),
+    /// How many bytes count for what is kept of an object whose text has so many.
+    pub size: &'w (dyn Fn(&T, usize) -> usize + Send + Sync),
     /// Told of everything that is kept after each change.
     pub publish: &'w Publish<'w, T>,
     /// Told of each failure, and whether everything was listed before.
@@ -217,21 +219,26 @@ impl<T: Send + Sync> Watch<'_, T> {
         }
     }
 
-    /// Keeps what is wanted of an object; returns the length of its text. An object that can't be read is counted, and
-    /// what was kept of it before stays.
+    /// Keeps what is wanted of an object; returns its size. An object that can't be read is counted, and what was kept of
+    /// it before stays.
     fn insert(&self, kept: &mut Kept<T>, object: &[u8]) -> usize {
         let arena = Arena::new();
         let parsed = json::parse(&arena, object, &Limits::default()).map_err(|error| error.to_string());
         let usable = parsed.and_then(|object| {
             let object = self.with_type(&arena, object).ok_or("it is no object")?;
             let key = key(object).ok_or("it has no name")?;
-            let value = (self.keep)(object).ok_or("it can't be used")?;
+            let value = (self.keep)(object).map_err(|why| format!("{}: {why}", key.1))?;
             Ok((key, value))
         });
         match usable {
-            Ok((key, value)) => {
-                kept.insert(key, (value, object.len()));
-                object.len()
+            Ok((key, Some(value))) => {
+                let size = (self.size)(&value, object.len());
+                kept.insert(key, (value, size));
+                size
+            }
+            Ok((key, None)) => {
+                kept.remove(&key);
+                0
             }
             Err(error) => {
                 self.status.malformed();

@@ -39,7 +39,12 @@ async fn watched(name: Option<&str>, answers: &[(u16, &str)]) -> (Seen, Arc<Stat
         api: &api,
         collection: &collection,
         status: &status,
-        keep: &|object| text(object, &["kind"]).map(|kind| format!("{kind}={}", text(object, &["v"]).unwrap_or("-"))),
+        keep: &|object| match text(object, &["v"]) {
+            Some("bad") => Err("v is bad".to_owned()),
+            Some("unwanted") => Ok(None),
+            v => Ok(text(object, &["kind"]).map(|kind| format!("{kind}={}", v.unwrap_or("-")))),
+        },
+        size: &|kept, text| if kept.ends_with("huge") { MAX_KEPT_BYTES + 1 } else { text },
         publish: &|objects| {
             let objects = objects.map(|((namespace, name), kept)| format!("{namespace}/{name}:{kept}"));
             sink.lock().unwrap().published.push(objects.collect());
@@ -114,6 +119,18 @@ async fn one_object_that_cannot_be_read_costs_itself_alone() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_an_object_goes_when_it_is_no_longer_wanted_and_stays_when_it_cannot_be_used() {
+    let events = [
+        event("MODIFIED", r#"{"metadata":{"name":"a","namespace":"n"},"v":"bad"}"#),
+        event("MODIFIED", r#"{"metadata":{"name":"b"},"v":"unwanted"}"#),
+    ]
+    .concat();
+    let (seen, status) = watched(None, &[(200, LIST), (200, &events)]).await;
+    assert_eq!(seen.published.last().unwrap(), &["n/a:Thing=1"]);
+    assert_eq!(status.get().malformed, 1);
+}
+
+#[tokio::test]
 async fn a_version_that_is_gone_is_listed_anew() {
     let gone = event("ERROR", r#"{"kind":"Status","code":410,"message":"too old"}"#);
     let (seen, status) = watched(None, &[(200, LIST), (200, &gone), (200, LIST), (410, "{}"), (200, LIST)]).await;
@@ -142,6 +159,10 @@ async fn a_collection_that_is_not_served_ends_the_watch() {
 async fn memory_is_bounded() {
     assert!(within(MAX_KEPT_BYTES).is_ok());
     assert!(within(MAX_KEPT_BYTES + 1).is_err());
+    let huge = r#"{"metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a"},"v":"huge"}]}"#;
+    let (seen, status) = watched(None, &[(200, huge)]).await;
+    let why = status.get().failing.map(|(_, why)| why).unwrap_or_default();
+    assert!(seen.published.is_empty() && why.contains("more than 67108864 bytes"), "{why}");
     let endless = event("ADDED", &format!("\"{}\"", "x".repeat(MAX_ANSWER_BYTES))).replace('\n', "");
     let (_, status) = watched(None, &[(200, LIST), (200, &endless), (404, "{}")]).await;
     assert_eq!(status.get().failures, 2, "{:?}", status.get());

@@ -108,6 +108,7 @@ impl Types {
             let mut map = types.map(schema, flag(schema, PRESERVE));
             add_common(&mut map);
             types.root = types.add(Type { map: Some(map), ..Type::default() });
+            types.added.shrink_to_fit();
         }
         types
     }

@@ -32,7 +32,7 @@ pub struct Evaluator {
     pub mode: Mode,
     /// Namespaces by name, where there is no cluster.
     pub namespaces: Arc<dyn Namespaces + Send + Sync>,
-    /// The cluster, which knows namespaces, params and who may do what.
+    /// The cluster, which knows namespaces, params, definitions of custom resources and who may do what.
     pub cluster: Option<Arc<Cluster>>,
     /// How deep a document may be nested.
     pub document: json::Limits,
@@ -75,7 +75,7 @@ impl Evaluator {
                 None => &*self.namespaces,
             },
             params: view.as_ref().map(|view| &*view.params),
-            definitions: None,
+            definitions: view.as_ref().map(|view| &*view.definitions),
             authorizer: authorizer.as_ref().map(|authorizer| authorizer as &dyn Authorizer),
             defaulting: true,
             deadline: Some(deadline),

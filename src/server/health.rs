@@ -125,7 +125,7 @@ impl Caches {
     /// A mark and a text for each watch.
     fn readiness(&self) -> Vec<(char, String)> {
         let watches = self.cluster.health().watches;
-        if watches.iter().all(|(_, state)| state.synced || state.absent) {
+        if watches.iter().all(|(_, state)| state.synced || state.absent || state.forgone) {
             self.complete.store(true, Ordering::Relaxed);
         }
         let complete = self.complete.load(Ordering::Relaxed);
@@ -137,7 +137,7 @@ fn readiness(watched: &str, state: &WatchState, complete: bool) -> (char, String
     let failing = state.failing.as_ref().map(|(since, why)| format!(", failing since {}: {why}", timestamp(*since)));
     let failing = failing.unwrap_or_default();
     match state {
-        WatchState { synced: false, absent: false, .. } if !complete => {
+        WatchState { synced: false, absent: false, forgone: false, .. } if !complete => {
             ('-', format!("cache of {watched}: not synced{failing}"))
         }
         WatchState { synced: false, .. } => ('!', format!("cache of {watched}: not synced{failing}")),
@@ -163,6 +163,7 @@ mod tests {
         let broken = WatchState { failing: failing.clone(), ..synced.clone() };
         let starting = WatchState { failing, ..WatchState::default() };
         let absent = WatchState { absent: true, ..WatchState::default() };
+        let forgone = WatchState { forgone: true, ..starting.clone() };
         let stale = WatchState { last_contact: Some(SystemTime::UNIX_EPOCH), ..synced.clone() };
         for (state, complete, mark, says) in [
             (&synced, false, '+', "cache of x: 3 objects"),
@@ -170,6 +171,7 @@ mod tests {
             (&starting, false, '-', "not synced, failing since 1970-01-01T00:00:00Z: refused"),
             (&starting, true, '!', "not synced, failing"),
             (&absent, false, '!', "not synced"),
+            (&forgone, false, '!', "not synced, failing since"),
             (&broken, true, '!', "3 objects, failing since 1970-01-01T00:00:00Z: refused"),
             (&stale, true, '!', "3 objects, stale"),
         ] {
