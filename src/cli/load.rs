@@ -41,8 +41,8 @@ pub struct PolicyFlags {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Policies")]
 pub struct DefinitionFlags {
-    /// Reads CustomResourceDefinitions, by whose schemas expressions are checked and apply configurations merged
-    /// (repeatable)
+    /// Reads CustomResourceDefinitions, by whose schemas expressions are checked and apply configurations merged; to serve
+    /// a cluster, its own replace them (repeatable)
     #[arg(long, value_name = "FILE|DIR")]
     pub crds: Vec<PathBuf>,
 }
@@ -120,8 +120,8 @@ impl Manifests {
         for definition in &self.definitions {
             definition.objects(&Arena::new(), &mut errors);
         }
-        let definitions = policy::definitions(self.definitions.iter().chain(&self.policies));
-        (PolicySet::new(policies, params, exemptions).with_definitions(definitions), errors)
+        let kinds = policy::defined_kinds(self.definitions.iter().chain(&self.policies));
+        (PolicySet::new(policies, params, exemptions).with_kinds(kinds), errors)
     }
 }
 

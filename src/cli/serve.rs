@@ -18,8 +18,8 @@ use super::{Outcome, PolicyFlags, namespaces};
 /// Answers the API server's admission requests
 ///
 /// POST /validate and /mutate speak admission.k8s.io/v1 over HTTPS; the admin port has /healthz, /readyz and /metrics
-/// over HTTP. Namespaces and params come from the cluster, which also answers authorization checks; with --offline they
-/// come from files. Certificates and policies are used anew when their files change; a file with an error never replaces
+/// over HTTP. Namespaces, params and CustomResourceDefinitions come from the cluster, which also answers authorization
+/// checks; with --offline they come from files. Where both say something, the cluster's counts. Certificates and policies are used anew when their files change; a file with an error never replaces
 /// what it said before. SIGTERM drains.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "offline")]
     kubeconfig: Option<PathBuf>,
 
-    /// Works without a cluster: namespaces and params come from files, and authorization checks are errors
+    /// Works without a cluster: namespaces, params and definitions come from files, and authorization checks are errors
     #[arg(long)]
     offline: bool,
 

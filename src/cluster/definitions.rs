@@ -20,7 +20,7 @@ use crate::json::Value;
 use crate::policy::model::{PatchType, Policy, Rules};
 use crate::schema::{self, Definition, Definitions};
 
-use super::api::{Api, Failure};
+use super::api::Api;
 use super::bridge::Bridge;
 use super::status::{Status, Statuses};
 use super::watch::{Collection, Watch};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::cluster::testing::{NEVER, bridge};
 use crate::json::{self, Arena, Limits};
-use crate::policy::{Manifest, definitions, load};
+use crate::policy::{Manifest, defined_kinds, load};
 use crate::schema::Known;
 
 /// A policy for each rule, which merges apply configurations.
@@ -125,7 +125,7 @@ fn watch(code: u16, list: String) -> DefinitionWatch {
 }
 
 fn shipped(definition: &str) -> Definitions {
-    definitions([&Manifest::new("crd.yaml", definition)].into_iter())
+    defined_kinds([&Manifest::new("crd.yaml", definition)].into_iter())
 }
 
 #[test]

@@ -58,9 +58,9 @@ impl PolicySet {
         Self { policies, variables, validating, mutating, params, exemptions, definitions: Definitions::default() }
     }
 
-    /// Sets the custom resources that apply configurations merge by their definitions.
+    /// Sets the kinds whose objects apply configurations merge by their definitions; without, only built-in ones are.
     #[must_use]
-    pub fn with_definitions(self, definitions: Definitions) -> Self {
+    pub fn with_kinds(self, definitions: Definitions) -> Self {
         Self { definitions, ..self }
     }
 

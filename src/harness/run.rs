@@ -103,8 +103,8 @@ fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32)
     for param in params {
         loaded.params.insert(param.view(&Arena::new()));
     }
-    let definitions = policy::definitions(definitions.iter().chain(&suite.policies));
-    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()).with_definitions(definitions))
+    let kinds = policy::defined_kinds(definitions.iter().chain(&suite.policies));
+    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()).with_kinds(kinds))
 }
 
 fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {

@@ -79,7 +79,7 @@ impl fmt::Display for Lint {
 pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
     let LoadedPolicies { policies, errors, .. } = load(manifests, minor);
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
-    let kinds = defined_kinds(definitions.iter().chain(manifests));
+    let kinds = known_kinds(definitions.iter().chain(manifests));
     for manifest in manifests {
         let arena = Arena::new();
         // Syntax errors have been reported by the loader.
@@ -103,7 +103,7 @@ pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec
 
 /// Only what checking the expressions of `policies`, which were loaded from `manifests`, finds.
 pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let kinds = defined_kinds(definitions.iter().chain(manifests));
+    let kinds = known_kinds(definitions.iter().chain(manifests));
     let mut found = Vec::new();
     for manifest in manifests {
         let arena = Arena::new();
@@ -116,15 +116,15 @@ pub fn lint_types(policies: &[Policy], manifests: &[Manifest], definitions: &[Ma
     found
 }
 
-/// How the custom resources merge that CustomResourceDefinitions in the manifests define.
-pub fn definitions<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Definitions {
+/// The kinds that CustomResourceDefinitions in the manifests define, by how they merge.
+pub fn defined_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Definitions {
     let mut definitions = Definitions::default();
     each_definition(manifests, |object| definitions.learn(object));
     definitions
 }
 
-/// The kinds that CustomResourceDefinitions in the manifests define, and the built-in ones.
-fn defined_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
+/// The same by the structure that expressions see, and the built-in kinds.
+fn known_kinds<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Kinds {
     let mut kinds = Kinds::default();
     each_definition(manifests, |object| kinds.learn(object));
     kinds

@@ -33,7 +33,7 @@ pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};
 pub use error::{LoadError, Reason};
 pub use exempt::{Exemption, Exemptions, Subject};
-pub use lint::{Lint, definitions, lint, lint_types};
+pub use lint::{Lint, defined_kinds, lint, lint_types};
 pub use load::{LoadedPolicies, load};
 pub use manifest::{Document, Manifest};
 pub use params::{KindState, Param, ParamError, Params};

@@ -69,9 +69,11 @@ impl Deployed {
         let server = Server::shipped(&["--kubeconfig", &kubeconfig], flags);
         server.until("the server being ready", async || server.admin("/readyz").await.status == StatusCode::OK).await;
         let ca = server.directory.path().join("ca.crt");
+        let policies = flags.windows(2).filter(|pair| pair[0] == "--policies").flatten();
         let printed = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["webhook-config", "--url", &format!("https://{}", server.address), "--ca-file"])
             .arg(ca)
+            .args(policies)
             .output()
             .unwrap();
         assert!(printed.status.success(), "{printed:?}");
@@ -137,6 +139,23 @@ impl Deployed {
             .body(Body::from(object.to_string().into_bytes()))
             .unwrap();
         self.cluster.exchange(request).await.expect("the API server answers")
+    }
+
+    /// Whether the deployment's service account may do something.
+    pub async fn may(&self, verb: &str, group: &str, resource: &str, namespace: &str, name: &str) -> bool {
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": format!("system:serviceaccount:{NAMESPACE}:portcullis"), "resourceAttributes":
+                {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name}}});
+        self.create(&review).await.body["status"]["allowed"] == true
+    }
+
+    /// The deployment's ClusterRole, and the same without the rule about a resource.
+    pub fn role_without(resource: &str) -> (Value, Value) {
+        let role = rendered("deploy/base").into_iter().find(|object| object["kind"] == "ClusterRole").unwrap();
+        let mut less = role.clone();
+        less["rules"].as_array_mut().unwrap().retain(|rule| rule["resources"] != json!([resource]));
+        assert_ne!(role, less, "no rule about {resource}");
+        (role, less)
     }
 
     /// Waits until creating `object` is allowed, or is not.

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 
@@ -81,16 +81,11 @@ fn the_rights_of_the_deployment_suffice_and_no_others_are_given() {
         }
         assert!(!ready.contains("[!]") && !ready.contains("[-]"), "{ready}");
 
-        let may = async |verb: &str, group: &str, resource: &str, namespace: &str, name: &str| {
-            let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-                "spec": {"user": format!("system:serviceaccount:{NAMESPACE}:portcullis"), "resourceAttributes":
-                    {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name}}});
-            let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-            deployed.cluster.request(Method::POST, path, &review).await.body["status"]["allowed"] == true
-        };
-        assert!(may("watch", "", "namespaces", "", "").await);
-        assert!(may("watch", "", "configmaps", NAMESPACE, "require-digest").await);
-        assert!(may("create", "authorization.k8s.io", "subjectaccessreviews", "", "").await);
+        assert!(deployed.may("watch", "", "namespaces", "", "").await);
+        assert!(deployed.may("watch", "", "configmaps", NAMESPACE, "require-digest").await);
+        assert!(deployed.may("create", "authorization.k8s.io", "subjectaccessreviews", "", "").await);
+        assert!(deployed.may("watch", "apiextensions.k8s.io", "customresourcedefinitions", "", "").await);
+        assert!(!deployed.may("update", "apiextensions.k8s.io", "customresourcedefinitions", "", "").await);
         for (verb, resource, namespace, name) in [
             ("list", "configmaps", NAMESPACE, ""),
             ("get", "configmaps", NAMESPACE, "other"),
@@ -99,7 +94,7 @@ fn the_rights_of_the_deployment_suffice_and_no_others_are_given() {
             ("list", "pods", "", ""),
             ("update", "namespaces", "", MEDIA),
         ] {
-            assert!(!may(verb, "", resource, namespace, name).await, "{verb} {resource} {namespace}/{name}");
+            assert!(!deployed.may(verb, "", resource, namespace, name).await, "{verb} {resource} {namespace}/{name}");
         }
     });
 }
@@ -356,9 +351,7 @@ fn what_changes_in_the_cluster_changes_the_verdict() {
         told("allowed").await;
 
         // Without the right to ask, the answer is an error, which the failure policy denies.
-        let right = rendered("deploy/base").into_iter().find(|object| object["kind"] == "ClusterRole").unwrap();
-        let mut less = right.clone();
-        less["rules"].as_array_mut().unwrap().retain(|rule| rule["resources"] != json!(["subjectaccessreviews"]));
+        let (right, less) = Deployed::role_without("subjectaccessreviews");
         deployed.apply(&less).await;
         deployed
             .cluster

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod defaulting;
+mod definitions;
 mod deployed;
 mod differential;
 mod first_user;

@@ -1,7 +1,7 @@
 //! Merges of custom resources by the schemas of their definitions: each row is what upstream's code answers.
 
 use super::*;
-use crate::policy::{Manifest, definitions};
+use crate::policy::{Manifest, defined_kinds};
 
 const DEFINITION: &str = r#"
 kind: CustomResourceDefinition
@@ -45,7 +45,7 @@ spec:
 /// Merges into `spec` of a widget of a version.
 fn merged(version: &'static str, object: &str, patch: &str) -> Result<String, String> {
     let (arena, definition) = (Arena::new(), Manifest::new("crds.yaml", DEFINITION));
-    let definitions = definitions([&definition].into_iter());
+    let definitions = defined_kinds([&definition].into_iter());
     let read = |text: &str| {
         let text = arena.alloc_str(&format!("{{\"spec\":{text}}}"));
         crate::json::parse(&arena, text.as_bytes(), &crate::json::Limits::default()).unwrap()
