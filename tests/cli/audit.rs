@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{LABELS, checkout, pod, portcullis, portcullis_with};
+use super::{LABELS, checkout, pod, portcullis, portcullis_with, validating};
 
 const SAMPLE: &str = "examples/media-server";
 
@@ -148,27 +148,15 @@ fn does_not_follow_a_pipe_that_nobody_reads() {
 
 /// Refuses pods that pull their images every time; only a default says that these do.
 const PULLS: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: pulls}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
   validations:
   - expression: object.spec.containers.all(c, c.?imagePullPolicy.orValue('') != 'Always')
     message: 'spec.containers[1].imagePullPolicy: write IfNotPresent'
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: pulls}
-spec: {policyName: pulls, validationActions: [Deny]}
 ";
 
 #[test]
 fn judges_defaults_and_points_at_what_is_around_them() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: 'app:1'}\n  - name: b\n    image: app\n";
-    let dir = checkout(&[("policy.yaml", PULLS), ("pod.yaml", pod)]);
+    let dir = checkout(&[("policy.yaml", &validating("pulls", PULLS)), ("pod.yaml", pod)]);
     let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--format", "json", "pod.yaml"];
     let run = portcullis_with(&args, "", dir.path());
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");

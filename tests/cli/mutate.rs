@@ -1,6 +1,6 @@
 //! `portcullis mutate`.
 
-use super::{checkout, portcullis, portcullis_with};
+use super::{PODS, checkout, mutating, portcullis, portcullis_with};
 
 const JELLYFIN: &str = "examples/media-server/jellyfin/deployment.yaml";
 
@@ -53,34 +53,20 @@ fn a_diff_and_a_patch_exclude_each_other() {
 
 /// Labels pods whose container pulls its image every time, and gives them a sidecar.
 const SIDECAR: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: sidecar}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
   matchConditions: [{name: pulls, expression: \"object.spec.containers[0].?imagePullPolicy.orValue('') == 'Always'\"}]
-  failurePolicy: Fail
-  reinvocationPolicy: Never
   mutations:
   - patchType: JSONPatch
     jsonPatch:
       expression: >-
         [JSONPatch{op: 'add', path: '/spec/securityContext/runAsNonRoot', value: true},
          JSONPatch{op: 'add', path: '/spec/containers/-', value: Object.spec.containers{name: 'b', image: 'b:1'}}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: sidecar}
-spec: {policyName: sidecar}
 ";
 
 #[test]
 fn prints_what_policies_change_and_no_defaults() {
     let pod =
         "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - name: a\n    image: app\n";
-    let dir = checkout(&[("policy.yaml", SIDECAR), ("pod.yaml", pod)]);
+    let dir = checkout(&[("policy.yaml", &mutating("sidecar", PODS, SIDECAR)), ("pod.yaml", pod)]);
     let args = ["mutate", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"];
     let run = portcullis_with(&args, "", dir.path());
     let changed = format!("{pod}  - name: b\n    image: b:1\n  securityContext:\n    runAsNonRoot: true\n");

@@ -1,6 +1,6 @@
 //! `portcullis test`.
 
-use super::{LABELS, checkout, portcullis, portcullis_with};
+use super::{LABELS, PODS as OF_PODS, checkout, mutating, portcullis, portcullis_with, validating};
 
 const SUITE: &str = r#"apiVersion: portcullis.dev/v1alpha1
 kind: PolicyTest
@@ -147,26 +147,12 @@ fn writes_junit_and_json() {
 }
 
 const PULLS: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: pulls}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
   mutations:
   - patchType: JSONPatch
     jsonPatch:
       expression: >-
         object.spec.containers[0].?imagePullPolicy.orValue('') == 'Always'
           ? [JSONPatch{op: 'replace', path: '/spec/containers/0/imagePullPolicy', value: 'IfNotPresent'}] : []
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: pulls}
-spec: {policyName: pulls}
 ";
 
 /// Neither the object nor what is expected writes defaults out.
@@ -191,7 +177,7 @@ spec:
 #[test]
 fn objects_and_expectations_have_defaults_unless_a_suite_says_otherwise() {
     let run_suite = |suite: &str, args: &[&str]| {
-        let dir = checkout(&[("policy.yaml", PULLS), ("tests.yaml", suite)]);
+        let dir = checkout(&[("policy.yaml", &mutating("pulls", OF_PODS, PULLS)), ("tests.yaml", suite)]);
         let run = portcullis_with(&[&["test", "tests.yaml"], args].concat(), "", dir.path());
         assert!(run.code < 2, "{}", run.stderr);
         run.stdout.lines().last().unwrap_or_default().to_owned()
@@ -204,21 +190,9 @@ fn objects_and_expectations_have_defaults_unless_a_suite_says_otherwise() {
 }
 
 const AUTHORIZED: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: owners}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
   validations:
   - expression: authorizer.requestResource.check('delete').allowed()
     message: who creates a pod has to be allowed to delete it
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: owners}
-spec: {policyName: owners, validationActions: [Deny]}
 ";
 
 const AUTHORIZED_SUITE: &str = "
@@ -237,7 +211,7 @@ spec:
 #[test]
 fn a_suite_gives_the_answers_to_authorization_checks() {
     let run_suite = |suite: &str| {
-        let dir = checkout(&[("policy.yaml", AUTHORIZED), ("tests.yaml", suite)]);
+        let dir = checkout(&[("policy.yaml", &validating("owners", AUTHORIZED)), ("tests.yaml", suite)]);
         portcullis_with(&["test", "."], "", dir.path())
     };
     let run = run_suite(AUTHORIZED_SUITE);
