@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cel::Error;
-use crate::cel::authorization::{Answer, Authorizer, Check, Resource, Target};
+use crate::cel::authorization::{Answer, Authorizer, Check};
 use crate::json;
 
 /// Asks another authorizer each check once and remembers what it said, failures included. For one request: what is
@@ -39,22 +39,7 @@ impl Authorizer for CachingAuthorizer<'_> {
 
 /// A text that two checks share if they ask the same. A request has one user, whose groups are always in one order.
 fn key(check: &Check<'_>) -> String {
-    let user = json::to_json(check.user);
-    match check.target {
-        Target::Path(path) => format!("{user}{:?}", [check.verb, path]),
-        Target::Resource(Resource {
-            group,
-            resource,
-            subresource,
-            namespace,
-            name,
-            field_selector,
-            label_selector,
-        }) => {
-            let parts = [check.verb, group, resource, subresource, namespace, name, field_selector, label_selector];
-            format!("{user}{parts:?}")
-        }
-    }
+    format!("{} {:?}", json::to_json(check.user), (check.verb, check.target))
 }
 
 #[cfg(test)]
@@ -62,6 +47,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::cel::authorization::{Resource, Target};
     use crate::json::Value;
 
     #[derive(Debug, Default)]
