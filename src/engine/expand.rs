@@ -1,14 +1,15 @@
 //! Effective pods: the Pod that a workload will create, and the way back from its fields to the workload's.
 //!
 //! The pod is what its controller posts at CREATE, as far as that follows from the workload: labels, annotations and
-//! spec of the template, the controller's reference and user, a StatefulSet's claims as volumes. Left out are values
-//! that only the cluster knows (hashes, uids, the node of a DaemonSet's pod) and a DaemonSet's standard tolerations.
+//! spec of the template, the controller's reference and user, a StatefulSet's claims as volumes, the tolerations of a
+//! DaemonSet's pods. Left out are values that only the cluster knows (hashes, uids, the node of a DaemonSet's pod).
 
 use crate::json::{Arena, Member, Object, Value};
 
 use super::field::{self, Step};
 use super::request::{GroupVersionKind, GroupVersionResource, Operation, Request};
 use super::subject::object;
+use super::tolerations::with_daemon_tolerations;
 
 /// The pod that a workload will create.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct Origin {
     template: &'static [&'static str],
     /// How many volumes the template has; those after it come from `spec.volumeClaimTemplates`.
     volumes: usize,
+    /// How many tolerations the template has; those after it are the controller's.
+    tolerations: usize,
 }
 
 /// A kind of object that contains a pod template.
@@ -154,13 +157,17 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
         }
         name => name,
     };
-    let volumes = spec.get("volumes").and_then(|v| v.as_array()).unwrap_or_default();
-    let mut pod_spec = Value::Object(spec);
+    let list = |field| spec.get(field).and_then(|v| v.as_array()).unwrap_or_default();
+    let volumes = list("volumes");
     let mut pod_name = "";
-    if workload.kind == "StatefulSet" {
-        pod_name = arena.alloc_str(&format!("{name}-0"));
-        pod_spec = with_claims(arena, pod_spec, volumes, request.object, pod_name);
-    }
+    let pod_spec = match workload.kind {
+        "StatefulSet" => {
+            pod_name = arena.alloc_str(&format!("{name}-0"));
+            with_claims(arena, Value::Object(spec), volumes, request.object, pod_name)
+        }
+        "DaemonSet" => with_daemon_tolerations(arena, spec),
+        _ => Value::Object(spec),
+    };
     let labels = extra_labels(arena, workload, name, pod_name);
     let names = Names { namespace, owner: name, pod: pod_name };
     let pod_metadata = pod_metadata(arena, workload, request.object, template, &names, &labels);
@@ -189,7 +196,7 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
             options: Value::Null,
             ..*request
         },
-        origin: Origin { template: workload.template, volumes: volumes.len() },
+        origin: Origin { template: workload.template, volumes: volumes.len(), tolerations: list("tolerations").len() },
     })
 }
 
@@ -210,6 +217,9 @@ impl Origin {
                 let claims =
                     [Step::Field("spec"), Step::Field("volumeClaimTemplates"), Step::Index(index - self.volumes)];
                 field::join(&[&claims, rest].concat())
+            }
+            [Step::Field("spec"), Step::Field("tolerations"), Step::Index(index), ..] if *index >= self.tolerations => {
+                path.to_owned()
             }
             [Step::Field("spec"), ..] => prefixed(&steps),
             [Step::Field("metadata"), Step::Field("labels" | "annotations"), ..] => prefixed(&steps),

@@ -23,6 +23,7 @@ mod set;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod tolerations;
 mod validate;
 
 pub use authorize::CachingAuthorizer;

@@ -46,7 +46,7 @@ impl Case {
 
 /// The case of a number.
 pub fn case(productions: &[Production], seed: u64, number: u64) -> Case {
-    let mut random = Random::new(seed, number);
+    let mut random = Random::of_stream(seed, number);
     let patch = random.chance(4);
     let count = if !patch && random.chance(10) { 1 + random.below(4) } else { 0 };
     let bindings = !patch && count == 0 && random.chance(30);
@@ -167,7 +167,7 @@ impl Generator<'_> {
         of.letters(&mut found);
         for letter in found {
             if !letters.iter().any(|(known, _)| *known == letter) {
-                let chosen = if letter == 'K' { Type::named(self.random.text(&KEYS)) } else { self.any_type(1) };
+                let chosen = if letter == 'K' { Type::named(self.random.one(&KEYS)) } else { self.any_type(1) };
                 letters.push((letter, chosen));
             }
         }
@@ -212,7 +212,7 @@ impl Generator<'_> {
             "bool",
         ];
         if self.patch && self.random.chance(15) {
-            return Type::parse(self.random.text(&["patch", "object", "list<patch>"]));
+            return Type::parse(self.random.one(&["patch", "object", "list<patch>"]));
         }
         match self.random.below(if depth == 0 { 10 } else { 18 }) {
             10..=12 => Type::list(self.any_type(depth - 1)),
@@ -221,7 +221,7 @@ impl Generator<'_> {
                 Type::map(Type::named(key), self.any_type(depth - 1))
             }
             15..=17 => Type::Optional(Box::new(self.any_type(depth - 1))),
-            _ => Type::named(self.random.text(&SCALARS)),
+            _ => Type::named(self.random.one(&SCALARS)),
         }
     }
 

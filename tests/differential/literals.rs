@@ -38,19 +38,19 @@ pub fn text(random: &mut Random, hint: Option<&str>) -> &'static str {
     match hint.and_then(texts) {
         // The first half of each list is mostly valid.
         Some(texts) if random.chance(40) => texts[random.below(texts.len() / 2)],
-        Some(texts) => random.text(texts),
-        None => random.text(&TEXTS),
+        Some(texts) => random.one(texts),
+        None => random.one(&TEXTS),
     }
 }
 
 /// A small number: upstream makes a list of any length before it looks at the cost.
 pub fn few(random: &mut Random) -> &'static str {
-    random.text(&["0", "1", "2", "3", "-1", "5"])
+    random.one(&["0", "1", "2", "3", "-1", "5"])
 }
 
 /// A field's name.
 pub fn field(random: &mut Random) -> &'static str {
-    random.text(&FIELDS)
+    random.one(&FIELDS)
 }
 
 /// A literal of a scalar type; `None` for a type that has none.

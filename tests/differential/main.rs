@@ -11,6 +11,8 @@ mod grammar;
 mod inputs;
 mod literals;
 mod oracle;
+#[allow(dead_code)]
+#[path = "../support/random.rs"]
 mod random;
 mod report;
 mod session;

@@ -131,7 +131,11 @@ impl Process {
     fn start(kubeconfig: &Path, audit_log: &Path) -> Self {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/controlplane");
         let policy = audit_log.with_extension("policy.yaml");
-        std::fs::write(&policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n").unwrap();
+        std::fs::write(
+            &policy,
+            "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n",
+        )
+        .unwrap();
         let mut child = Command::new(&program)
             .arg("--kubeconfig")
             .arg(kubeconfig)

@@ -9,7 +9,9 @@ mod definitions;
 mod deployed;
 mod differential;
 mod first_user;
-
+#[allow(dead_code)]
+#[path = "../support/random.rs"]
+mod random;
 mod smoke;
 #[allow(dead_code)]
 #[path = "../server/support.rs"]

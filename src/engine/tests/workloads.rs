@@ -236,3 +236,58 @@ fn a_workloads_pods_have_the_requests_that_follow_from_their_limits() {
         assert_eq!(seen.denied.is_none(), allowed, "{seen:?}");
     }
 }
+
+#[test]
+fn a_daemons_pods_have_the_tolerations_of_their_controller() {
+    let exists = |key: &str, effect: &str| {
+        format!("{{'key': 'node.kubernetes.io/{key}', 'operator': 'Exists', 'effect': '{effect}'}}")
+    };
+    let standard = [
+        exists("not-ready", "NoExecute"),
+        exists("unreachable", "NoExecute"),
+        exists("disk-pressure", "NoSchedule"),
+        exists("memory-pressure", "NoSchedule"),
+        exists("pid-pressure", "NoSchedule"),
+        exists("unschedulable", "NoSchedule"),
+    ];
+    let network = exists("network-unavailable", "NoSchedule");
+    let (first, others) = (standard[0].clone(), standard[1..].join(", "));
+    let all = standard.join(", ");
+    let pods = "  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}\n";
+    for (kind, spec, tolerations) in [
+        ("DaemonSet", r#""containers": []"#, format!("[{all}]")),
+        ("DaemonSet", r#""hostNetwork": true"#, format!("[{all}, {network}]")),
+        (
+            "DaemonSet",
+            r#""tolerations": [{"key": "a", "value": "b"}]"#,
+            format!("[{{'key': 'a', 'value': 'b'}}, {all}]"),
+        ),
+        // The one that is there already stays where it is, without its limit.
+        (
+            "DaemonSet",
+            r#""tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": 5}, {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]"#,
+            format!("[{first}, {{'key': 'node.kubernetes.io/not-ready', 'effect': 'NoExecute'}}, {others}]"),
+        ),
+        ("Deployment", r#""tolerations": [{"key": "a"}]"#, "[{'key': 'a'}]".to_owned()),
+    ] {
+        let set =
+            validating(&format!("{pods}  validations: [{{expression: \"object.spec.tolerations == {tolerations}\"}}]"));
+        let object = with_template(kind, &format!(r#"{{"spec": {{{spec}}}}}"#));
+        assert_eq!(review(&set, &workload(kind, &object)).findings, ["p/b Pass Pass "], "{kind} {spec}");
+    }
+}
+
+#[test]
+fn tolerations_of_the_controller_have_no_place_in_the_workload() {
+    let object = with_template("DaemonSet", r#"{"spec": {"tolerations": [{"key": "a"}]}}"#);
+    for (field, place) in [
+        ("spec.tolerations[0].key", "spec.template.spec.tolerations[0].key"),
+        ("spec.tolerations[1].key", "spec.tolerations[1].key"),
+    ] {
+        let pods = "  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}\n";
+        let set = validating(&format!("{pods}  validations: [{{expression: 'false', message: \"{field}: no\"}}]"));
+        let message = format!("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: {place}: no");
+        assert_eq!(review(&set, &workload("DaemonSet", &object)).message(), message);
+    }
+}

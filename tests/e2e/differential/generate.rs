@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::random::Random;
 use super::api::{config_map, object, overlaid, service, widget};
 use super::suite::{Ask, Suite, apply, create, json_patch, merge, rule};
 
@@ -10,34 +11,8 @@ const TOPIC: &str = "generated";
 
 /// As many suites as asked for, the same for the same seed.
 pub fn suites(count: usize, seed: u64) -> Vec<Suite> {
-    let mut dice = Dice(seed);
+    let mut dice = Random::new(seed);
     (0..count).map(|_| suite(&mut dice)).collect()
-}
-
-/// A sequence of numbers that looks random (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    /// Whether something that happens once in `n` times happens.
-    fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
 }
 
 const RESOURCES: &[&str] = &[
@@ -112,7 +87,7 @@ const APPLIED: &[&str] = &[
     "Object{metadata: Object.metadata{finalizers: ['example.com/' + string(object.metadata.name)]}}",
 ];
 
-fn suite(dice: &mut Dice) -> Suite {
+fn suite(dice: &mut Random) -> Suite {
     let mutates = dice.once_in(3);
     let mut spec =
         json!({"matchConstraints": constraints(dice), "failurePolicy": dice.one(&["Fail", "Fail", "Ignore"])});
@@ -177,7 +152,7 @@ fn suite(dice: &mut Dice) -> Suite {
     suite.delete(deleted)
 }
 
-fn constraints(dice: &mut Dice) -> Value {
+fn constraints(dice: &mut Random) -> Value {
     let mut constraints = json!({"resourceRules": [rule(dice.one(RESOURCES), dice.one(OPERATIONS))]});
     if dice.once_in(2) {
         constraints["resourceRules"].as_array_mut().unwrap().push(rule(dice.one(RESOURCES), dice.one(OPERATIONS)));
@@ -194,7 +169,7 @@ fn constraints(dice: &mut Dice) -> Value {
     constraints
 }
 
-fn selector(dice: &mut Dice) -> Value {
+fn selector(dice: &mut Random) -> Value {
     let selectors = [
         json!({"matchLabels": {"team": "home"}}),
         json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]}),
@@ -203,7 +178,7 @@ fn selector(dice: &mut Dice) -> Value {
     dice.one(&selectors)
 }
 
-fn validation(dice: &mut Dice, condition: &str) -> Value {
+fn validation(dice: &mut Random, condition: &str) -> Value {
     let mut validation = json!({"expression": condition});
     if dice.once_in(2) {
         validation["message"] = json!(dice.one(&["not so", "  never ", "it's <no>"]));
@@ -217,11 +192,11 @@ fn validation(dice: &mut Dice, condition: &str) -> Value {
     validation
 }
 
-fn mutation(dice: &mut Dice) -> Value {
+fn mutation(dice: &mut Random) -> Value {
     if dice.once_in(2) { json_patch(dice.one(PATCHES)) } else { apply(dice.one(APPLIED)) }
 }
 
-fn labels(dice: &mut Dice) -> Value {
+fn labels(dice: &mut Random) -> Value {
     let mut labels = json!({});
     if dice.once_in(2) {
         labels["team"] = json!(dice.one(&["home", "work"]));
@@ -235,7 +210,7 @@ fn labels(dice: &mut Dice) -> Value {
     labels
 }
 
-fn thing(dice: &mut Dice, name: &str) -> Value {
+fn thing(dice: &mut Random, name: &str) -> Value {
     let metadata = match dice.below(3) {
         0 => json!({}),
         1 => json!({"metadata": {"labels": labels(dice)}}),

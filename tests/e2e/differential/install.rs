@@ -1,21 +1,22 @@
 //! What a run makes in the cluster, and takes away again: definitions, namespaces, objects; the policies themselves, or
 //! the webhook in their place. All of it carries one label.
 
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::super::cluster::CLUSTER;
 use super::api::{CUSTOM_GROUP, cluster_widget, config_map, definitions, path_of, widget};
 use super::outcome::WEBHOOK;
 use super::recorder::Recorder;
-use super::run::send;
+use super::run::{AT_ONCE, send};
 use super::suite::{LABEL, NAME, Suite, create, is_param, json_patch, list, matching, must, policy_manifests};
 
 /// The label of everything that a run makes.
@@ -62,18 +63,18 @@ pub async fn prepare(suites: &mut [Suite]) {
     }
 }
 
-/// For each suite, why the API server refuses one of its policies or bindings, if it does.
-pub async fn refusals(suites: &[Suite]) -> Vec<Option<String>> {
+/// Makes the suites' policies in the API server, and waits until they have effect. For each suite, why the API server
+/// refuses one of its policies or bindings, if it does.
+pub async fn policies(suites: &[Suite]) -> Vec<Option<String>> {
     let mut refusals = vec![None; suites.len()];
-    let mut tasks = JoinSet::new();
+    let (slots, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for (at, suite) in suites.iter().enumerate() {
-        let policies = suite.policies.clone();
+        let (policies, slots) = (suite.policies.clone(), Arc::clone(&slots));
         tasks.spawn(async move {
+            let _slot = slots.acquire().await;
             for policy in policies {
-                let path = format!("{}?dryRun=All", object_path(&policy));
-                let answer = CLUSTER.request(Method::POST, &path, &policy).await;
-                if !answer.status.is_success() {
-                    return (at, Some(answer.body["message"].to_string()));
+                if let Err(refusal) = try_make(policy).await {
+                    return (at, Some(refusal));
                 }
             }
             (at, None)
@@ -82,16 +83,11 @@ pub async fn refusals(suites: &[Suite]) -> Vec<Option<String>> {
     for (at, refusal) in tasks.join_all().await {
         refusals[at] = refusal;
     }
-    refusals
-}
-
-/// Makes all suites' policies in the API server, and waits until they have effect.
-pub async fn policies(suites: &[Suite]) {
-    make_all(suites.iter().flat_map(|suite| suite.policies.clone()).collect()).await;
     // The API server reads policies in the order in which they were made, so these are the last to have effect.
     let probe = probe();
     make_all(probe.policies.clone()).await;
     CLUSTER.until("policies having effect", async || probed(&probe).await).await;
+    refusals
 }
 
 /// Removes the policies, and waits until they have none.
@@ -303,7 +299,7 @@ async fn remove_all(path: &str) {
 async fn make_all(objects: Vec<Value>) {
     let mut tasks = JoinSet::new();
     for object in objects {
-        if tasks.len() >= 16 {
+        if tasks.len() >= AT_ONCE {
             tasks.join_next().await.unwrap().unwrap();
         }
         tasks.spawn(make(object));
@@ -311,17 +307,21 @@ async fn make_all(objects: Vec<Value>) {
     tasks.join_all().await;
 }
 
-/// Creates an object; one that a run before left is as good.
-async fn make(mut object: Value) {
-    object["metadata"]["labels"][RUN_KEY] = json!("differential");
-    let path = object_path(&object);
-    let answer = CLUSTER.request(Method::POST, &path, &object).await;
-    let done = answer.status.is_success() || answer.status == StatusCode::CONFLICT;
-    let mut what = String::new();
-    if !done {
-        write!(what, "POST {path}: {}\n{object:#}", answer.body["message"]).unwrap();
+async fn make(object: Value) {
+    if let Err(refusal) = try_make(object.clone()).await {
+        panic!("POST {}: {refusal}\n{object:#}", object_path(&object));
     }
-    assert!(done, "{what}");
+}
+
+/// Creates an object; one that a run before left is as good.
+///
+/// # Errors
+/// Why the API server refuses it.
+async fn try_make(mut object: Value) -> Result<(), String> {
+    object["metadata"]["labels"][RUN_KEY] = json!("differential");
+    let answer = CLUSTER.request(Method::POST, &object_path(&object), &object).await;
+    let done = answer.status.is_success() || answer.status == StatusCode::CONFLICT;
+    if done { Ok(()) } else { Err(answer.body["message"].to_string()) }
 }
 
 fn object_path(object: &Value) -> String {

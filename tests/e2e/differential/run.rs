@@ -1,6 +1,8 @@
 //! Sends the requests of all suites to the API server, many at a time, and collects what became of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,37 +17,43 @@ use super::outcome::{Outcome, WEBHOOK};
 use super::suite::{Ask, Suite};
 
 /// As many requests are on their way at once; the API server and Portcullis share two cores with this process.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// The API server looks for new policies once a second.
 const SETTLING: Duration = Duration::from_millis(1100);
-/// Policies are not taken to have settled before, however alike answers are.
+/// What is new to the API server besides policies, custom resources above all, is not taken to have settled before,
+/// however alike answers are.
 const SETTLED_AFTER: Duration = Duration::from_secs(6);
 
 /// What tells a request from all others: its suite's name and its place there.
 pub type Case = String;
 
 /// Asks everything, once policies have settled: they don't take effect in any order. They have when one request of each
-/// suite is answered alike twice.
-pub async fn ask_when_settled(suites: &[Suite]) -> BTreeMap<Case, Outcome> {
+/// suite is answered alike twice. `prepared` is when all that policies need was made.
+pub async fn ask_when_settled(suites: &[Suite], prepared: Instant) -> BTreeMap<Case, Outcome> {
     let first = |suites| cases(suites).filter(|(case, _)| case.ends_with("-0")).collect::<Vec<_>>();
     let started = Instant::now();
     let mut before = Vec::new();
     loop {
-        let outcomes = ask_all(first(suites)).await;
+        let outcomes = outcomes(ask_all(first(suites)).await, &HashMap::new());
         // Messages and the order of mutations may differ each time; whether there is a label or annotation doesn't.
         let changed = |o: &Outcome| o.object.to_string().len();
         let now: Vec<_> = outcomes.values().map(|o| (o.denied.is_some(), o.failed.clone(), changed(o))).collect();
-        if now == before && started.elapsed() >= SETTLED_AFTER || started.elapsed() >= PATIENCE {
-            return ask_all(cases(suites).collect()).await;
+        if now == before && prepared.elapsed() >= SETTLED_AFTER || started.elapsed() >= PATIENCE {
+            break;
         }
         before = now;
         tokio::time::sleep(SETTLING).await;
     }
+    let logged = CLUSTER.audit_log.as_ref().map_or(0, |file| std::fs::metadata(file).unwrap().len());
+    let answers = ask_all(cases(suites).collect()).await;
+    outcomes(answers, &audited(logged))
 }
 
-/// Asks everything; with each answer what policies left in the audit log.
-async fn ask_all(asks: Vec<(Case, &Ask)>) -> BTreeMap<Case, Outcome> {
+/// What the API server answered to a request; an error where it panicked.
+type Answered = Result<Answer, kube::Error>;
+
+async fn ask_all(asks: Vec<(Case, &Ask)>) -> Vec<(Case, Answered)> {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
     for (case, ask) in asks {
@@ -56,9 +64,15 @@ async fn ask_all(asks: Vec<(Case, &Ask)>) -> BTreeMap<Case, Outcome> {
             (case, answer)
         });
     }
-    let answers = tasks.join_all().await;
-    let audited = audited();
-    let outcome = |answer: &Result<Answer, kube::Error>| {
+    tasks.join_all().await
+}
+
+/// Outcomes by case, each with what policies left in the audit log.
+fn outcomes(
+    answers: Vec<(Case, Answered)>,
+    audited: &HashMap<String, BTreeMap<String, String>>,
+) -> BTreeMap<Case, Outcome> {
+    let outcome = |answer: &Answered| {
         let Ok(answer) = answer else {
             return Outcome { failed: Some("the API server panicked".to_owned()), ..Outcome::default() };
         };
@@ -79,7 +93,7 @@ pub fn cases(suites: &[Suite]) -> impl Iterator<Item = (Case, &Ask)> {
 ///
 /// # Errors
 /// The API server panicked.
-pub async fn send(case: &str, ask: &Ask) -> Result<Answer, kube::Error> {
+pub async fn send(case: &str, ask: &Ask) -> Answered {
     let bytes = if ask.body.is_null() { Vec::new() } else { serde_json::to_vec(&ask.body).unwrap() };
     let separator = if ask.path.contains('?') { '&' } else { '?' };
     let dry_run = if ask.method == Method::GET { String::new() } else { format!("{separator}dryRun=All") };
@@ -95,10 +109,12 @@ pub async fn send(case: &str, ask: &Ask) -> Result<Answer, kube::Error> {
     CLUSTER.exchange(request).await
 }
 
-/// The annotations of policies in the audit log, by the request's audit ID.
-fn audited() -> HashMap<String, BTreeMap<String, String>> {
+/// The annotations of policies in the audit log after its first `from` bytes, by the request's audit ID.
+fn audited(from: u64) -> HashMap<String, BTreeMap<String, String>> {
     let Some(file) = &CLUSTER.audit_log else { return HashMap::new() };
-    let text = std::fs::read_to_string(file).unwrap();
+    let (mut file, mut text) = (File::open(file).unwrap(), String::new());
+    file.seek(SeekFrom::Start(from)).unwrap();
+    file.read_to_string(&mut text).unwrap();
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let complete = events.filter(|event| event["stage"] == "ResponseComplete");
     complete.map(|event| (event["auditID"].as_str().unwrap().to_owned(), annotations(&event))).collect()

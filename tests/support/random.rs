@@ -5,8 +5,13 @@
 pub struct Random(u64);
 
 impl Random {
+    /// A generator that starts at the seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A generator of its own for every pair of numbers.
-    pub fn new(seed: u64, stream: u64) -> Self {
+    pub fn of_stream(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         random.next();
         random
@@ -30,13 +35,18 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// One of the texts, which must be some.
-    pub fn text(&mut self, choices: &[&'static str]) -> &'static str {
-        choices[self.below(choices.len())]
+    /// True once in `n` times.
+    pub fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
     }
 
     /// One of the choices, which must be some.
     pub fn of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
         &choices[self.below(choices.len())]
+    }
+
+    /// A copy of one of the choices, which must be some.
+    pub fn one<T: Clone>(&mut self, choices: &[T]) -> T {
+        self.of(choices).clone()
     }
 }
