@@ -1,13 +1,12 @@
 //! Audit annotations as the API server accepts them from a webhook: it puts the webhook's name and a slash in front of
-//! each key and drops what is then no qualified name. So a key may hold no slash and has 63 characters at most.
+//! each key and drops what is then no qualified name. So a key may hold no slash and has 63 characters at most. Values
+//! have no limit there; those that policies give are limited already, each of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The longest name part of a qualified name. Upstream: `validation.IsQualifiedName`.
 const MAX_KEY: usize = 63;
-/// The longest value. Upstream: `maxAuditAnnotationValueLength` of ValidatingAdmissionPolicies.
-const MAX_VALUE: usize = 10 * 1024;
 /// What upstream calls the annotation with failures under the action Audit; here its name part is enough, since the
 /// prefix is the webhook's.
 const UPSTREAM_PREFIX: &str = "validation.policy.admission.k8s.io/";
@@ -26,11 +25,6 @@ pub(super) fn prepare(annotations: &[(String, String)]) -> BTreeMap<String, Cow<
                 all.push_str(value);
             })
             .or_insert(Cow::Borrowed(value));
-    }
-    for value in prepared.values_mut() {
-        if value.len() > MAX_VALUE {
-            *value = Cow::Owned(value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or_default().to_owned());
-        }
     }
     prepared
 }
@@ -109,9 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn cuts_long_values_between_characters() {
-        let annotations = [one("p/k", &"é".repeat(MAX_VALUE))];
-        let prepared = prepare(&annotations);
-        assert_eq!(prepared.get("p.k").map(|value| value.len()), Some(MAX_VALUE));
+    fn keeps_values_whole_since_the_engine_has_cut_them() {
+        let annotations = [one("p/k", &"x".repeat(30_000))];
+        assert_eq!(prepare(&annotations).get("p.k").map(|value| value.len()), Some(30_000));
     }
 }

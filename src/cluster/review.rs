@@ -113,8 +113,17 @@ fn read(answer: &[u8]) -> Result<Answer, String> {
     Ok(Answer {
         allowed: status.get("allowed").and_then(|allowed| allowed.as_bool()).unwrap_or(false),
         reason: text("reason"),
-        error: Some(text("evaluationError")).filter(|error| !error.is_empty()),
+        error: Some(evaluation_error(&text("evaluationError"))).filter(|error| !error.is_empty()),
     })
+}
+
+/// What was wrong with the decision itself. A review also tells which selectors it could not read and therefore left
+/// aside (upstream: `BuildEvaluationError`); to an expression that is no error, neither in the API server.
+fn evaluation_error(told: &str) -> String {
+    let of_selector = |part: &str| {
+        part.starts_with("spec.resourceAttributes.") && part.ends_with("Selector ignored due to parse error")
+    };
+    told.split("; ").filter(|part| !of_selector(part)).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -165,10 +174,14 @@ mod tests {
 
     #[test]
     fn reads_every_decision() {
+        let unread = "spec.resourceAttributes.fieldSelector ignored due to parse error; \
+                      spec.resourceAttributes.labelSelector ignored due to parse error";
         for (status, allowed, reason, error) in [
             (r#"{"allowed":true,"reason":"RBAC: allowed"}"#, true, "RBAC: allowed", None),
             (r#"{"allowed":false,"denied":true}"#, false, "", None),
             (r#"{"allowed":false,"evaluationError":"no role"}"#, false, "", Some("no role")),
+            (&format!(r#"{{"allowed":true,"evaluationError":"{unread}"}}"#), true, "", None),
+            (&format!(r#"{{"allowed":false,"evaluationError":"a; b; {unread}"}}"#), false, "", Some("a; b")),
         ] {
             let answer = read(format!(r#"{{"status":{status}}}"#).as_bytes()).expect("an answer");
             assert_eq!((answer.allowed, &*answer.reason, answer.error.as_deref()), (allowed, reason, error));

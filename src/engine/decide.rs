@@ -20,7 +20,10 @@ use super::validate::{DEFAULT_REASON, Judgement, PolicyDecision};
 const VALIDATION_FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
 /// How many failures the audit annotation lists.
 const MAX_VALIDATION_FAILURES: usize = 50;
-/// The longest value of an audit annotation, in bytes.
+/// How long its list may get in bytes; its first failure is there in any case.
+const MAX_VALIDATION_FAILURES_BYTES: usize = 64 * 1024;
+/// The longest value that a binding and param give an audit annotation, in bytes. Upstream:
+/// `maxAuditAnnotationValueLength`.
 const MAX_ANNOTATION_BYTES: usize = 10 * 1024;
 /// The annotation from which findings take their severity.
 const SEVERITY: &str = "portcullis.dev/severity";
@@ -207,10 +210,7 @@ impl<'a> Recorder<'a> {
         let mut audit_annotations: Vec<(String, String)> =
             self.annotations.into_iter().map(|(key, values)| (key, values.join(", "))).collect();
         if !self.failures.is_empty() {
-            let listed = self.failures.get(..MAX_VALIDATION_FAILURES).unwrap_or(&self.failures);
-            // Serialising strings and numbers to memory can't fail.
-            let json = serde_json::to_string(listed).unwrap_or_default();
-            audit_annotations.push((VALIDATION_FAILURE.to_owned(), escape_html(&json)));
+            audit_annotations.push((VALIDATION_FAILURE.to_owned(), listed(&self.failures)));
         }
         let causes: Vec<String> = self.denials.iter().map(|denied| denied.message.clone()).collect();
         let denied = self.denials.into_iter().next().map(|first| Denial {
@@ -351,7 +351,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn annotate(&mut self, policy: &str, key: &str, mut value: String) {
-        value.truncate(value.floor_char_boundary(MAX_ANNOTATION_BYTES));
+        cut(&mut value, MAX_ANNOTATION_BYTES);
         let key = format!("{policy}/{key}");
         match self.annotations.iter_mut().find(|(known, _)| *known == key) {
             Some((_, values)) if values.contains(&value) => {}
@@ -373,6 +373,34 @@ impl<'a> Recorder<'a> {
         let subject = policy::Subject { namespace: self.request.namespace, kind: self.request.kind.kind, name };
         let judged = pod.map_or(object, |pod| pod.declared);
         self.exemptions.covering(&policy.name, subject, || images(judged), self.context.now).is_some()
+    }
+}
+
+/// The failures as a JSON list, as many of them as the limits allow.
+fn listed(failures: &[ValidationFailure<'_>]) -> String {
+    let mut list = String::from("[");
+    for (i, failure) in failures.iter().take(MAX_VALIDATION_FAILURES).enumerate() {
+        // Serialising strings and numbers to memory can't fail.
+        let json = escape_html(&serde_json::to_string(failure).unwrap_or_default());
+        if i > 0 && list.len() + json.len() > MAX_VALIDATION_FAILURES_BYTES {
+            break;
+        }
+        if i > 0 {
+            list.push(',');
+        }
+        list.push_str(&json);
+    }
+    list.push(']');
+    list
+}
+
+/// Cuts a text after so many bytes, as upstream does: of a character that is cut through, each byte left is logged as
+/// a replacement character.
+fn cut(text: &mut String, bytes: usize) {
+    if text.len() > bytes {
+        let end = text.floor_char_boundary(bytes);
+        text.truncate(end);
+        text.extend(std::iter::repeat_n(char::REPLACEMENT_CHARACTER, bytes - end));
     }
 }
 

@@ -117,7 +117,7 @@ fn fields(way: Way, native: &Outcome, ours: &Outcome) -> Vec<(&'static str, bool
 
 /// Whether everything in `ours` is in what the API server stored, which has defaults besides. (That nothing is missing
 /// shows in the webhook's outcome, which is compared whole.)
-fn covers(native: &Value, ours: &Value) -> bool {
+pub fn covers(native: &Value, ours: &Value) -> bool {
     match (native, ours) {
         (_, Value::Null) | (Value::Null, _) => true,
         (Value::Object(native), Value::Object(ours)) => {

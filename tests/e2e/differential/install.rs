@@ -139,8 +139,12 @@ async fn probed(probe: &Suite) -> bool {
     let mut has_effect = true;
     for ask in &probe.asks {
         let Ok(answer) = send("probe", ask).await else { return false };
-        let refused = answer.body["message"].as_str().is_some_and(|text| text.ends_with("denied request: refused"));
-        has_effect &= refused || answer.body["metadata"]["labels"]["probe"] == "yes";
+        has_effect &= match ask.body["metadata"]["name"].as_str() {
+            Some("bad") => {
+                answer.body["message"].as_str().is_some_and(|text| text.ends_with("denied request: refused"))
+            }
+            _ => answer.body["metadata"]["labels"]["probe"] == "yes",
+        };
     }
     has_effect
 }

@@ -120,7 +120,10 @@ impl Authorizer for ClusterAuthorizer {
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
         let status = CLUSTER.block_on(CLUSTER.request(Method::POST, path, &review)).body["status"].take();
         let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
-        let error = Some(text("evaluationError")).filter(|error| !error.is_empty());
+        // A selector that can't be read is left aside; to expressions that is no error.
+        let unread = ["fieldSelector", "labelSelector"]
+            .map(|selector| format!("spec.resourceAttributes.{selector} ignored due to parse error"));
+        let error = Some(text("evaluationError")).filter(|error| !error.is_empty() && !unread.contains(error));
         Ok(Answer { allowed: status["allowed"] == true, reason: text("reason"), error })
     }
 }

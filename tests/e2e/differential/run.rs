@@ -28,23 +28,27 @@ const SETTLED_AFTER: Duration = Duration::from_secs(6);
 /// What tells a request from all others: its suite's name and its place there.
 pub type Case = String;
 
-/// Asks everything, once policies have settled: they don't take effect in any order. They have when one request of each
-/// suite is answered alike twice. `prepared` is when all that policies need was made.
-pub async fn ask_when_settled(suites: &[Suite], prepared: Instant) -> BTreeMap<Case, Outcome> {
-    let first = |suites| cases(suites).filter(|(case, _)| case.ends_with("-0")).collect::<Vec<_>>();
+/// Waits until policies have settled: they don't take effect in any order. They have when one request of each suite is
+/// answered alike twice. `prepared` is when all that policies need was made.
+pub async fn settle<'s>(suites: impl IntoIterator<Item = &'s Suite>, prepared: Instant) {
+    let first: Vec<_> = cases(suites).filter(|(case, _)| case.ends_with("-0")).collect();
     let started = Instant::now();
     let mut before = Vec::new();
     loop {
-        let outcomes = outcomes(ask_all(first(suites)).await, &HashMap::new());
+        let outcomes = outcomes(ask_all(first.clone()).await, &HashMap::new());
         // Messages and the order of mutations may differ each time; whether there is a label or annotation doesn't.
         let changed = |o: &Outcome| o.object.to_string().len();
         let now: Vec<_> = outcomes.values().map(|o| (o.denied.is_some(), o.failed.clone(), changed(o))).collect();
         if now == before && prepared.elapsed() >= SETTLED_AFTER || started.elapsed() >= PATIENCE {
-            break;
+            return;
         }
         before = now;
         tokio::time::sleep(SETTLING).await;
     }
+}
+
+/// Asks everything; with each answer what policies left in the audit log.
+pub async fn ask(suites: &[Suite]) -> BTreeMap<Case, Outcome> {
     let logged = CLUSTER.audit_log.as_ref().map_or(0, |file| std::fs::metadata(file).unwrap().len());
     let answers = ask_all(cases(suites).collect()).await;
     outcomes(answers, &audited(logged))
@@ -83,9 +87,9 @@ fn outcomes(
 }
 
 /// The requests of all suites, each with its case.
-pub fn cases(suites: &[Suite]) -> impl Iterator<Item = (Case, &Ask)> {
+pub fn cases<'s>(suites: impl IntoIterator<Item = &'s Suite>) -> impl Iterator<Item = (Case, &'s Ask)> {
     suites
-        .iter()
+        .into_iter()
         .flat_map(|suite| suite.asks.iter().enumerate().map(|(index, ask)| (format!("{}-{index}", suite.name), ask)))
 }
 

@@ -12,6 +12,7 @@ pub fn suites() -> Vec<Suite> {
     suites.extend(messages());
     suites.extend(actions());
     suites.extend(annotations());
+    suites.extend(long_annotations());
     suites.extend(several());
     suites
 }
@@ -236,6 +237,11 @@ fn annotations() -> Vec<Suite> {
         "request.userInfo.username",
         "namespaceObject.metadata.name",
         "'xxxxxxxxxxxxxxxx'.replace('x', 'xxxxxxxxxxxxxxxx').replace('x', 'xxxxxxxxxxxxxxxx').replace('x', 'xxx')",
+        // Cut through a character of two bytes, and after one, two and three bytes of one of four.
+        "'.' + 'xxxxxxxxxxxxxxxx'.replace('x', '\u{e9}\u{e9}\u{e9}\u{e9}').replace('\u{e9}', '\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}').replace('\u{e9}', '\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}')",
+        "'.' + 'xxxxxxxxxx'.replace('x', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}')",
+        "'..' + 'xxxxxxxxxx'.replace('x', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}')",
+        "'...' + 'xxxxxxxxxx'.replace('x', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}').replace('\u{1F600}', '\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}')",
         "'xxxxxxxxxxxxxxxx'.replace('x', '\u{e9}\u{e9}\u{e9}xxxxxxxxxxxxxxxx').replace('x', 'xxxxxxxxxxxxxxxx').replace('x', 'xxx')",
     ];
     let mut suites = Vec::new();
@@ -257,6 +263,37 @@ fn annotations() -> Vec<Suite> {
         }
     }
     suites
+}
+
+/// Annotations that are long together: the values of one key that several params give, and those of many keys.
+fn long_annotations() -> Vec<Suite> {
+    let long = |start: &str| {
+        format!(
+            "{start} + 'xxxxxxxxxxxxxxxxxxxx'.replace('x', 'xxxxxxxxxxxxxxxxxxxx').replace('x', 'xxxxxxxxxxxxxxxxxxxxxxxxx')"
+        )
+    };
+    let param = |name: &str| config_map(name, json!({"metadata": {"labels": {"param": "yes"}}}));
+    let of_params = base(json!({"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "auditAnnotations": [
+        {"key": "k", "valueExpression": long("params.metadata.name")}]}));
+    let selected =
+        json!({"paramRef": {"selector": {"matchLabels": {"param": "yes"}}, "parameterNotFoundAction": "Deny"}});
+    let by_params = ["p", "q", "r"]
+        .iter()
+        .fold(Suite::new("audit annotations").policy("$S", of_params).bind("$S", selected), |suite, name| {
+            suite.object(param(name))
+        });
+    let keys: Vec<Value> =
+        (0..20).map(|i| json!({"key": format!("k{i}"), "valueExpression": long(&format!("'{i}'"))})).collect();
+    let many = base(json!({"auditAnnotations": keys}));
+    let of_many = ["$S-a", "$S-b"]
+        .iter()
+        .fold(Suite::new("audit annotations"), |suite, name| suite.policy(name, many.clone()).bind(name, json!({})));
+    let message = "'xxxxxxxxxxxxxxxxxxxx'.replace('x', 'xxxxxxxxxxxxxxxxxxxx').replace('x', 'xxxxxxxxxx')";
+    let failing = json!({"expression": "false", "messageExpression": message});
+    let failures = Suite::new("audit annotations")
+        .policy("$S", base(json!({"validations": [failing, failing, failing, failing]})))
+        .bind("$S", json!({"validationActions": ["Audit"]}));
+    [by_params, of_many, failures].map(asked).into()
 }
 
 /// Several policies and bindings that judge one object.

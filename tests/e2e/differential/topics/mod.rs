@@ -11,6 +11,7 @@ mod params;
 mod versions;
 
 pub use bindings::ABSENT_KINDS;
+pub use mutations::WAITS;
 
 use super::generate;
 use super::suite::Suite;

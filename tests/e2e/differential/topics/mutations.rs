@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::super::api::{config_map, deployment, object, overlaid, pod, service, widget};
 use super::super::suite::{Suite, apply, json_patch, matching, merge, must};
 
+/// The match condition of policies that wait for another policy's label.
+pub const WAITS: &str = "labelled";
+
 /// The suites.
 pub fn suites() -> Vec<Suite> {
     let mut suites = json_patches();
@@ -423,17 +426,29 @@ fn several() -> Vec<Suite> {
             json!({}),
         );
         suites.push(asked(suite));
-        // One needs the other's label; only a second run can tell, where the order is not alphabetical.
-        let needs = json!({"matchConstraints": constraints(), "reinvocationPolicy": reinvocation,
-            "matchConditions": [{"name": "labelled", "expression": "has(object.metadata.labels) && 'one' in object.metadata.labels"}],
-            "mutations": [label("two")]});
-        if reinvocation == "IfNeeded" {
-            let suite = Suite::new("mutations: several policies")
-                .policy("$S-b", spec(json!([label("one")])))
-                .policy("$S-c", needs.clone())
-                .bind("$S-b", json!({}))
-                .bind("$S-c", json!({}));
-            suites.push(asked(suite));
+        if reinvocation == "Never" {
+            continue;
+        }
+        // One needs the other's label. In the order of their names or in the other, only a second run can tell.
+        let asks = json_patch(
+            "has(object.metadata.labels) && 'one' in object.metadata.labels ? \
+             [JSONPatch{op: 'add', path: '/metadata/labels/two', value: 'yes'}] : []",
+        );
+        // A policy whose conditions are not met has no second run, so here the order shows.
+        let waits = |mut spec: Value| {
+            let condition = "has(object.metadata.labels) && 'one' in object.metadata.labels";
+            spec["matchConditions"] = json!([{"name": WAITS, "expression": condition}]);
+            spec
+        };
+        for needs in [spec(json!([asks])), waits(spec(json!([label("two")])))] {
+            for (first, second) in [("$S-b", "$S-c"), ("$S-c", "$S-b")] {
+                let suite = Suite::new("mutations: several policies")
+                    .policy(first, spec(json!([label("one")])))
+                    .policy(second, needs.clone())
+                    .bind(first, json!({}))
+                    .bind(second, json!({}));
+                suites.push(asked(suite));
+            }
         }
     }
     suites
