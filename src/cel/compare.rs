@@ -3,6 +3,7 @@
 //! Numbers compare across `int`, `uint` and `double` as cel-go compares them. Knows nothing of overloads: what can't
 //! be equal is unequal, what can't be ordered has no order.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,6 +12,32 @@ use super::value::{Struct, Value};
 
 /// The deepest nesting that equality looks into; documents are limited to a fraction of it. Deeper values are unequal.
 const MAX_DEPTH: usize = 2_000;
+
+/// How many elements, entries and fields the comparisons of one evaluation may look at. A list that holds another
+/// twice, which holds another twice, and so on, is made in a few steps and would never be compared to its end.
+const MAX_VISITS: u64 = 1 << 24;
+
+thread_local! {
+    /// What is left of [`MAX_VISITS`]. An evaluation stays on its thread.
+    static VISITS_LEFT: Cell<u64> = const { Cell::new(MAX_VISITS) };
+}
+
+/// Begins to count for another evaluation.
+pub fn renew_visits() {
+    VISITS_LEFT.set(MAX_VISITS);
+}
+
+/// Whether a comparison ended early, so that nothing follows from what it came to.
+pub fn visits_are_exhausted() -> bool {
+    VISITS_LEFT.get() == 0
+}
+
+/// Takes a container's elements from what is left; false where nothing is.
+fn visit(elements: usize) -> bool {
+    let left = VISITS_LEFT.get().saturating_sub(1 + elements as u64);
+    VISITS_LEFT.set(left);
+    left > 0
+}
 
 /// Whether `a == b`: values of different kinds are unequal, numbers are equal by value, NaN equals nothing.
 pub fn equals(a: &Value<'_>, b: &Value<'_>) -> bool {
@@ -66,10 +93,11 @@ fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
         (Value::Null, Value::Null) => true,
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| not_unequal(&a, &b))
+            a.len() == b.len() && visit(a.len()) && a.iter().zip(b.iter()).all(|(a, b)| not_unequal(&a, &b))
         }
         (Value::Map(a), Value::Map(b)) => {
             a.len() == b.len()
+                && visit(a.len())
                 && a.iter().all(|(key, value)| b.get(&key).is_some_and(|other| not_unequal(&value, &other)))
         }
         (Value::Struct(a), Value::Struct(b)) => structs_equal(a, b, deeper),
@@ -91,6 +119,7 @@ fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
 fn structs_equal(a: &Struct<'_>, b: &Struct<'_>, depth: usize) -> bool {
     a.type_name == b.type_name
         && a.fields.len() == b.fields.len()
+        && visit(a.fields.len().saturating_mul(b.fields.len()))
         && a.fields.iter().all(|(name, value)| {
             let other = b.fields.iter().find(|(other, _)| other == name);
             other.is_some_and(|(_, other)| equality_at(value, other, depth) == Equality::Equal)
@@ -133,9 +162,15 @@ fn hash_into(value: &Value<'_>, hasher: &mut DefaultHasher, depth: usize) {
         Value::Timestamp(t) => (6u8, t.seconds, t.nanos).hash(hasher),
         Value::List(list) => {
             (7u8, list.len()).hash(hasher);
+            if !visit(list.len()) {
+                return;
+            }
             list.iter().for_each(|element| hash_into(&element, hasher, deeper));
         }
         Value::Map(map) => {
+            if !visit(map.len()) {
+                return;
+            }
             // The sum makes it independent of the order, as equality is.
             let sum = map.iter().fold(0u64, |sum, (key, value)| {
                 let mut entry = DefaultHasher::new();

@@ -2,6 +2,8 @@
 //!
 //! Folds constants exactly where cel-go's planner does, since a folded constant costs nothing.
 
+use std::collections::HashMap;
+
 use super::ast::{self, Comprehension, Expr, Kind, Literal};
 use super::check::{Checked, Meaning};
 use super::cost::CallCost;
@@ -261,9 +263,11 @@ impl Compiler<'_> {
             return plan_error(expr, "unknown type");
         };
         let mut items = Vec::with_capacity(fields.len());
-        for field in fields {
+        let mut slots = HashMap::with_capacity(fields.len());
+        for (at, field) in fields.iter().enumerate() {
+            let slot = *slots.entry(field.name.as_str()).or_insert(at);
             let value = self.node(&field.value)?;
-            items.push(StructItem { name: field.name.as_str().into(), value, optional: field.optional });
+            items.push(StructItem { name: field.name.as_str().into(), slot, value, optional: field.optional });
         }
         Ok(Node::Struct(Box::new(StructItems { type_name, fields: items.into() })))
     }

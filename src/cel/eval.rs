@@ -60,7 +60,7 @@ impl<'a> Machine<'a, '_> {
         if self.cost > cost::EXPRESSION_LIMIT {
             return Err(Error::Cancelled(Limit::Cost));
         }
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         if self.steps >= CLOCK_INTERVAL {
             self.steps = 0;
             return self.check_clock_and_memory();
@@ -68,10 +68,18 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
+    /// Brings the next look at the clock and the memory nearer, for what takes time or memory and has no cost.
+    pub fn pace(&mut self, steps: usize) {
+        self.steps = self.steps.saturating_add(u32::try_from(steps).unwrap_or(CLOCK_INTERVAL)).min(CLOCK_INTERVAL);
+    }
+
     #[cold]
     fn check_clock_and_memory(&self) -> Result<(), Error> {
         if self.arena.allocated_bytes() > MEMORY_LIMIT {
             return Err(Error::Cancelled(Limit::Memory));
+        }
+        if compare::visits_are_exhausted() {
+            return Err(Error::Cancelled(Limit::Cost));
         }
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => Err(Error::Cancelled(Limit::Deadline)),
@@ -81,7 +89,12 @@ impl<'a> Machine<'a, '_> {
 
     pub fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
         match node {
-            Node::Constant(constant) => constant.value(self.arena),
+            Node::Constant(constant) => {
+                if let elements @ 1.. = constant.elements() {
+                    self.pace(elements);
+                }
+                constant.value(self.arena)
+            }
             Node::Attribute(attribute) => self.attribute(attribute, true),
             Node::Not(operand) => {
                 let value = self.eval(operand);
@@ -249,6 +262,7 @@ impl<'a> Machine<'a, '_> {
                 }
             }
         }
+        self.pace(items.len());
         Ok(values)
     }
 
@@ -271,6 +285,7 @@ impl<'a> Machine<'a, '_> {
                 value => entries.push((key, value)),
             }
         }
+        self.pace(items.len());
         Ok(entries)
     }
 
@@ -282,22 +297,22 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn fields(&mut self, items: &'a StructItems) -> Result<Vec<(&'a str, Value<'a>)>, Error> {
-        let mut fields: Vec<(&'a str, Value<'a>)> = Vec::with_capacity(items.fields.len());
+        let mut fields: Vec<Option<(&'a str, Value<'a>)>> = vec![None; items.fields.len()];
         for item in &items.fields {
             let value = match self.eval(&item.value)? {
-                Value::Optional(None) if item.optional => {
-                    fields.retain(|(name, _)| *name != &*item.name);
-                    continue;
-                }
-                Value::Optional(Some(inner)) if item.optional => *inner,
+                Value::Optional(inner) if item.optional => inner.copied(),
                 other if item.optional => return evaluation(not_optional(&item.name, &other)),
-                value => value,
+                value => Some(value),
             };
-            check_field(&items.type_name, &item.name, &value)?;
-            match fields.iter_mut().find(|(name, _)| *name == &*item.name) {
-                Some(field) => field.1 = value,
-                None => fields.push((&item.name, value)),
+            // Of two fields with one name the last counts; one that holds nothing takes the first away.
+            if let Some(field) = fields.get_mut(item.slot) {
+                *field = value.map(|value| (&*item.name, value));
             }
+        }
+        self.pace(items.fields.len());
+        let fields: Vec<_> = fields.into_iter().flatten().collect();
+        for (name, value) in &fields {
+            check_field(&items.type_name, name, value)?;
         }
         Ok(fields)
     }

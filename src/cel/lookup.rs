@@ -22,7 +22,12 @@ pub(super) fn field_of<'a>(of: Value<'a>, field: &str, presence: bool) -> Found<
         Value::Struct(_) if !matches!(field, "op" | "path" | "from" | "value") => {
             return Err(Error::new(format!("unsupported field: {field}")));
         }
-        Value::Struct(message) => message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value),
+        Value::Struct(message) => {
+            let set = message.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| *value);
+            // A field that isn't set is there all the same.
+            let unset = if field == "value" { Value::Null } else { Value::String("") };
+            if presence { set } else { Some(set.unwrap_or(unset)) }
+        }
         Value::List(_) => return Err(unsupported_index(&Value::String(field))),
         Value::Opaque(Opaque::Failed(message)) => return Err(Error::new(*message)),
         _ => None,
@@ -112,7 +117,21 @@ fn unsupported_index(key: &Value<'_>) -> Error {
 /// Whether a struct takes this value for a field: `JSONPatch` wants strings for all but `value`.
 pub(super) fn check_field(type_name: &str, field: &str, value: &Value<'_>) -> Result<(), Error> {
     if type_name == "JSONPatch" && field != "value" && !matches!(value, Value::String(_)) {
-        let found = value.type_name();
+        let found = match value {
+            Value::Int(_) => "int64",
+            Value::Uint(_) => "uint64",
+            Value::Double(_) => "float64",
+            Value::Bytes(_) => "[]uint8",
+            Value::Null => "structpb.NullValue",
+            Value::Duration(_) => "time.Duration",
+            Value::Timestamp(_) => "time.Time",
+            Value::List(List::Values(_)) => "[]ref.Val",
+            Value::List(List::Json(_)) => "[]interface {}",
+            Value::Map(Map::Entries(_)) => "map[ref.Val]ref.Val",
+            Value::Map(Map::Json(_)) => "map[string]interface {}",
+            Value::Optional(None) => "<nil>",
+            other => other.type_name(),
+        };
         return Err(Error::new(format!("unexpected type {found} for JSONPatchType '{field}' field")));
     }
     Ok(())

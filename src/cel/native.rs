@@ -5,6 +5,7 @@
 //! (`pkg/cel/mutation/dynamic/objects.go`): types become their names, nested optionals one, and Kubernetes' own types
 //! become errors that whoever reads the value meets.
 
+use super::eval::MEMORY_LIMIT;
 use super::opaque::Opaque;
 use super::value::{Entries, List, Map, Struct, Value};
 use crate::json::Arena;
@@ -75,6 +76,10 @@ pub(super) fn fields<'a>(arena: &'a Arena, fields: &[(&'a str, Value<'a>)]) -> O
 
 /// A field's value: of a list or a map that the expression made, the elements are converted too.
 fn field<'a>(arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
+    // What holds one value many times over is copied as often; the evaluation ends when this is seen.
+    if arena.allocated_bytes() > MEMORY_LIMIT {
+        return None;
+    }
     match value {
         Value::Optional(Some(inner)) => field(arena, *inner),
         Value::List(List::Values(elements)) => {

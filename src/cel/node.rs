@@ -123,6 +123,8 @@ pub(super) struct StructItems {
 #[derive(Debug)]
 pub(super) struct StructItem {
     pub name: Box<str>,
+    /// The position of the first field with this name.
+    pub slot: usize,
     pub value: Node,
     pub optional: bool,
 }
@@ -179,6 +181,15 @@ pub(super) enum Constant {
 }
 
 impl Constant {
+    /// How many values a list or a map puts into the arena; 0 for all others.
+    pub fn elements(&self) -> usize {
+        match self {
+            Constant::List(elements) => elements.iter().map(|element| 1 + element.elements()).sum(),
+            Constant::Map(entries) => entries.iter().map(|(key, value)| 2 + key.elements() + value.elements()).sum(),
+            _ => 0,
+        }
+    }
+
     /// The constant as a value: scalars and texts are borrowed, lists and maps are put into the arena.
     pub fn value<'a>(&'a self, arena: &'a Arena) -> Result<Value<'a>, Error> {
         Ok(match self {

@@ -7,6 +7,7 @@ use crate::json::{self, Arena};
 
 use super::authorization::{NoAuthorizer, RequestAuthorizer};
 use super::check::check;
+use super::compare::{renew_visits, visits_are_exhausted};
 use super::compile::compile;
 use super::cost::EXPRESSION_LIMIT;
 use super::env::Declarations;
@@ -320,6 +321,9 @@ impl<'a> Store<'a> {
                 return Err(Error::Cancelled(Limit::Deadline));
             }
         }
+        if self.height == 0 {
+            renew_visits();
+        }
         self.height += height;
         let mut locals = std::mem::take(&mut self.locals);
         locals.clear();
@@ -341,7 +345,7 @@ impl<'a> Store<'a> {
         self.cost = self.cost.saturating_add(cost);
         self.own_cost = cost;
         self.height -= height;
-        value
+        if visits_are_exhausted() { Err(Error::Cancelled(Limit::Cost)) } else { value }
     }
 
     /// The value of the variable at a position.

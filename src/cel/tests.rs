@@ -186,6 +186,14 @@ fn stops_at_the_cost_limit_before_it_runs_for_seconds() {
 }
 
 #[test]
+fn stops_comparisons_of_what_is_endless_because_it_holds_one_list_over_and_over() {
+    let endless = format!("[[0, 0]]{}", ".map(x, [x, x])".repeat(40));
+    let stopped = Err("runtime: operation cancelled: actual cost limit exceeded".to_owned());
+    assert_eq!(evaluate(&format!("{endless} == {endless}")), stopped);
+    assert_eq!(evaluate("[[1], [2]] == [[1], [2]]"), Ok(("true".to_owned(), 1)), "the next evaluation counts anew");
+}
+
+#[test]
 fn stops_at_the_deadline() {
     let source = format!("[{}].all(a, object.containers.all(b, a != 'x'))", vec!["1"; 2_000].join(","));
     let program = Program::compile(&source.replace("'x'", "-1"), &env(), Expect::Bool).unwrap();

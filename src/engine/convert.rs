@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cel::Value as Cel;
 use crate::cel::value::{Struct, Timestamp};
+use crate::cel::{MEMORY_LIMIT, Value as Cel};
 use crate::json::{Arena, Member, Object, Value};
 
 /// The largest integer that JSON numbers carry exactly; beyond it upstream writes a string.
@@ -33,7 +33,13 @@ pub enum ConvertError {
         "json: error calling MarshalJSON for type *structpb.Value: proto: google.protobuf.Value.number_value: invalid {0} value"
     )]
     NotANumber(&'static str),
+    /// A value whose parts are one and the same many times over, each of which would be written.
+    #[error("the value takes more memory than an evaluation may use")]
+    TooLarge,
 }
+
+/// The parts of a value whose type names are looked at; one with more can't be converted.
+const MAX_CHECKED: usize = 1 << 20;
 
 /// How numbers are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,15 +72,18 @@ pub fn apply_configuration<'a>(arena: &'a Arena, value: &Struct<'a>) -> Result<V
 /// Every mismatch, one a line, as upstream joins them.
 pub fn check_type_names(value: &Struct<'_>) -> Result<(), String> {
     let mut mismatches = Vec::new();
-    check(&Cel::Struct(value), &mut value.type_name.to_owned(), &mut mismatches);
+    let mut left = MAX_CHECKED;
+    check(&Cel::Struct(value), &mut value.type_name.to_owned(), &mut mismatches, &mut left);
     match mismatches.is_empty() {
         true => Ok(()),
         false => Err(mismatches.join("\n")),
     }
 }
 
-fn check(value: &Cel<'_>, expected: &mut String, mismatches: &mut Vec<String>) {
+fn check(value: &Cel<'_>, expected: &mut String, mismatches: &mut Vec<String>, left: &mut usize) {
+    *left = left.saturating_sub(1);
     match value {
+        _ if *left == 0 => {}
         Cel::Struct(message) => {
             if message.type_name != expected.as_str() {
                 mismatches.push(format!(
@@ -86,22 +95,25 @@ fn check(value: &Cel<'_>, expected: &mut String, mismatches: &mut Vec<String>) {
                 let length = expected.len();
                 expected.push('.');
                 expected.push_str(name);
-                check(field, expected, mismatches);
+                check(field, expected, mismatches, left);
                 expected.truncate(length);
             }
         }
         // Lists and maps of a document hold no messages; those that were computed add no name to the path.
         Cel::List(list @ crate::cel::value::List::Values(_)) => {
-            list.iter().for_each(|element| check(&element, expected, mismatches));
+            list.iter().for_each(|element| check(&element, expected, mismatches, left));
         }
         Cel::Map(map @ crate::cel::value::Map::Entries(_)) => {
-            map.iter().for_each(|(_, entry)| check(&entry, expected, mismatches));
+            map.iter().for_each(|(_, entry)| check(&entry, expected, mismatches, left));
         }
         _ => {}
     }
 }
 
 fn to_json<'a>(arena: &'a Arena, value: Cel<'a>, numbers: Numbers) -> Result<Value<'a>, ConvertError> {
+    if arena.allocated_bytes() > MEMORY_LIMIT {
+        return Err(ConvertError::TooLarge);
+    }
     let text = |text: String| Value::String(arena.alloc_str(&text));
     Ok(match value {
         Cel::Null => Value::Null,
@@ -219,6 +231,18 @@ mod tests {
         ] {
             assert_eq!(patch_value(&arena, value), Err(expected));
         }
+    }
+
+    #[test]
+    fn rejects_a_value_that_is_small_only_until_it_is_written() {
+        let arena = Arena::new();
+        let mut value = Cel::Int(0);
+        for _ in 0..40 {
+            value = Cel::List(List::Values(arena.alloc_slice_copy(&[value, value])));
+        }
+        assert_eq!(patch_value(&arena, value), Err(ConvertError::TooLarge));
+        let configuration = Struct { type_name: "Object", fields: arena.alloc_slice_copy(&[("spec", value)]) };
+        assert_eq!(check_type_names(&configuration), Ok(()), "it ends");
     }
 
     #[test]
