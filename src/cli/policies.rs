@@ -75,6 +75,7 @@ Examples:
   portcullis policies lint mine/                          files and directories
   portcullis policies lint                                the bundle
   portcullis policies lint --crds crds/ mine/             policies for custom resources
+  kubectl get crds -o yaml | portcullis policies lint --crds /dev/stdin mine/   with those of a cluster
   portcullis policies lint --kubernetes-version 1.32 mine/   what an older cluster would refuse
 
 Exit codes: 0 nothing found, 1 findings, 2 input that could not be read.")]

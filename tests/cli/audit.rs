@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{LABELS, checkout, pod, portcullis, portcullis_with, validating};
+use super::manifests::{PODS, validating};
+use super::{LABELS, checkout, pod, portcullis, portcullis_with};
 
 const SAMPLE: &str = "examples/media-server";
 
@@ -156,7 +157,7 @@ const PULLS: &str = "
 #[test]
 fn judges_defaults_and_points_at_what_is_around_them() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: 'app:1'}\n  - name: b\n    image: app\n";
-    let dir = checkout(&[("policy.yaml", &validating("pulls", PULLS)), ("pod.yaml", pod)]);
+    let dir = checkout(&[("policy.yaml", &validating("pulls", PODS, PULLS, "Deny")), ("pod.yaml", pod)]);
     let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--format", "json", "pod.yaml"];
     let run = portcullis_with(&args, "", dir.path());
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");

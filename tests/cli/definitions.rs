@@ -1,6 +1,7 @@
 //! `--crds` of `mutate` and `audit`: how a custom resource merges is known from its definition alone.
 
-use super::{Run, checkout, mutating, portcullis_with};
+use super::manifests::mutating;
+use super::{Run, checkout, portcullis_with};
 
 const DEFINITION: &str = "
 apiVersion: apiextensions.k8s.io/v1

@@ -5,6 +5,8 @@
 mod audit;
 mod definitions;
 mod eval;
+#[path = "../support/manifests.rs"]
+mod manifests;
 mod mutate;
 mod policies;
 mod test;
@@ -101,40 +103,6 @@ spec:
   validationActions: [Audit]
   matchResources: {objectSelector: {matchLabels: {act: audit}}}
 "#;
-
-/// A ValidatingAdmissionPolicy about new pods with what `spec` says besides, and a binding that denies.
-pub fn validating(name: &str, spec: &str) -> String {
-    policy("Validating", PODS, name, spec, ", validationActions: [Deny]")
-}
-
-/// A MutatingAdmissionPolicy about new objects that `rule` begins to name, with what `spec` says besides, and a binding.
-pub fn mutating(name: &str, rule: &str, spec: &str) -> String {
-    let spec = format!("  failurePolicy: Fail\n  reinvocationPolicy: Never{spec}");
-    policy("Mutating", rule, name, &spec, "")
-}
-
-/// The beginning of a rule about pods.
-pub const PODS: &str = "{apiGroups: [''], resources: [pods]";
-
-fn policy(kind: &str, rule: &str, name: &str, spec: &str, binding: &str) -> String {
-    format!(
-        "
-apiVersion: admissionregistration.k8s.io/v1
-kind: {kind}AdmissionPolicy
-metadata: {{name: {name}}}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {rule}, apiVersions: [v1], operations: [CREATE]}}
-{spec}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: {kind}AdmissionPolicyBinding
-metadata: {{name: {name}}}
-spec: {{policyName: {name}{binding}}}
-"
-    )
-}
 
 /// A pod for [`LABELS`].
 pub fn pod(act: &str) -> String {

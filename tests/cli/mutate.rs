@@ -1,6 +1,7 @@
 //! `portcullis mutate`.
 
-use super::{PODS, checkout, mutating, portcullis, portcullis_with};
+use super::manifests::{PODS, mutating};
+use super::{checkout, portcullis, portcullis_with};
 
 const JELLYFIN: &str = "examples/media-server/jellyfin/deployment.yaml";
 

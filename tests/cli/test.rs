@@ -1,6 +1,7 @@
 //! `portcullis test`.
 
-use super::{LABELS, PODS as OF_PODS, checkout, mutating, portcullis, portcullis_with, validating};
+use super::manifests::{self, mutating, validating};
+use super::{LABELS, checkout, portcullis, portcullis_with};
 
 const SUITE: &str = r#"apiVersion: portcullis.dev/v1alpha1
 kind: PolicyTest
@@ -177,7 +178,7 @@ spec:
 #[test]
 fn objects_and_expectations_have_defaults_unless_a_suite_says_otherwise() {
     let run_suite = |suite: &str, args: &[&str]| {
-        let dir = checkout(&[("policy.yaml", &mutating("pulls", OF_PODS, PULLS)), ("tests.yaml", suite)]);
+        let dir = checkout(&[("policy.yaml", &mutating("pulls", manifests::PODS, PULLS)), ("tests.yaml", suite)]);
         let run = portcullis_with(&[&["test", "tests.yaml"], args].concat(), "", dir.path());
         assert!(run.code < 2, "{}", run.stderr);
         run.stdout.lines().last().unwrap_or_default().to_owned()
@@ -211,7 +212,10 @@ spec:
 #[test]
 fn a_suite_gives_the_answers_to_authorization_checks() {
     let run_suite = |suite: &str| {
-        let dir = checkout(&[("policy.yaml", &validating("owners", AUTHORIZED)), ("tests.yaml", suite)]);
+        let dir = checkout(&[
+            ("policy.yaml", &validating("owners", manifests::PODS, AUTHORIZED, "Deny")),
+            ("tests.yaml", suite),
+        ]);
         portcullis_with(&["test", "."], "", dir.path())
     };
     let run = run_suite(AUTHORIZED_SUITE);

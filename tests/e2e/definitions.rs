@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::deployed::{Deployed, MEDIA, deployed, objects};
+use super::manifests::mutating;
 
 const GROUP: &str = "e2e.example.com";
 
@@ -28,49 +29,27 @@ fn widget(name: &str) -> Value {
         "spec": {"parts": [{"name": "a", "size": 1}, {"name": "b", "size": 1}]}})
 }
 
+const WIDGETS: &str = "{apiGroups: [e2e.example.com], resources: [widgets]";
+
 /// Merges parts into widgets, and writes a note where one is asked for.
+fn merging() -> String {
+    mutating("e2e-parts", WIDGETS, MERGING)
+}
+
 const MERGING: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: e2e-parts}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [e2e.example.com], apiVersions: [v1], operations: [CREATE], resources: [widgets]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
   mutations:
   - patchType: ApplyConfiguration
     applyConfiguration:
       expression: >-
         object.metadata.name == 'noted' ? Object{spec: Object.spec{note: 'seen'}} :
         Object{spec: Object.spec{parts: [Object.spec.parts{name: 'b', size: 2}, Object.spec.parts{name: 'c'}]}}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: e2e-parts}
-spec: {policyName: e2e-parts}
 ";
 
 /// Patches widgets, which takes no definition.
 const PATCHING: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: e2e-patch}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [e2e.example.com], apiVersions: [v1], operations: [CREATE], resources: [widgets]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
   mutations:
   - patchType: JSONPatch
     jsonPatch: {expression: \"[JSONPatch{op: 'add', path: '/metadata/annotations', value: {'e2e': 'patched'}}]\"}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: e2e-patch}
-spec: {policyName: e2e-patch}
 ";
 
 const CACHE: &str = "cache of customresourcedefinitions";
@@ -97,7 +76,7 @@ fn custom_resources_merge_by_their_definitions_in_the_cluster() {
     let deployed = deployed();
     deployed.cluster.block_on(async {
         define(&deployed, &json!({})).await;
-        let policies = objects(MERGING);
+        let policies = objects(&merging());
         for policy in &policies {
             deployed.apply(policy).await;
         }
@@ -113,7 +92,7 @@ fn custom_resources_merge_by_their_definitions_in_the_cluster() {
         until_outcome(&deployed, "w", "the policy losing its effect", |outcome| !is_merged(outcome)).await;
 
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("patching.yaml"), PATCHING).unwrap();
+        std::fs::write(directory.path().join("patching.yaml"), mutating("e2e-patch", WIDGETS, PATCHING)).unwrap();
         let policies = directory.path().display().to_string();
         let serving = deployed.serve(&["--mode", "enforce", "--policies", &policies]).await;
         let server = &serving.server;
@@ -122,8 +101,8 @@ fn custom_resources_merge_by_their_definitions_in_the_cluster() {
         assert!(!server.admin("/readyz").await.text().contains(CACHE), "nothing needs definitions yet");
 
         // A policy that comes later needs them.
-        let merging = directory.path().join("merging.yaml");
-        std::fs::write(&merging, MERGING).unwrap();
+        let file = directory.path().join("merging.yaml");
+        std::fs::write(&file, merging()).unwrap();
         let served = until_outcome(&deployed, "w", "merging", is_merged).await;
         assert_eq!(served, natively);
         let ready = server.admin("/readyz").await.text();
@@ -138,13 +117,13 @@ fn custom_resources_merge_by_their_definitions_in_the_cluster() {
         define(&deployed, &json!({"note": {"type": "string"}})).await;
         let noted = until_outcome(&deployed, "noted", "the note", |outcome| outcome["note"] == "seen").await;
         assert_eq!(noted["parts"], widget("w")["spec"]["parts"]);
-        std::fs::remove_file(&merging).unwrap();
+        std::fs::remove_file(&file).unwrap();
         until_outcome(&deployed, "w", "the policy going", |outcome| !is_merged(outcome)).await;
         server.until("the watch ending", async || !server.admin("/readyz").await.text().contains(CACHE)).await;
         let errors: Vec<_> = server.log().into_iter().filter(|event| event["level"] == "ERROR").collect();
         assert!(errors.is_empty(), "{errors:#?}");
         drop(serving);
-        deployed.delete(&definition(&json!({}))).await;
+        undefine(&deployed).await;
     });
 }
 
@@ -158,7 +137,7 @@ fn without_the_right_to_read_definitions_it_serves_as_before_and_says_so() {
         deployed.apply(&less).await;
         deployed.cluster.until("the right being gone", async || !may().await).await;
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("merging.yaml"), MERGING).unwrap();
+        std::fs::write(directory.path().join("merging.yaml"), merging()).unwrap();
         let policies = directory.path().display().to_string();
         let mut serving = deployed.serve(&["--mode", "enforce", "--policies", &policies]).await;
 
@@ -177,7 +156,7 @@ fn without_the_right_to_read_definitions_it_serves_as_before_and_says_so() {
         let is_merged = |outcome: &Value| outcome["parts"][1]["size"] == 2;
         until_outcome(&deployed, "w", "merging, once it may", is_merged).await;
         drop(serving);
-        deployed.delete(&definition(&json!({}))).await;
+        undefine(&deployed).await;
     });
 }
 
@@ -190,4 +169,11 @@ async fn define(deployed: &Deployed, fields: &Value) {
             deployed.dry_run(&widget("probe")).await.status != StatusCode::NOT_FOUND
         })
         .await;
+}
+
+/// Takes the definition away, and waits until it is gone: until then it can't be made anew.
+async fn undefine(deployed: &Deployed) {
+    let definition = definition(&json!({}));
+    deployed.delete(&definition).await;
+    deployed.cluster.until("the definition being gone", async || !deployed.has(&definition).await).await;
 }

@@ -121,6 +121,12 @@ impl Deployed {
         self.cluster.request(Method::DELETE, &path, &Value::Null).await;
     }
 
+    /// Whether there is an object of this kind and name.
+    pub async fn has(&self, object: &Value) -> bool {
+        let path = format!("{}/{}", path_of(object), object["metadata"]["name"].as_str().unwrap());
+        self.cluster.request(Method::GET, &path, &Value::Null).await.status != StatusCode::NOT_FOUND
+    }
+
     /// Creates an object.
     pub async fn create(&self, object: &Value) -> Answer {
         self.cluster.request(Method::POST, &path_of(object), object).await

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::deployed::{Deployed, MEDIA, NAMESPACE, deployed, objects, pod, pod_of, rendered};
+use super::manifests::{PODS, mutating, validating};
 
 const PRIVILEGED: &str = "container \"web\" is privileged, which gives it the whole host: write privileged: false";
 
@@ -142,7 +143,7 @@ fn auditing_refuses_and_changes_nothing_and_warnings_arrive() {
         // A policy whose binding warns, beside the shipped ones.
         let directory = tempfile::tempdir().unwrap();
         let policy = directory.path().join("tell.yaml");
-        std::fs::write(&policy, TELL_PRIVILEGED).unwrap();
+        std::fs::write(&policy, validating("tell-privileged", PODS, TELL_PRIVILEGED, "Warn, Audit")).unwrap();
         let serving = deployed.serve(&["--mode", "audit", "--policies", &policy.display().to_string()]).await;
         for object in rendered("examples/media-server") {
             deployed.apply(&object).await;
@@ -170,21 +171,9 @@ fn auditing_refuses_and_changes_nothing_and_warnings_arrive() {
 
 /// Warns of privileged containers.
 const TELL_PRIVILEGED: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: tell-privileged}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
   validations:
   - expression: object.spec.containers.all(c, c.?securityContext.privileged != optional.of(true))
     message: somebody should know
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: tell-privileged}
-spec: {policyName: tell-privileged, validationActions: [Warn, Audit]}
 ";
 
 #[test]
@@ -275,7 +264,7 @@ fn what_changes_in_the_cluster_changes_the_verdict() {
     deployed.cluster.block_on(async {
         let directory = tempfile::tempdir().unwrap();
         let policy = directory.path().join("policy.yaml");
-        std::fs::write(&policy, ASKING).unwrap();
+        std::fs::write(&policy, format!("{ASKING}---{}", mutating("mark", PODS, MARK))).unwrap();
         let policy = policy.display().to_string();
         let flags = ["--mode", "enforce", "--no-embedded", "--policies", &policy];
         // Reading another ConfigMap takes a right that the deployment doesn't give.
@@ -416,25 +405,14 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata: {name: frozen}
 spec: {policyName: frozen, validationActions: [Deny]}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: mark}
-spec:
-  matchConstraints:
-    resourceRules:
-    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
+"#;
+
+/// Annotates pods.
+const MARK: &str = "
   mutations:
   - patchType: ApplyConfiguration
-    applyConfiguration: {expression: "Object{metadata: Object.metadata{annotations: {'e2e': 'seen'}}}"}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: mark}
-spec: {policyName: mark}
-"#;
+    applyConfiguration: {expression: \"Object{metadata: Object.metadata{annotations: {'e2e': 'seen'}}}\"}
+";
 
 fn bind(kind: &str, of: &str, role: &str, namespace: Option<&str>, subjects: &Value) -> Value {
     let mut binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": role},

@@ -9,6 +9,8 @@ mod definitions;
 mod deployed;
 mod differential;
 mod first_user;
+#[path = "../support/manifests.rs"]
+mod manifests;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;
