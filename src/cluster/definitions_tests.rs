@@ -168,6 +168,15 @@ fn a_definition_that_cannot_be_used_costs_itself_alone() {
 }
 
 #[test]
+fn the_deepest_schema_costs_no_stack_that_there_is_not() {
+    let deep = format!("{}{}", r#"{"items":"#.repeat(490), "{}".to_owned() + &"}".repeat(490));
+    let deep = definition("example.com", "deep", "True").replace(r#"{"type":"string"}"#, &deep);
+    let watch = watch(200, list(&[&deep]));
+    watch.follow(&policies(&["['*']"]), &Definitions::default());
+    until(&watch, "example.com", Some(&["deep"]));
+}
+
+#[test]
 fn what_can_not_be_had_is_done_without_unless_it_may_come_soon() {
     let file = shipped(&definition("example.com", "file", ""));
     for (code, forgone) in [(403, true), (404, true), (503, false), (429, false)] {

@@ -96,7 +96,9 @@ impl Definition {
 
     /// About how much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        self.kinds.iter().flat_map(|(_, types)| &types.added).map(bytes).sum()
+        let name = |kind: &GroupVersionKind| kind.group.len() + kind.version.len() + kind.kind.len() + 3 * ALLOCATION;
+        let types = |types: &Types| size_of::<Types>() + types.added.iter().map(bytes).sum::<usize>();
+        self.kinds.iter().map(|kind| size_of_val(kind) + name(&kind.0) + types(&kind.1)).sum()
     }
 }
 
