@@ -50,7 +50,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "fieldSelector",
         overloads: &[overload_since(
-            31,
+            32,
             "authorizer_fieldselector",
             "kubernetes.authorization.ResourceCheck.(string) -> kubernetes.authorization.ResourceCheck",
         )],
@@ -71,7 +71,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "labelSelector",
         overloads: &[overload_since(
-            31,
+            32,
             "authorizer_labelselector",
             "kubernetes.authorization.ResourceCheck.(string) -> kubernetes.authorization.ResourceCheck",
         )],

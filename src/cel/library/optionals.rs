@@ -12,7 +12,7 @@ use super::build;
 pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "first",
-        overloads: &[overload_since(28, "list_first", "list<V>.() -> optional<V>")],
+        overloads: &[overload_since(33, "list_first", "list<V>.() -> optional<V>")],
         eval: |arena, args| match args {
             [Value::List(list)] => optional(arena, list.get(0)),
             _ => Err(Error::no_such_overload()),
@@ -28,7 +28,7 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "last",
-        overloads: &[overload_since(28, "list_last", "list<V>.() -> optional<V>")],
+        overloads: &[overload_since(33, "list_last", "list<V>.() -> optional<V>")],
         eval: |arena, args| match args {
             [Value::List(list)] => optional(arena, list.len().checked_sub(1).and_then(|last| list.get(last))),
             _ => Err(Error::no_such_overload()),
@@ -61,7 +61,7 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "optional.unwrap",
-        overloads: &[overload_since(28, "optional_unwrap", "(list<optional<V>>) -> list<V>")],
+        overloads: &[overload_since(33, "optional_unwrap", "(list<optional<V>>) -> list<V>")],
         eval: unwrap,
     },
     Function {
@@ -76,7 +76,7 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "unwrapOpt",
-        overloads: &[overload_since(28, "optional_unwrapOpt", "list<optional<V>>.() -> list<V>")],
+        overloads: &[overload_since(33, "optional_unwrapOpt", "list<optional<V>>.() -> list<V>")],
         eval: unwrap,
     },
     Function {
