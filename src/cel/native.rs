@@ -100,7 +100,7 @@ fn field<'a>(arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
 }
 
 fn map<'a>(arena: &'a Arena, entries: &[(Value<'a>, Value<'a>)]) -> Option<Value<'a>> {
-    Entries::new(arena, entries).ok().map(|entries| Value::Map(Map::Entries(entries)))
+    Entries::new(arena, entries).ok().map(|entries| Value::Map(Map::Entries(entries.into_plain())))
 }
 
 /// A value of Kubernetes' own as Go prints it; `None` for what stays a CEL value.

@@ -196,6 +196,8 @@ impl<'a> Map<'a> {
 pub struct Entries<'a> {
     // INVARIANT: no key twice; sorted by `Key` when longer than `INDEXED_FROM`.
     entries: &'a [(Value<'a>, Value<'a>)],
+    /// Whether upstream has taken it apart into Go's own types, with all that is in it; see `native`.
+    is_plain: bool,
 }
 
 /// Why a map could not be built.
@@ -268,6 +270,16 @@ impl<'k> Key<'k> {
 }
 
 impl<'a> Entries<'a> {
+    /// The same entries, as Go's own.
+    pub(super) fn into_plain(self) -> Self {
+        Self { is_plain: true, ..self }
+    }
+
+    /// Whether they are Go's own.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
     /// Builds a map from entries in any order; of two entries with one key the last wins.
     ///
     /// # Errors
@@ -291,7 +303,7 @@ impl<'a> Entries<'a> {
             unique.sort_by(|(a, _), (b, _)| Key::of(a).cmp(&Key::of(b)));
             unique.dedup_by(|(a, _), (b, _)| is_one_key(a, b));
         }
-        Ok(Self { entries: arena.alloc_slice_copy(&unique) })
+        Ok(Self { entries: arena.alloc_slice_copy(&unique), is_plain: false })
     }
 
     /// Builds a map in which no key may be given twice, nor one that finds another.

@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cel::value::{Struct, Timestamp};
+use super::apply::{Configuration, Foreign};
+use crate::cel::value::{List, Map, Struct, Timestamp};
 use crate::cel::{MEMORY_LIMIT, Value as Cel};
 use crate::json::{Arena, Member, Object, Value};
 
@@ -41,13 +42,21 @@ pub enum ConvertError {
 /// The parts of a value whose type names are looked at; one with more can't be converted.
 const MAX_CHECKED: usize = 1 << 20;
 
-/// How numbers are written.
+/// What a value is converted for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Numbers {
-    /// As the value of a JSON patch: integers beyond 2^53 become strings.
+enum Purpose {
+    /// The value of a JSON patch: integers beyond 2^53 become strings, bytes become base64.
     JsonPatch,
-    /// As a field of an apply configuration: unchanged.
+    /// A field of an apply configuration: integers are unchanged, and some values stay foreign.
     Apply,
+}
+
+struct Conversion<'a> {
+    arena: &'a Arena,
+    purpose: Purpose,
+    foreign: Vec<Foreign<'a>>,
+    /// Within a map of Go's own.
+    is_plain: bool,
 }
 
 /// The value of a `JSONPatch`.
@@ -55,15 +64,17 @@ enum Numbers {
 /// # Errors
 /// The first part that JSON can't express.
 pub fn patch_value<'a>(arena: &'a Arena, value: Cel<'a>) -> Result<Value<'a>, ConvertError> {
-    to_json(arena, value, Numbers::JsonPatch)
+    Conversion { arena, purpose: Purpose::JsonPatch, foreign: Vec::new(), is_plain: false }.value(value, false)
 }
 
 /// The value of an `Object`, an apply configuration.
 ///
 /// # Errors
 /// The first part that JSON can't express.
-pub fn apply_configuration<'a>(arena: &'a Arena, value: &Struct<'a>) -> Result<Value<'a>, ConvertError> {
-    fields(arena, value, Numbers::Apply)
+pub fn apply_configuration<'a>(arena: &'a Arena, value: &Struct<'a>) -> Result<Configuration<'a>, ConvertError> {
+    let mut conversion = Conversion { arena, purpose: Purpose::Apply, foreign: Vec::new(), is_plain: false };
+    let value = conversion.fields(value)?;
+    Ok(Configuration { value, foreign: conversion.foreign })
 }
 
 /// Checks that nested object types are named after the fields that hold them: `Object.spec{…}` in the field `spec`.
@@ -110,53 +121,80 @@ fn check(value: &Cel<'_>, expected: &mut String, mismatches: &mut Vec<String>, l
     }
 }
 
-fn to_json<'a>(arena: &'a Arena, value: Cel<'a>, numbers: Numbers) -> Result<Value<'a>, ConvertError> {
-    if arena.allocated_bytes() > MEMORY_LIMIT {
-        return Err(ConvertError::TooLarge);
-    }
-    let text = |text: String| Value::String(arena.alloc_str(&text));
-    Ok(match value {
-        Cel::Null => Value::Null,
-        Cel::Bool(b) => Value::Bool(b),
-        Cel::String(s) => Value::String(s),
-        Cel::Int(i) => integer(i, numbers).unwrap_or_else(|| text(i.to_string())),
-        Cel::Uint(u) => match i64::try_from(u) {
-            Ok(i) => integer(i, numbers).unwrap_or_else(|| text(u.to_string())),
-            Err(_) => text(u.to_string()),
-        },
-        Cel::Double(d) => double(d)?,
-        Cel::Bytes(bytes) => text(STANDARD.encode(bytes)),
-        Cel::Duration(nanos) => text(duration(nanos)),
-        Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
-        Cel::List(crate::cel::value::List::Json(elements)) if numbers == Numbers::Apply => Value::Array(elements),
-        Cel::List(list) => {
-            let elements =
-                list.iter().map(|element| to_json(arena, element, numbers)).collect::<Result<Vec<_>, _>>()?;
-            Value::Array(arena.alloc_slice_copy(&elements))
+impl<'a> Conversion<'a> {
+    /// A value; `is_nested` within a list or map that the expression made.
+    fn value(&mut self, value: Cel<'a>, is_nested: bool) -> Result<Value<'a>, ConvertError> {
+        let (arena, purpose) = (self.arena, self.purpose);
+        if arena.allocated_bytes() > MEMORY_LIMIT {
+            return Err(ConvertError::TooLarge);
         }
-        Cel::Map(crate::cel::value::Map::Json(object)) if numbers == Numbers::Apply => Value::Object(object),
-        Cel::Map(map) => {
-            let mut members: Vec<Member<'a>> = Vec::with_capacity(map.len());
-            for (key, entry) in map.iter() {
-                let Cel::String(key) = key else { return Err(ConvertError::Key(key.type_name().to_owned())) };
-                members.push((key, to_json(arena, entry, numbers)?));
+        let applies = purpose == Purpose::Apply;
+        let text = |text: String| Value::String(arena.alloc_str(&text));
+        Ok(match value {
+            Cel::Null => Value::Null,
+            Cel::Bool(b) => Value::Bool(b),
+            Cel::String(s) => Value::String(s),
+            Cel::Int(i) => integer(i, purpose).unwrap_or_else(|| text(i.to_string())),
+            Cel::Uint(u) => match i64::try_from(u) {
+                Ok(i) => integer(i, purpose).unwrap_or_else(|| text(u.to_string())),
+                Err(_) => text(u.to_string()),
+            },
+            Cel::Double(d) => double(d)?,
+            Cel::Bytes(bytes) if applies => self.keep(Foreign::bytes(arena, bytes)),
+            Cel::Bytes(bytes) => text(STANDARD.encode(bytes)),
+            Cel::Duration(nanos) => text(duration(nanos)),
+            Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
+            Cel::List(List::Json(elements)) if applies => Value::Array(elements),
+            Cel::List(list) => {
+                let elements = list.iter().map(|element| self.value(element, true)).collect::<Result<Vec<_>, _>>()?;
+                let elements = arena.alloc_slice_copy(&elements);
+                match list {
+                    List::Values(_) if applies && is_nested && !self.is_plain => {
+                        self.keep(Foreign::list(arena, elements))
+                    }
+                    _ => Value::Array(elements),
+                }
             }
-            Value::Object(Object::new(arena, &members))
+            Cel::Map(Map::Json(object)) if applies => Value::Object(object),
+            Cel::Map(map) => {
+                // What is Go's own already needs no conversion, however deep.
+                let around = self.is_plain;
+                self.is_plain |= is_plain(&map);
+                let mut members: Vec<Member<'a>> = Vec::with_capacity(map.len());
+                for (key, entry) in map.iter() {
+                    let Cel::String(key) = key else { return Err(ConvertError::Key(key.type_name().to_owned())) };
+                    members.push((key, self.value(entry, true)?));
+                }
+                let object = Value::Object(Object::new(arena, &members));
+                let is_foreign = applies && is_nested && !self.is_plain;
+                self.is_plain = around;
+                if is_foreign { self.keep(Foreign::map(arena, object)) } else { object }
+            }
+            Cel::Struct(message) => self.fields(message)?,
+            Cel::Optional(Some(inner)) => self.value(*inner, is_nested)?,
+            Cel::Optional(None) => return Err(ConvertError::None),
+            Cel::Type(_) => return Err(ConvertError::Type),
+            Cel::Opaque(_) => return Err(unsupported(&value)),
+        })
+    }
+
+    fn fields(&mut self, message: &Struct<'a>) -> Result<Value<'a>, ConvertError> {
+        let mut members: Vec<Member<'a>> = Vec::with_capacity(message.fields.len());
+        for (name, field) in message.fields {
+            members.push((name, self.value(*field, false)?));
         }
-        Cel::Struct(message) => fields(arena, message, numbers)?,
-        Cel::Optional(Some(inner)) => to_json(arena, *inner, numbers)?,
-        Cel::Optional(None) => return Err(ConvertError::None),
-        Cel::Type(_) => return Err(ConvertError::Type),
-        Cel::Opaque(_) => return Err(unsupported(&value)),
-    })
+        Ok(Value::Object(Object::new(self.arena, &members)))
+    }
+
+    fn keep(&mut self, foreign: Foreign<'a>) -> Value<'a> {
+        let stand_in = foreign.stand_in();
+        self.foreign.push(foreign);
+        stand_in
+    }
 }
 
-fn fields<'a>(arena: &'a Arena, message: &Struct<'a>, numbers: Numbers) -> Result<Value<'a>, ConvertError> {
-    let mut members: Vec<Member<'a>> = Vec::with_capacity(message.fields.len());
-    for (name, field) in message.fields {
-        members.push((name, to_json(arena, *field, numbers)?));
-    }
-    Ok(Value::Object(Object::new(arena, &members)))
+fn is_plain(map: &Map<'_>) -> bool {
+    matches!(map, Map::Entries(entries) if entries.is_plain())
 }
 
 fn unsupported(value: &Cel<'_>) -> ConvertError {
@@ -165,8 +203,8 @@ fn unsupported(value: &Cel<'_>) -> ConvertError {
     ConvertError::Unsupported(name.rsplit('.').next().unwrap_or(name).to_owned())
 }
 
-fn integer<'a>(i: i64, numbers: Numbers) -> Option<Value<'a>> {
-    (numbers == Numbers::Apply || (-JSON_SAFE..=JSON_SAFE).contains(&i)).then_some(Value::Int(i))
+fn integer<'a>(i: i64, purpose: Purpose) -> Option<Value<'a>> {
+    (purpose == Purpose::Apply || (-JSON_SAFE..=JSON_SAFE).contains(&i)).then_some(Value::Int(i))
 }
 
 /// Integral doubles are written without fraction, so they are read back as integers.
@@ -195,7 +233,6 @@ fn rfc3339(timestamp: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cel::value::{List, Map};
 
     #[test]
     fn values_become_the_json_that_upstream_writes() {
@@ -250,7 +287,32 @@ mod tests {
         let arena = Arena::new();
         let message = Struct { type_name: "Object", fields: &[("big", Cel::Int(i64::MAX))] };
         let json = apply_configuration(&arena, &message).expect("plain fields");
-        assert_eq!(json.get("big"), Some(Value::Int(i64::MAX)));
+        assert_eq!(json.value.get("big"), Some(Value::Int(i64::MAX)));
+    }
+
+    #[test]
+    fn what_upstream_converts_one_level_deep_stays_foreign_below() {
+        let arena = Arena::new();
+        let list = Cel::List(List::Values(&[Cel::Int(1)]));
+        let sum = Cel::List(List::Sum(&[Cel::Int(1)]));
+        let document = Cel::List(List::Json(&[Value::Int(1)]));
+        let within = |value: Cel<'static>| Cel::List(List::Values(arena.alloc_slice_copy(&[value])));
+        let entries = crate::cel::value::Entries::new(&arena, &[(Cel::String("k"), Cel::Int(1))]).expect("one key");
+        for (field, foreign) in [
+            (list, 0),
+            (within(list), 1),
+            (within(sum), 0),
+            (within(document), 0),
+            (Cel::Map(Map::Entries(entries)), 0),
+            (Cel::List(List::Values(&[Cel::Map(Map::Entries(entries))])), 1),
+            (Cel::Bytes(b"hi"), 1),
+            (within(Cel::Bytes(b"hi")), 1),
+        ] {
+            let fields = [("field", field)];
+            let message = Struct { type_name: "Object", fields: &fields };
+            let configuration = apply_configuration(&arena, &message).expect("fields");
+            assert_eq!(configuration.foreign.len(), foreign, "{field:?}");
+        }
     }
 
     #[test]

@@ -30,6 +30,62 @@ pub fn check(kind: GroupVersionKind<'_>, before: Value<'_>, after: Value<'_>, ph
     }
 }
 
+/// Fields of built-in kinds that hold 64-bit integers; all other numbers are of 32 bits.
+const WIDE: [&str; 19] = [
+    "activeDeadlineSeconds",
+    "deletionGracePeriodSeconds",
+    "expirationSeconds",
+    "fsGroup",
+    "generation",
+    "gracePeriodSeconds",
+    "limitBytes",
+    "nodeAllocatableUpdatePeriodSeconds",
+    "observedGeneration",
+    "remainingItemCount",
+    "revision",
+    "runAsGroup",
+    "runAsUser",
+    "sizeBytes",
+    "startingDeadlineSeconds",
+    "supplementalGroups",
+    "templateGeneration",
+    "terminationGracePeriodSeconds",
+    "tolerationSeconds",
+];
+
+/// Checks that an apply configuration has no fraction where its kind has an integer, which is where built-in kinds have
+/// numbers; only the schemas of custom resources have others.
+///
+/// # Errors
+/// The first fraction, in upstream's words.
+pub fn check_integers(kind: GroupVersionKind<'_>, configuration: Value<'_>) -> Result<(), String> {
+    let (root, true) = schema::merge_type(kind.group, kind.version, kind.kind) else { return Ok(()) };
+    if kind.group == "apiextensions.k8s.io" {
+        return Ok(());
+    }
+    fraction(root, "", configuration).map_or(Ok(()), |field| {
+        let width = if WIDE.contains(&field) { 64 } else { 32 };
+        Err(format!(
+            "unable to convert unstructured object to {}/{}, Kind={}: cannot convert float64 to int{width}",
+            kind.group, kind.version, kind.kind
+        ))
+    })
+}
+
+/// The field that holds a fraction in place of an integer.
+fn fraction<'a>(id: TypeId, field: &'a str, value: Value<'a>) -> Option<&'a str> {
+    match (resolve(id).form(value), value) {
+        (Some(Form::Map(map)), Value::Object(object)) => {
+            object.members().iter().find_map(|(key, member)| fraction(map.member(key)?, key, *member))
+        }
+        (Some(Form::List(list)), Value::Array(elements)) => {
+            elements.iter().find_map(|element| fraction(list.element, field, *element))
+        }
+        (Some(Form::Scalar(Scalar::Numeric)), Value::Float(number)) if number.fract() != 0.0 => Some(field),
+        _ => None,
+    }
+}
+
 struct Decoding<'k> {
     kind: &'k str,
     path: String,
@@ -172,6 +228,36 @@ mod tests {
         ] {
             assert_eq!(checked(POD, object, Phase::Both), Err(error.to_owned()), "{object}");
             assert_eq!(checked(POD, object, Phase::Mutate), Ok(()), "{object}");
+        }
+    }
+
+    #[test]
+    fn rejects_fractions_for_integers() {
+        let deployment = GroupVersionKind { group: "apps", version: "v1", kind: "Deployment" };
+        let says = "unable to convert unstructured object to";
+        for (kind, configuration, error) in [
+            (
+                POD,
+                r#"{"spec": {"terminationGracePeriodSeconds": 1.5}}"#,
+                Some("/v1, Kind=Pod: cannot convert float64 to int64"),
+            ),
+            (
+                deployment,
+                r#"{"spec": {"replicas": 1.5}}"#,
+                Some("apps/v1, Kind=Deployment: cannot convert float64 to int32"),
+            ),
+            (
+                POD,
+                r#"{"spec": {"containers": [{"ports": [{"containerPort": 0.5}]}]}}"#,
+                Some("/v1, Kind=Pod: cannot convert float64 to int32"),
+            ),
+            (POD, r#"{"spec": {"priority": 2, "overhead": {"cpu": 1.5}}}"#, None),
+            (CUSTOM, r#"{"spec": {"size": 1.5}}"#, None),
+        ] {
+            let arena = Arena::new();
+            let parsed = parse(&arena, configuration.as_bytes(), &Limits::default()).expect(configuration);
+            let expected = error.map_or(Ok(()), |error| Err(format!("{says} {error}")));
+            assert_eq!(check_integers(kind, parsed), expected, "{configuration}");
         }
     }
 

@@ -323,7 +323,9 @@ fn apply_configuration<'a>(subject: &Subject<'a>, configuration: &Struct<'a>) ->
         convert::apply_configuration(arena, configuration).map_err(|error| format!("invalid return type: {error}"))?;
     let none = Definitions::default();
     let definitions = subject.context().definitions.unwrap_or(&none);
-    apply::merge(arena, definitions, subject.request.kind, subject.request.object, patch)
-        .map(Some)
-        .map_err(|error| format!("error applying patch: {error}"))
+    let kind = subject.request.kind;
+    let merged = apply::merge(arena, definitions, kind, subject.request.object, &patch)
+        .map_err(|error| format!("error applying patch: {error}"))?;
+    decode::check_integers(kind, patch.value)?;
+    Ok(Some(merged))
 }

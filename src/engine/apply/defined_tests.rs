@@ -51,7 +51,8 @@ fn merged(version: &'static str, object: &str, patch: &str) -> Result<String, St
         crate::json::parse(&arena, text.as_bytes(), &crate::json::Limits::default()).unwrap()
     };
     let kind = GroupVersionKind { group: "example.com", version, kind: "Widget" };
-    let result = merge(&arena, &definitions, kind, read(object), read(patch)).map_err(|error| error.to_string())?;
+    let result = merge(&arena, &definitions, kind, read(object), &super::tests::plain(read(patch)))
+        .map_err(|error| error.to_string())?;
     Ok(crate::json::to_json(result.get("spec").unwrap()))
 }
 

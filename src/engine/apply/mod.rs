@@ -3,9 +3,12 @@
 //! Upstream: `policy/mutating/patch/smd.go` over `sigs.k8s.io/structured-merge-diff/v6/typed`. Ownership of fields is
 //! not tracked there either: nothing is ever removed by a merge.
 
+mod foreign;
 mod item;
 mod merge;
 mod validate;
+
+pub use foreign::{Configuration, Foreign};
 
 use super::request::GroupVersionKind;
 use crate::json::{Arena, Member, Object, Value};
@@ -37,11 +40,12 @@ pub fn merge<'a>(
     definitions: &Definitions,
     kind: GroupVersionKind<'a>,
     object: Value<'a>,
-    patch: Value<'a>,
+    patch: &Configuration<'a>,
 ) -> Result<Value<'a>, ApplyError> {
     let (types, root, known) = definitions.merge_type(kind.group, kind.version, kind.kind);
-    let patch = typed(arena, kind, patch);
-    validate::validate(types, root, patch)?;
+    let foreign = &patch.foreign;
+    let patch = typed(arena, kind, patch.value);
+    validate::validate(types, root, patch, foreign)?;
     validate::reject_atomics(types, root, known, patch)?;
     if known == Known::Defined {
         validate::validate_object(types, root, object)?;

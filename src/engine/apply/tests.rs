@@ -11,12 +11,17 @@ const CUSTOM: GroupVersionKind<'_> = GroupVersionKind { group: "example.com", ve
 fn merged(kind: GroupVersionKind<'static>, object: &str, patch: &str) -> Result<String, String> {
     let arena = Arena::new();
     let read = |text: &str| parse(&arena, arena.alloc_str(text).as_bytes(), &Limits::default()).unwrap();
-    let result =
-        merge(&arena, &Definitions::default(), kind, read(object), read(patch)).map_err(|error| error.to_string())?;
+    let result = merge(&arena, &Definitions::default(), kind, read(object), &plain(read(patch)))
+        .map_err(|error| error.to_string())?;
     assert_eq!(result.get("kind"), Some(Value::String(kind.kind)));
     let without = |(key, _): &&Member<'_>| !matches!(*key, "apiVersion" | "kind");
     let members: Vec<_> = result.as_object().unwrap().members().iter().filter(without).copied().collect();
     Ok(to_json(Value::Object(Object::new(&arena, &members))))
+}
+
+/// A configuration without foreign values.
+pub(super) fn plain(value: Value<'_>) -> Configuration<'_> {
+    Configuration { value, foreign: Vec::new() }
 }
 
 /// Merges into `spec` of a Pod.
@@ -228,6 +233,42 @@ fn limits_the_depth_of_a_patch() {
     for _ in 0..5_000 {
         deep = Value::Object(Object::new(&arena, &[("a", deep)]));
     }
-    let error = merge(&arena, &Definitions::default(), CUSTOM, Value::Object(Object::default()), deep).unwrap_err();
+    let error =
+        merge(&arena, &Definitions::default(), CUSTOM, Value::Object(Object::default()), &plain(deep)).unwrap_err();
     assert!(error.to_string().contains("more than 512 arrays and objects are nested"), "{error}");
+}
+
+#[test]
+fn refuses_values_of_the_expression_that_are_of_no_type() {
+    let arena = Arena::new();
+    let map = Value::Object(Object::new(&arena, &[("k", Value::String("v"))]));
+    let bytes = || Foreign::bytes(&arena, b"hi");
+    let elements = [Value::Int(1), Value::String("b")];
+    let list = || Foreign::list(&arena, arena.alloc_slice_copy(&elements));
+    for (field, foreign, says) in [
+        ("spec", bytes(), "expected map, got &{[104 105]}"),
+        ("spec", list(), "expected map, got &{[1 b]}"),
+        ("spec", Foreign::list(&arena, &[]), "expected map, got &{[]}"),
+        ("spec", Foreign::map(&arena, map), "expected map, got &{map[k:v]}"),
+        ("schedulerName", bytes(), "expected string, got &value.valueUnstructured{Value:[]uint8{0x68, 0x69}}"),
+        ("schedulerName", list(), "expected string, got &value.valueUnstructured{Value:[]ref.Val{1, \"b\"}}"),
+        (
+            "schedulerName",
+            Foreign::map(&arena, map),
+            "expected string, got &value.valueUnstructured{Value:map[ref.Val]ref.Val{\"k\":\"v\"}}",
+        ),
+        ("priority", bytes(), "expected numeric (int or float), got []uint8"),
+        ("hostNetwork", list(), "expected boolean, got &{[1 b]}"),
+        ("containers", Foreign::map(&arena, map), "expected list, got &{map[k:v]}"),
+    ] {
+        let mut value = Value::Object(Object::new(&arena, &[(field, foreign.stand_in())]));
+        let mut path = ".spec".to_owned();
+        if field != "spec" {
+            value = Value::Object(Object::new(&arena, &[("spec", value)]));
+            path = format!(".spec.{field}");
+        }
+        let patch = Configuration { value, foreign: vec![foreign] };
+        let error = merge(&arena, &Definitions::default(), POD, Value::Object(Object::default()), &patch).unwrap_err();
+        assert_eq!(error.to_string(), format!("failed to convert patch object to typed object: {path}: {says}"));
+    }
 }

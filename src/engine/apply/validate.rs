@@ -3,16 +3,22 @@
 use std::collections::HashSet;
 
 use super::ApplyError;
+use super::foreign::{ByStandIn, Foreign};
 use super::item::{go, identity};
 use crate::json::{DEFAULT_MAX_DEPTH, Value};
-use crate::schema::{Form, Known, List, ListKind, Map, Scalar, TypeId, Types};
+use crate::schema::{Form, Known, List, ListKind, Map, Scalar, Type, TypeId, Types};
 
 /// Checks the patch against its type.
 ///
 /// # Errors
 /// All faults in one text, as upstream writes them.
-pub(super) fn validate(types: &Types, root: TypeId, patch: Value<'_>) -> Result<(), ApplyError> {
-    faults(types, Side::Patch, root, patch).map_err(ApplyError::Patch)
+pub(super) fn validate(
+    types: &Types,
+    root: TypeId,
+    patch: Value<'_>,
+    foreign: &[Foreign<'_>],
+) -> Result<(), ApplyError> {
+    faults(types, Side::Patch, root, patch, foreign).map_err(ApplyError::Patch)
 }
 
 /// Checks a custom resource that is to be patched against its type: admission is asked before the API server judges it
@@ -21,11 +27,12 @@ pub(super) fn validate(types: &Types, root: TypeId, patch: Value<'_>) -> Result<
 /// # Errors
 /// All faults in one text, as upstream writes them.
 pub(super) fn validate_object(types: &Types, root: TypeId, object: Value<'_>) -> Result<(), ApplyError> {
-    faults(types, Side::Object, root, object).map_err(ApplyError::Object)
+    faults(types, Side::Object, root, object, &[]).map_err(ApplyError::Object)
 }
 
-fn faults(types: &Types, side: Side, root: TypeId, value: Value<'_>) -> Result<(), String> {
-    let mut validation = Validation { types, side, path: String::new(), depth: 0, faults: Vec::new() };
+fn faults(types: &Types, side: Side, root: TypeId, value: Value<'_>, foreign: &[Foreign<'_>]) -> Result<(), String> {
+    let foreign = ByStandIn::new(foreign);
+    let mut validation = Validation { types, side, foreign, path: String::new(), depth: 0, faults: Vec::new() };
     validation.value(root, value);
     match validation.faults.as_slice() {
         [] => Ok(()),
@@ -58,6 +65,7 @@ enum Side {
 struct Validation<'k> {
     types: &'k Types,
     side: Side,
+    foreign: ByStandIn<'k>,
     path: String,
     depth: usize,
     faults: Vec<String>,
@@ -73,12 +81,30 @@ impl Validation<'_> {
             return;
         }
         let types = self.types;
+        if let Some(foreign) = self.foreign.get(value) {
+            return self.foreign(types.resolve(id), foreign);
+        }
         match types.resolve(id).form(value) {
             Some(Form::Map(map)) => self.map(map, value),
             Some(Form::List(list)) => self.list(list, value),
             Some(Form::Scalar(scalar)) => self.scalar(scalar, value),
             None => self.fault("schema error: invalid atom: inlined"),
         }
+    }
+
+    /// A foreign value fits no type. As any other value of a wrong form, it is taken for the first that the type has.
+    fn foreign(&mut self, of: &Type, value: &Foreign<'_>) {
+        let message = match (&of.map, of.scalar) {
+            (Some(_), _) => format!("expected map, got &{{{}}}", value.shown()),
+            (None, Some(Scalar::Numeric)) => format!("expected numeric (int or float), got {}", value.type_name()),
+            (None, Some(Scalar::String)) => {
+                format!("expected string, got &value.valueUnstructured{{Value:{}}}", value.syntax())
+            }
+            (None, Some(Scalar::Boolean)) => format!("expected boolean, got &{{{}}}", value.shown()),
+            (None, Some(Scalar::Untyped)) => format!("expected any scalar, got &{{{}}}", value.shown()),
+            (None, None) => format!("expected list, got &{{{}}}", value.shown()),
+        };
+        self.fault(&message);
     }
 
     fn map(&mut self, map: &Map, value: Value<'_>) {
@@ -105,7 +131,9 @@ impl Validation<'_> {
         let mut seen = HashSet::new();
         for (i, element) in elements.iter().enumerate() {
             let mut name = format!("[{i}]");
-            if list.kind != ListKind::Atomic {
+            if list.kind == ListKind::Set && self.foreign.get(*element).is_some() {
+                name = "[={{undefined}}]".to_owned();
+            } else if list.kind != ListKind::Atomic {
                 name = match identity(self.types, list, *element) {
                     Ok(name) => name,
                     Err(why) => return self.fault(&format!("element {i}: {why}")),

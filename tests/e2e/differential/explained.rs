@@ -19,9 +19,6 @@ pub const REASONS: &[&str] = &[
     NOT_SERVED,
     PRUNED,
     PANIC,
-    BYTES,
-    NESTED,
-    FRACTION,
     KIND,
     CONVERTED,
     UNDECLARED,
@@ -38,9 +35,6 @@ const SCOPE: &str = "offline, only objects tell whether a custom param kind is c
 const NOT_SERVED: &str = "offline, nothing says that a param kind isn't served";
 const PRUNED: &str = "the API server prunes unknown and malformed fields of custom resources after admission";
 const PANIC: &str = "the API server panics";
-const BYTES: &str = "bytes in an apply configuration become base64";
-const NESTED: &str = "a list written within a map of an apply configuration is no list to the API server";
-const FRACTION: &str = "a fraction in place of an integer is found by the API server, in other words";
 const KIND: &str = "an object whose kind a policy changed is found by the API server, in other words";
 const CONVERTED: &str = "a webhook mutates the object in the version that it is asked in";
 const UNDECLARED: &str =
@@ -182,8 +176,6 @@ fn mutation(difference: &Difference<'_>) -> Option<&'static str> {
             || outcome.failed.as_ref().is_some_and(|failed| failed.contains(text))
     };
     let is_custom = difference.ask.path.contains("/widgets");
-    let expressions = difference.suite.policies.iter().map(|policy| policy["spec"]["mutations"].to_string());
-    let mutates = |text: &str| expressions.clone().any(|mutations| mutations.contains(text));
     let fails = ["verdict", "failure", "message", "causes", "object"].contains(&difference.field);
     if !fails {
         return None;
@@ -210,15 +202,6 @@ fn mutation(difference: &Difference<'_>) -> Option<&'static str> {
     let is_unconverted = says(native, "unknown conversion") || says(native, "is not suitable for converting to");
     if difference.suite.webhook_rules.is_some() && ours.denied.is_none() && is_unconverted {
         return Some(UNCONVERTED);
-    }
-    if says(native, "[]uint8{") && mutates("binaryData") {
-        return Some(BYTES);
-    }
-    if says(native, ".list: expected map, got &{[1 2]}") && mutates("{'list': [1, 2]}") {
-        return Some(NESTED);
-    }
-    if says(native, "cannot convert float64 to int64") {
-        return Some(FRACTION);
     }
     (says(native, "unknown conversion") && says(ours, "unknown conversion")).then_some(KIND)
 }
