@@ -1,23 +1,24 @@
 //! Scanning text eight bytes at a time, without intrinsics.
 
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+const TWOS: u64 = u64::from_le_bytes([0x02; 8]);
+const ABOVE_SPACES: u64 = u64::from_le_bytes([b' ' + 1; 8]);
 const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
-const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
 
 /// The first byte from `from` on that ends or interrupts a JSON string: a quote, a backslash or a control character;
 /// the length of `bytes` if there is none.
 #[inline(always)]
 pub(super) fn string_end(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+    let Some(mut rest) = bytes.get(from..) else { return from };
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
         let found = special(u64::from_le_bytes(*word));
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = tail;
     }
+    let mut at = bytes.len() - rest.len();
     while let Some(byte) = bytes.get(at)
         && !matches!(byte, b'"' | b'\\' | 0..b' ')
     {
@@ -30,9 +31,10 @@ pub(super) fn string_end(bytes: &[u8], from: usize) -> usize {
 /// a byte below, so the lowest is exact.
 #[inline]
 fn special(word: u64) -> u64 {
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let control = word.wrapping_sub(SPACES) & !word;
-    (zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | control) & HIGHS
+    // Turning over the second bit shuffles control characters among themselves and puts the quote beside them.
+    let quote_or_control = (word ^ TWOS).wrapping_sub(ABOVE_SPACES);
+    let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & HIGHS
 }
 
 #[cfg(test)]
