@@ -12,7 +12,7 @@ use super::function::{Error, Limit};
 use super::lookup::check_field;
 use super::node::{Bind, Item, MapItem, Matches, Node, StructItems};
 use super::opaque::Opaque;
-use super::program::{Inputs, Store};
+use super::program::Store;
 use super::text::{display, printed};
 use super::value::{Entries, KeyError, List, Map, Struct, Value};
 use crate::json::Arena;
@@ -27,7 +27,6 @@ pub(super) const CLOCK_INTERVAL: u32 = 1024;
 /// The state of evaluating one expression.
 pub(super) struct Machine<'a, 'v> {
     pub arena: &'a Arena,
-    pub inputs: Inputs<'a>,
     pub variables: &'v mut Store<'a>,
     pub locals: Vec<Local<'a>>,
     pub cost: u64,
@@ -180,12 +179,12 @@ impl<'a> Machine<'a, '_> {
 
     pub(super) fn global(&mut self, global: Global) -> Outcome<'a> {
         Ok(match global {
-            Global::Object => self.inputs.object.into(),
-            Global::OldObject => self.inputs.old_object.into(),
-            Global::Request => self.inputs.request.into(),
-            Global::Params => self.inputs.params.into(),
-            Global::NamespaceObject => self.inputs.namespace_object.into(),
-            Global::Extra(at) => match self.inputs.bindings.get(at) {
+            Global::Object => self.variables.inputs.object.into(),
+            Global::OldObject => self.variables.inputs.old_object.into(),
+            Global::Request => self.variables.inputs.request.into(),
+            Global::Params => self.variables.inputs.params.into(),
+            Global::NamespaceObject => self.variables.inputs.namespace_object.into(),
+            Global::Extra(at) => match self.variables.inputs.bindings.get(at) {
                 Some(value) => *value,
                 None => return evaluation("no such attribute(s)"),
             },
@@ -199,7 +198,7 @@ impl<'a> Machine<'a, '_> {
 
     fn authorizer(&self, name: &str, value: fn(Asker<'a>, Resource<'a>) -> Authorization<'a>) -> Outcome<'a> {
         let RequestAuthorizer { authorizer, user, resource } =
-            self.inputs.authorizer.map_err(|none| none.error(name))?;
+            self.variables.inputs.authorizer.map_err(|none| none.error(name))?;
         let value = value(Asker { authorizer, user }, resource);
         Ok(Value::Opaque(self.arena.alloc(Opaque::Authorization(value))))
     }

@@ -288,7 +288,7 @@ pub const MAX_NESTED_HEIGHT: u32 = 1_000;
 /// The variables of a policy and their values so far.
 pub(super) struct Store<'a> {
     arena: &'a Arena,
-    inputs: Inputs<'a>,
+    pub inputs: Inputs<'a>,
     variables: &'a [Variable],
     values: Vec<Option<Result<Value<'a>, Error>>>,
     deadline: Option<Instant>,
@@ -330,7 +330,6 @@ impl<'a> Store<'a> {
         locals.resize(program.slots, Local::Unset);
         let mut machine = Machine {
             arena: self.arena,
-            inputs: self.inputs,
             deadline: self.deadline,
             locals,
             cost: 0,
