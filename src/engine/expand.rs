@@ -173,7 +173,7 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
     let pod_metadata = pod_metadata(arena, workload, request.object, template, &names, &labels);
     let pod = object(
         arena,
-        &mut [
+        &[
             ("apiVersion", Value::String("v1")),
             ("kind", Value::String("Pod")),
             ("metadata", pod_metadata),
@@ -313,7 +313,7 @@ fn pod_metadata<'a>(
         let uid = owner.at(&["metadata", "uid"]).unwrap_or(Value::String(""));
         let owner = object(
             arena,
-            &mut [
+            &[
                 ("apiVersion", Value::String(workload.owner_api_version)),
                 ("kind", Value::String(workload.owner)),
                 ("name", Value::String(names.owner)),
@@ -355,8 +355,8 @@ fn with_claims<'a>(
     for claim in claims {
         let name = name_of(claim);
         let claim_name = Value::String(arena.alloc_str(&format!("{name}-{pod_name}")));
-        let source = object(arena, &mut [("claimName", claim_name)]);
-        let volume = object(arena, &mut [("name", Value::String(name)), ("persistentVolumeClaim", source)]);
+        let source = object(arena, &[("claimName", claim_name)]);
+        let volume = object(arena, &[("name", Value::String(name)), ("persistentVolumeClaim", source)]);
         match all.iter_mut().find(|other| other.get("name") == Some(Value::String(name))) {
             Some(replaced) => *replaced = volume,
             None => all.push(volume),
@@ -378,6 +378,6 @@ fn controller_user<'a>(arena: &'a Arena, workload: &Workload) -> Option<Value<'a
         ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"].map(Value::String);
     Some(object(
         arena,
-        &mut [("username", Value::String(user)), ("groups", Value::Array(arena.alloc_slice_copy(&groups)))],
+        &[("username", Value::String(user)), ("groups", Value::Array(arena.alloc_slice_copy(&groups)))],
     ))
 }

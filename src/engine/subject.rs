@@ -198,8 +198,8 @@ impl<'a> Subject<'a> {
 }
 
 /// An object of members whose keys are known to differ.
-pub fn object<'a>(arena: &'a Arena, members: &mut [Member<'a>]) -> Value<'a> {
-    Value::Object(Object::from_unique(arena, members).unwrap_or_default())
+pub fn object<'a>(arena: &'a Arena, members: &[Member<'a>]) -> Value<'a> {
+    Value::Object(Object::of_distinct(arena, members))
 }
 
 /// The AdmissionRequest as expressions see it: without object and oldObject, empty optional fields absent.
@@ -234,28 +234,28 @@ fn build_request<'a>(
         *slot = member;
         count += 1;
     }
-    object(arena, present.get_mut(..count).unwrap_or_default())
+    object(arena, present.get(..count).unwrap_or_default())
 }
 
 fn kind_value<'a>(arena: &'a Arena, kind: GroupVersionKind<'a>) -> Value<'a> {
     let (group, version) = (Value::String(kind.group), Value::String(kind.version));
-    object(arena, &mut [("group", group), ("version", version), ("kind", Value::String(kind.kind))])
+    object(arena, &[("group", group), ("version", version), ("kind", Value::String(kind.kind))])
 }
 
 fn resource_value<'a>(arena: &'a Arena, resource: GroupVersionResource<'a>) -> Value<'a> {
     let (group, version) = (Value::String(resource.group), Value::String(resource.version));
-    object(arena, &mut [("group", group), ("version", version), ("resource", Value::String(resource.resource))])
+    object(arena, &[("group", group), ("version", version), ("resource", Value::String(resource.resource))])
 }
 
 /// A namespace that nobody knows yet; see [`super::Namespaces::namespace`].
 fn unknown_namespace<'a>(arena: &'a Arena, name: &str) -> Value<'a> {
     let name = Value::String(arena.alloc_str(name));
-    let labels = object(arena, &mut [(NAMESPACE_NAME_LABEL, name)]);
-    let metadata = object(arena, &mut [("name", name), ("labels", labels)]);
-    let status = object(arena, &mut [("phase", Value::String("Active"))]);
+    let labels = object(arena, &[(NAMESPACE_NAME_LABEL, name)]);
+    let metadata = object(arena, &[("name", name), ("labels", labels)]);
+    let status = object(arena, &[("phase", Value::String("Active"))]);
     object(
         arena,
-        &mut [
+        &[
             ("apiVersion", Value::String("v1")),
             ("kind", Value::String("Namespace")),
             ("metadata", metadata),
@@ -275,7 +275,7 @@ fn visible_namespace<'a>(arena: &'a Arena, namespace: Value<'a>) -> Value<'a> {
         *slot = member;
         count += 1;
     }
-    let metadata = object(arena, visible.get_mut(..count).unwrap_or_default());
+    let metadata = object(arena, visible.get(..count).unwrap_or_default());
     let part = |key| namespace.get(key).unwrap_or(Value::Object(Object::default()));
-    object(arena, &mut [("metadata", metadata), ("spec", part("spec")), ("status", part("status"))])
+    object(arena, &[("metadata", metadata), ("spec", part("spec")), ("status", part("status"))])
 }

@@ -81,6 +81,16 @@ impl<'a> Object<'a> {
         Ok(Self { members: arena.alloc_slice_copy(members) })
     }
 
+    /// Builds an object of a few members whose keys the caller knows to differ; more than [`INDEXED_FROM`] are looked at
+    /// all the same, and of two with one key the last wins.
+    pub fn of_distinct(arena: &'a Arena, members: &[Member<'a>]) -> Self {
+        if members.len() > INDEXED_FROM {
+            return Self::new(arena, members);
+        }
+        debug_assert!(members.iter().enumerate().all(|(i, (key, _))| members[..i].iter().all(|(k, _)| k != key)));
+        Self { members: arena.alloc_slice_copy(members) }
+    }
+
     /// Wraps members whose invariant the caller has just established.
     pub(super) fn from_checked(members: &'a [Member<'a>]) -> Self {
         Self { members }
