@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -137,6 +137,14 @@ enum Protocol {
     Http2,
 }
 
+/// A connection that is read in pieces as large as TLS makes them: rustls alone takes 4 KB at a time from the system,
+/// which for a usual review is one call more.
+fn buffered(stream: TcpStream) -> BufReader<TcpStream> {
+    /// The largest TLS record: 16 KB of text, its header and what encryption adds.
+    const RECORD_BYTES: usize = 16 * 1024 + 5 + 256;
+    BufReader::with_capacity(RECORD_BYTES, stream)
+}
+
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         let gauge = self.metrics.connections.clone();
@@ -145,7 +153,7 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         match tls {
             None => self.http(stream, Protocol::Http1).await,
-            Some(acceptor) => match tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)).await {
+            Some(acceptor) => match tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream))).await {
                 Ok(Ok(stream)) => {
                     let protocol = match stream.get_ref().1.alpn_protocol() {
                         Some(b"h2") => Protocol::Http2,
