@@ -43,16 +43,41 @@ impl Place {
     }
 }
 
+/// Whose libraries expressions may use. A cluster takes in new policies only what the version before it knew, too, so
+/// that it can be rolled back; policies that it has may use all. Upstream: `NewExpressions` and `StoredExpressions` in
+/// `cel/environment/environment.go`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Libraries {
+    /// Those of Kubernetes 1.`minor`.
+    minor: u32,
+    /// How many versions pass before a cluster takes them.
+    delay: u32,
+}
+
+impl Libraries {
+    /// What Kubernetes 1.`minor` evaluates.
+    pub fn of_stored_expressions(minor: u32) -> Self {
+        Self { minor, delay: 0 }
+    }
+
+    /// What Kubernetes 1.`minor` takes in new policies.
+    pub fn of_new_expressions(minor: u32) -> Self {
+        Self { minor: minor.saturating_sub(1), delay: 1 }
+    }
+}
+
 /// The compiler of one policy: it remembers the variables declared so far.
 #[derive(Debug)]
 pub struct Compiler {
     env: Env,
+    delay: u32,
 }
 
 impl Compiler {
-    /// A compiler for Kubernetes 1.`minor`; `params` tells whether the policy has a paramKind.
-    pub fn new(minor: u32, params: bool) -> Self {
-        Self { env: Env { minor, params, authorizer: true, patch_types: false, ..Env::default() } }
+    /// A compiler for expressions that use `libraries`; `params` tells whether the policy has a paramKind.
+    pub fn new(libraries: Libraries, params: bool) -> Self {
+        let Libraries { minor, delay } = libraries;
+        Self { env: Env { minor, params, authorizer: true, patch_types: false, ..Env::default() }, delay }
     }
 
     /// Compiles `source`, which stands at `node`, and reports there what is wrong with it.
@@ -77,7 +102,7 @@ impl Compiler {
         compiled
     }
 
-    /// The next Kubernetes 1.x in which the expression compiles: its libraries may have come later.
+    /// The next Kubernetes 1.x that takes the expression: its libraries may have come later.
     fn first_to_admit(&mut self, source: &str, place: Place) -> Option<u32> {
         let minor = self.env.minor;
         let newer = (minor + 1..=*SUPPORTED_MINORS.end()).find(|newer| {
@@ -85,7 +110,7 @@ impl Compiler {
             Program::compile(source, &self.env, place.expects()).is_ok()
         });
         self.env.minor = minor;
-        newer
+        newer.map(|newer| newer + self.delay)
     }
 
     /// Compiles a variable and declares it to the expressions after it.

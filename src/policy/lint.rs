@@ -5,8 +5,9 @@ use std::fmt;
 use crate::json::{Arena, Value};
 use crate::schema::{Definitions, Kinds};
 
+use super::compile::Libraries;
 use super::error::LoadError;
-use super::load::{LoadedPolicies, load};
+use super::load::{LoadedPolicies, load_with};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Policy, Rules, Source};
 use super::problem::FieldPath;
@@ -73,11 +74,11 @@ impl fmt::Display for Lint {
     }
 }
 
-/// Lints manifests for Kubernetes 1.`minor`, in the order of files and lines. Expressions are checked against the
+/// Lints manifests as new policies of Kubernetes 1.`minor`, in the order of files and lines. Expressions are checked against the
 /// structures of built-in kinds and of those that CustomResourceDefinitions among the manifests and in `definitions`
 /// define.
 pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let LoadedPolicies { policies, errors, .. } = load(manifests, minor);
+    let LoadedPolicies { policies, errors, .. } = load_with(manifests, Libraries::of_new_expressions(minor));
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
     let kinds = known_kinds(definitions.iter().chain(manifests));
     for manifest in manifests {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::json::Arena;
 
 use super::binding::binding;
+use super::compile::Libraries;
 use super::decode::Node;
 use super::error::{LoadError, Reason};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
@@ -34,7 +35,12 @@ pub struct LoadedPolicies {
 /// A policy with errors stays, with a `compile_error`, if its name, match constraints and failure policy are known, so
 /// that its failure policy is applied to what it matches; otherwise it is left out. A binding with errors is left out.
 pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
-    let mut loader = Loader { minor, ..Loader::default() };
+    load_with(manifests, Libraries::of_stored_expressions(minor))
+}
+
+/// As [`load`], with expressions that may use `libraries`.
+pub fn load_with(manifests: &[Manifest], libraries: Libraries) -> LoadedPolicies {
+    let mut loader = Loader { libraries, ..Loader::default() };
     for manifest in manifests {
         let arena = Arena::new();
         for document in manifest.objects(&arena, &mut loader.errors) {
@@ -87,7 +93,7 @@ type Key = (String, PolicyType);
 
 #[derive(Default)]
 struct Loader {
-    minor: u32,
+    libraries: Libraries,
     policies: BTreeMap<Key, Policy>,
     /// Policies that could not be kept: their bindings are no mistake.
     lost: BTreeSet<Key>,
@@ -111,7 +117,7 @@ impl Loader {
     fn load_policy(&mut self, document: &Document<'_>, policy_type: PolicyType) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
-        let policy = policy(&node, policy_type, document.at.clone(), self.minor);
+        let policy = policy(&node, policy_type, document.at.clone(), self.libraries);
         let matching = document.path.field("spec").field("matchConstraints");
         let problems = document.report(problems, &mut self.errors);
         // With faulty match constraints nobody knows what the failure policy would have to be applied to.

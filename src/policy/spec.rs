@@ -2,7 +2,7 @@
 //!
 //! Upstream: `validateValidatingAdmissionPolicySpec`, `validateMutatingAdmissionPolicySpec` and `SetDefaults_*`.
 
-use super::compile::{Compiler, Place};
+use super::compile::{Compiler, Libraries, Place};
 use super::decode::{Fields, Node};
 use super::format;
 use super::matching::{self, Operations, check};
@@ -57,12 +57,12 @@ impl PolicyType {
 }
 
 /// Reads a policy. `None` when it can't even be matched (no name, match constraints or failure policy to go by).
-pub fn policy(node: &Node<'_, '_>, policy_type: PolicyType, source: Source, minor: u32) -> Option<Policy> {
+pub fn policy(node: &Node<'_, '_>, policy_type: PolicyType, source: Source, libraries: Libraries) -> Option<Policy> {
     node.fields(|fields| {
         fields.ignore(&["apiVersion", "kind", "status"]);
         let metadata = metadata(fields);
         let name = metadata.as_ref().map(|metadata| metadata.name.clone()).unwrap_or_default();
-        let spec = fields.require("spec", "write spec: …")?.fields(|spec| read_spec(spec, policy_type, &name, minor));
+        let spec = fields.require("spec", "write spec: …")?.fields(|spec| read_spec(spec, policy_type, &name, libraries));
         let (metadata, spec) = (metadata?, spec?);
         Some(Policy {
             name: metadata.name,
@@ -90,10 +90,10 @@ struct Spec {
     rules: Rules,
 }
 
-fn read_spec(spec: &mut Fields<'_, '_>, policy_type: PolicyType, name: &str, minor: u32) -> Option<Spec> {
+fn read_spec(spec: &mut Fields<'_, '_>, policy_type: PolicyType, name: &str, libraries: Libraries) -> Option<Spec> {
     let param_kind = spec.get("paramKind");
     // An unreadable paramKind still declares `params`, so that its expressions aren't reported on top.
-    let mut compiler = Compiler::new(minor, param_kind.is_some());
+    let mut compiler = Compiler::new(libraries, param_kind.is_some());
     let param_kind = param_kind.and_then(|kind| read_param_kind(&kind));
     let failure_policy = match spec.get("failurePolicy") {
         Some(word) => word.word(&[("Fail", FailurePolicy::Fail), ("Ignore", FailurePolicy::Ignore)]),

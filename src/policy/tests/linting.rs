@@ -56,7 +56,9 @@ fn a_version_is_deprecated_only_once_there_is_a_better_one() {
 fn says_what_an_older_cluster_would_refuse_and_which_admits_it() {
     let sorted = VALIDATING.replace("  variables:\n", "  variables:\n  - {name: newer, expression: '[2, 1].sort()'}\n");
     let sorted = sorted.replace("params.maxReplicas", "params.maxReplicas + variables.newer[0]");
-    for (minor, expected) in [(33, Some("needs Kubernetes 1.34")), (34, None)] {
+    // Kubernetes 1.34 knows it, and takes it in no new policy.
+    let newer = Some("needs Kubernetes 1.35");
+    for (minor, expected) in [(33, newer), (34, newer), (35, None)] {
         let found = lints(&[&sorted, VALIDATING_BINDING], minor);
         assert_eq!(found.len(), usize::from(expected.is_some()), "{found:#?}");
         assert!(found.iter().all(|finding| expected.is_some_and(|message| finding.contains(message))), "{found:#?}");
