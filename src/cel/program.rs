@@ -328,14 +328,8 @@ impl<'a> Store<'a> {
         let mut locals = std::mem::take(&mut self.locals);
         locals.clear();
         locals.resize(program.slots, Local::Unset);
-        let mut machine = Machine {
-            arena: self.arena,
-            deadline: self.deadline,
-            locals,
-            cost: 0,
-            steps: self.steps,
-            variables: self,
-        };
+        let mut machine =
+            Machine { arena: self.arena, deadline: self.deadline, locals, cost: 0, steps: self.steps, variables: self };
         let value = machine.eval(&program.node);
         let Machine { cost, steps, locals, .. } = machine;
         self.steps = steps;

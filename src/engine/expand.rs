@@ -376,8 +376,5 @@ fn controller_user<'a>(arena: &'a Arena, workload: &Workload) -> Option<Value<'a
     let user = arena.alloc_str(&format!("system:serviceaccount:kube-system:{}", workload.controller));
     let groups =
         ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"].map(Value::String);
-    Some(object(
-        arena,
-        &[("username", Value::String(user)), ("groups", Value::Array(arena.alloc_slice_copy(&groups)))],
-    ))
+    Some(object(arena, &[("username", Value::String(user)), ("groups", Value::Array(arena.alloc_slice_copy(&groups)))]))
 }

@@ -62,7 +62,8 @@ pub fn policy(node: &Node<'_, '_>, policy_type: PolicyType, source: Source, libr
         fields.ignore(&["apiVersion", "kind", "status"]);
         let metadata = metadata(fields);
         let name = metadata.as_ref().map(|metadata| metadata.name.clone()).unwrap_or_default();
-        let spec = fields.require("spec", "write spec: …")?.fields(|spec| read_spec(spec, policy_type, &name, libraries));
+        let spec =
+            fields.require("spec", "write spec: …")?.fields(|spec| read_spec(spec, policy_type, &name, libraries));
         let (metadata, spec) = (metadata?, spec?);
         Some(Policy {
             name: metadata.name,

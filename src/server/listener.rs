@@ -153,23 +153,25 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         match tls {
             None => self.http(stream, Protocol::Http1).await,
-            Some(acceptor) => match tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream))).await {
-                Ok(Ok(stream)) => {
-                    let protocol = match stream.get_ref().1.alpn_protocol() {
-                        Some(b"h2") => Protocol::Http2,
-                        _ => Protocol::Http1,
-                    };
-                    self.http(stream, protocol).await;
+            Some(acceptor) => {
+                match tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream))).await {
+                    Ok(Ok(stream)) => {
+                        let protocol = match stream.get_ref().1.alpn_protocol() {
+                            Some(b"h2") => Protocol::Http2,
+                            _ => Protocol::Http1,
+                        };
+                        self.http(stream, protocol).await;
+                    }
+                    Ok(Err(error)) => {
+                        self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
+                        tracing::debug!(%error, "TLS handshake failed");
+                    }
+                    Err(_) => {
+                        self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
+                        tracing::debug!("TLS handshake not finished in time");
+                    }
                 }
-                Ok(Err(error)) => {
-                    self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
-                    tracing::debug!(%error, "TLS handshake failed");
-                }
-                Err(_) => {
-                    self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
-                    tracing::debug!("TLS handshake not finished in time");
-                }
-            },
+            }
         }
         gauge.dec();
     }
