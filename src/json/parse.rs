@@ -427,12 +427,9 @@ const END: u8 = 0;
 #[inline]
 fn fingerprint(key: &str) -> u8 {
     let bytes = key.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return 0 };
+    let last = bytes.last().copied().unwrap_or_default();
     let middle = bytes.get(bytes.len() / 2).copied().unwrap_or_default();
-    (bytes.len() as u8).wrapping_mul(7)
-        ^ first.wrapping_mul(5)
-        ^ last.rotate_left(3)
-        ^ middle.wrapping_mul(11).rotate_left(1)
+    (bytes.len() as u8).wrapping_mul(8) ^ last ^ middle.wrapping_mul(4)
 }
 
 fn shorten(number: &str) -> String {
