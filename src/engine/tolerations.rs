@@ -26,7 +26,7 @@ pub(super) fn with_daemon_tolerations<'a>(arena: &'a Arena, spec: Object<'a>) ->
     let on_host = spec.get("hostNetwork") == Some(Value::Bool(true));
     for (key, effect) in TOLERATED.into_iter().chain(on_host.then_some(WITH_HOST_NETWORK)) {
         let (key, effect) = (Value::String(key), Value::String(effect));
-        let toleration = object(arena, &mut [("key", key), ("operator", Value::String("Exists")), ("effect", effect)]);
+        let toleration = object(arena, &[("key", key), ("operator", Value::String("Exists")), ("effect", effect)]);
         let mut found = false;
         for same in all.iter_mut().filter(|other| is_same(**other, toleration)) {
             *same = toleration;
