@@ -3,6 +3,7 @@
 mod authorization;
 mod bindings;
 mod collections;
+mod custom_resources;
 mod decisions;
 mod expressions;
 mod matching;
@@ -30,6 +31,7 @@ pub fn suites() -> Vec<Suite> {
         decisions::suites(),
         expressions::suites(),
         mutations::suites(),
+        custom_resources::suites(),
         authorization::suites(),
         collections::suites(),
         bindings::suites(),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::api::{config_map, deployment, object, overlaid, pod, service, widget};
-use super::super::suite::{Suite, apply, json_patch, matching, merge, must};
+use super::super::suite::{Suite, apply, json_patch, matching, must};
 
 /// The match condition of policies that wait for another policy's label.
 pub const WAITS: &str = "labelled";
@@ -12,14 +12,14 @@ pub const WAITS: &str = "labelled";
 pub fn suites() -> Vec<Suite> {
     let mut suites = json_patches();
     suites.extend(applied());
-    suites.extend(applied_custom());
     suites.extend(errors());
     suites.extend(several());
     suites.extend(seen_later());
     suites
 }
 
-fn mutating(topic: &'static str, what: &str, mutations: &[Value]) -> Suite {
+/// A policy with these mutations of what is created and updated.
+pub fn mutating(topic: &'static str, what: &str, mutations: &[Value]) -> Suite {
     Suite::mutating(topic, json!({"matchConstraints": matching(what, &["CREATE", "UPDATE"]), "mutations": mutations}))
 }
 
@@ -318,59 +318,6 @@ fn applied() -> Vec<Suite> {
         ])
     }));
     suites
-}
-
-fn applied_custom() -> Vec<Suite> {
-    let texts = [
-        "Object{spec: Object.spec{size: 7}}",
-        "Object{spec: Object.spec{size: 'seven'}}",
-        "Object{spec: Object.spec{size: 7.5}}",
-        "Object{spec: Object.spec{name: 'x', on: true}}",
-        "Object{spec: Object.spec{tags: ['x']}}",
-        "Object{spec: Object.spec{tags: []}}",
-        "Object{spec: Object.spec{set: ['x', 's']}}",
-        "Object{spec: Object.spec{set: ['x', 'x']}}",
-        "Object{spec: Object.spec{parts: [Object.spec.parts{name: 'one', size: 9}, Object.spec.parts{name: 'three'}]}}",
-        "Object{spec: Object.spec{parts: [Object.spec.parts{size: 9}]}}",
-        "Object{spec: Object.spec{labels: {'new': 'x'}}}",
-        "Object{spec: Object.spec{labels: {'new': 1}}}",
-        "Object{spec: Object.spec{sealed: Object.spec.sealed{b: '2'}}}",
-        "Object{spec: Object.spec{sealed: {'b': '2'}}}",
-        "Object{spec: Object.spec{free: {'any': 'x', 'other': 'y'}}}",
-        "Object{spec: Object.spec{free: Object.spec.free{more: 1}}}",
-        "Object{spec: Object.spec{free: {'list': [1, 2]}}}",
-        "Object{spec: Object.spec{free: {'list': []}}}",
-        "Object{spec: Object.spec{free: {'list': ['a'] + ['b']}}}",
-        "Object{spec: Object.spec{free: {'list': object.spec.?tags.orValue([])}}}",
-        "Object{spec: Object.spec{free: {'map': {'a': 'b', 'c': 1}}}}",
-        "Object{spec: Object.spec{free: {'typed': Object.spec.free.typed{a: 'b'}}}}",
-        "Object{spec: Object.spec{free: {'bytes': b'hi'}}}",
-        "Object{spec: Object.spec{labels: {'new': ['x', 'y']}}}",
-        "Object{spec: Object.spec{labels: {'new': {'x': 'y'}}}}",
-        "Object{spec: Object.spec{name: b'hi'}}",
-        "Object{spec: Object.spec{size: b''}}",
-        "Object{spec: Object.spec{on: b'hi'}}",
-        "Object{spec: Object.spec{port: b'hi'}}",
-        "Object{spec: Object.spec{set: [['x']]}}",
-        "Object{spec: Object.spec{parts: [{'name': 'one'}]}}",
-        "Object{spec: Object.spec{port: 80}}",
-        "Object{spec: Object.spec{port: 'http'}}",
-        "Object{spec: Object.spec{nope: 1}}",
-        "Object{spec: Object.spec{color: 'blue'}}",
-        "Object{spec: Object.spec{color: null}}",
-        "Object{spec: null}",
-        "Object{status: Object.status{ready: true}}",
-    ];
-    let suites = texts.iter().map(|text| {
-        let full = json!({"spec": {"size": 3, "tags": ["p"], "set": ["s", "t"], "parts": [{"name": "one", "size": 1}, {"name": "two"}],
-            "labels": {"k": "v"}, "sealed": {"a": "1"}, "free": {"any": [1]}, "color": "red", "port": "https"}});
-        let suite = mutating("mutations: apply to custom resources", "*/*/widgets", &[apply(text)]);
-        suite
-            .object(widget("changed", json!({"spec": {"size": 1}})))
-            .create_all([widget("full", full), widget("bare", json!({}))])
-            .ask(merge(&widget("changed", json!({})), json!({"spec": {"size": 2}})))
-    });
-    suites.collect()
 }
 
 /// Errors at every place, under either failure policy.
