@@ -123,7 +123,7 @@ pub(super) fn go_type(value: &Value<'_>) -> &'static str {
         Value::Bytes(_) => "types.Bytes",
         Value::Duration(_) => "types.Duration",
         Value::Timestamp(_) => "types.Timestamp",
-        Value::List(List::Json(_) | List::Values(_)) => "*types.baseList",
+        Value::List(List::Json(_) | List::Values(_) | List::Strings(_)) => "*types.baseList",
         Value::List(List::Sum(_)) => "*types.concatList",
         Value::Map(_) => "*types.baseMap",
         Value::Struct(message) if message.type_name == "JSONPatch" => "*mutation.JSONPatchVal",

@@ -126,6 +126,7 @@ pub(super) fn check_field(type_name: &str, field: &str, value: &Value<'_>) -> Re
             Value::Duration(_) => "time.Duration",
             Value::Timestamp(_) => "time.Time",
             Value::List(List::Values(_)) => "[]ref.Val",
+            Value::List(List::Strings(_)) => "[]string",
             Value::List(List::Json(_)) => "[]interface {}",
             Value::Map(Map::Entries(_)) => "map[ref.Val]ref.Val",
             Value::Map(Map::Json(_)) => "map[string]interface {}",

@@ -90,6 +90,8 @@ pub enum List<'a> {
     Json(&'a [json::Value<'a>]),
     /// Computed elements.
     Values(&'a [Value<'a>]),
+    /// What `split` and `findAll` give, which upstream keeps as a list of Go's strings.
+    Strings(&'a [Value<'a>]),
     /// Computed elements of a sum of lists, which upstream takes apart in another way; see `native`.
     Sum(&'a [Value<'a>]),
 }
@@ -131,7 +133,7 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         match self {
             List::Json(elements) => elements.len(),
-            List::Values(elements) | List::Sum(elements) => elements.len(),
+            List::Values(elements) | List::Strings(elements) | List::Sum(elements) => elements.len(),
         }
     }
 
@@ -144,7 +146,7 @@ impl<'a> List<'a> {
     pub fn get(&self, index: usize) -> Option<Value<'a>> {
         match self {
             List::Json(elements) => elements.get(index).map(|v| Value::from(*v)),
-            List::Values(elements) | List::Sum(elements) => elements.get(index).copied(),
+            List::Values(elements) | List::Strings(elements) | List::Sum(elements) => elements.get(index).copied(),
         }
     }
 

@@ -142,13 +142,16 @@ impl<'a> Conversion<'a> {
             Cel::Double(d) => double(d)?,
             Cel::Bytes(bytes) if applies => self.keep(Foreign::bytes(arena, bytes)),
             Cel::Bytes(bytes) => text(STANDARD.encode(bytes)),
+            Cel::Duration(nanos) if applies => self.keep(Foreign::duration(arena, nanos)),
             Cel::Duration(nanos) => text(duration(nanos)),
+            Cel::Timestamp(timestamp) if applies => self.keep(Foreign::timestamp(arena, timestamp)),
             Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
             Cel::List(List::Json(elements)) if applies => Value::Array(elements),
             Cel::List(list) => {
                 let elements = list.iter().map(|element| self.value(element, true)).collect::<Result<Vec<_>, _>>()?;
                 let elements = arena.alloc_slice_copy(&elements);
                 match list {
+                    List::Strings(_) if applies => self.keep(Foreign::strings(arena, elements)),
                     List::Values(_) if applies && is_nested && !self.is_plain => {
                         self.keep(Foreign::list(arena, elements))
                     }

@@ -58,6 +58,15 @@ pub fn list<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<Value<'a>, E
     Ok(Value::List(List::Values(arena.alloc_slice_copy(elements))))
 }
 
+/// A list of strings, as Go's own functions make it.
+///
+/// # Errors
+/// [`Limit::Memory`].
+pub fn strings<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<Value<'a>, Error> {
+    reserve_list(arena, elements.len())?;
+    Ok(Value::List(List::Strings(arena.alloc_slice_copy(elements))))
+}
+
 /// A value of one of Kubernetes' own types.
 ///
 /// # Errors

@@ -189,7 +189,7 @@ fn slice<'a>(_arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> 
     let range = usize::try_from(*start).unwrap_or(usize::MAX)..usize::try_from(*end).unwrap_or(usize::MAX);
     let part = match list {
         List::Json(elements) => elements.get(range).map(List::Json),
-        List::Values(elements) | List::Sum(elements) => elements.get(range).map(List::Values),
+        List::Values(elements) | List::Strings(elements) | List::Sum(elements) => elements.get(range).map(List::Values),
     };
     match part {
         Some(part) => Ok(Value::List(part)),

@@ -72,7 +72,7 @@ fn find_all<'a>(arena: &'a Arena, text: &'a str, pattern: &str, limit: usize) ->
         found.push(Value::String(part.as_str()));
         build::reserve_list(arena, found.len())?;
     }
-    build::list(arena, &found)
+    build::strings(arena, &found)
 }
 
 fn compile(pattern: &str) -> Result<std::rc::Rc<::regex::Regex>, Error> {

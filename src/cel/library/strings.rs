@@ -173,7 +173,7 @@ fn split<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     } else {
         text.splitn(limit, separator).map(Value::String).collect()
     };
-    build::list(arena, &parts)
+    build::strings(arena, &parts)
 }
 
 /// One string for each character, and the rest in the last of `limit`.
