@@ -4,6 +4,7 @@
 //! not tracked there either: nothing is ever removed by a merge.
 
 mod foreign;
+mod go_time;
 mod item;
 mod merge;
 mod validate;
@@ -30,8 +31,8 @@ pub enum ApplyError {
 
 /// Merges `patch` into `object`, both of `kind`, whose `apiVersion` and `kind` the patch gets if it lacks them.
 ///
-/// A kind that is neither built in nor among `definitions` merges like a custom resource without schema: maps field by field, and lists, which
-/// could only be replaced whole, are refused.
+/// A kind that is neither built in nor among `definitions` merges like a custom resource without schema: maps field by
+/// field, and lists, which could only be replaced whole, are refused.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing is merged then.
