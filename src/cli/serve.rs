@@ -19,8 +19,8 @@ use super::{Outcome, PolicyFlags, namespaces};
 ///
 /// POST /validate and /mutate speak admission.k8s.io/v1 over HTTPS; the admin port has /healthz, /readyz and /metrics
 /// over HTTP. Namespaces, params and CustomResourceDefinitions come from the cluster, which also answers authorization
-/// checks; with --offline they come from files. Where both say something, the cluster's counts. Certificates and policies are used anew when their files change; a file with an error never replaces
-/// what it said before. SIGTERM drains.
+/// checks; with --offline they come from files. Where both say something, the cluster's counts. Certificates and policies
+/// are used anew when their files change; a file with an error never replaces what it said before. SIGTERM drains.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

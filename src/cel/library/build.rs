@@ -54,8 +54,7 @@ pub fn string<'a>(arena: &'a Arena, text: &str) -> Result<Value<'a>, Error> {
 /// # Errors
 /// [`Limit::Memory`].
 pub fn list<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    reserve_list(arena, elements.len())?;
-    Ok(Value::List(List::Values(arena.alloc_slice_copy(elements))))
+    Ok(Value::List(List::Values(copied(arena, elements)?)))
 }
 
 /// A list of strings, as Go's own functions make it.
@@ -63,8 +62,12 @@ pub fn list<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<Value<'a>, E
 /// # Errors
 /// [`Limit::Memory`].
 pub fn strings<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<Value<'a>, Error> {
+    Ok(Value::List(List::Strings(copied(arena, elements)?)))
+}
+
+fn copied<'a>(arena: &'a Arena, elements: &[Value<'a>]) -> Result<&'a [Value<'a>], Error> {
     reserve_list(arena, elements.len())?;
-    Ok(Value::List(List::Strings(arena.alloc_slice_copy(elements))))
+    Ok(arena.alloc_slice_copy(elements))
 }
 
 /// A value of one of Kubernetes' own types.
