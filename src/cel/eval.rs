@@ -14,7 +14,7 @@ use super::node::{Bind, Item, MapItem, Matches, Node, StructItems};
 use super::opaque::Opaque;
 use super::program::Store;
 use super::text::{display, printed};
-use super::value::{Entries, KeyError, List, Map, Struct, Value};
+use super::value::{Entries, KeyError, List, Map, Struct, Value, is_one_key};
 use crate::json::Arena;
 
 pub(super) type Outcome<'a> = Result<Value<'a>, Error>;
@@ -278,7 +278,7 @@ impl<'a> Machine<'a, '_> {
             let (key, value) = (self.eval(&item.key)?, self.eval(&item.value)?);
             match value {
                 // Upstream takes out what an entry before has put there.
-                Value::Optional(None) if item.optional => entries.retain(|(other, _)| !is_same_key(other, &key)),
+                Value::Optional(None) if item.optional => entries.retain(|(other, _)| !is_one_key(other, &key)),
                 Value::Optional(Some(inner)) if item.optional => entries.push((key, *inner)),
                 other if item.optional => return evaluation(not_optional(&display(&key), &other)),
                 value => entries.push((key, value)),
@@ -344,11 +344,6 @@ fn equality_cost(a: &Value<'_>, b: &Value<'_>) -> u64 {
         (Value::String(a), Value::String(b)) => cost::characters(a).min(cost::characters(b)).div_ceil(10),
         (a, b) => cost::size(a).min(cost::size(b)).div_ceil(10),
     }
-}
-
-/// Whether two keys are one to Go: of one type and equal.
-fn is_same_key(a: &Value<'_>, b: &Value<'_>) -> bool {
-    a.type_name() == b.type_name() && compare::equals(a, b)
 }
 
 fn not_optional(entry: &str, value: &Value<'_>) -> String {

@@ -348,7 +348,7 @@ impl<'a> Entries<'a> {
 }
 
 /// Whether Go's maps would take two values for one key.
-fn is_one_key(a: &Value<'_>, b: &Value<'_>) -> bool {
+pub(super) fn is_one_key(a: &Value<'_>, b: &Value<'_>) -> bool {
     Key::of(a).is_some_and(|key| Key::of(b) == Some(key))
 }
 
