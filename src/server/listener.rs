@@ -11,6 +11,7 @@ use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::{LAST_REQUEST, Slots, Stage, Watch};
@@ -36,6 +37,10 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it has to answer.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long connections are still accepted once the listener closes. They can't be told from those that were waiting
+/// already, and clients that come back at once must not keep the server from leaving.
+const BACKLOG: Duration = Duration::from_millis(20);
 
 /// One listening socket and what is served on it.
 #[derive(Debug)]
@@ -77,7 +82,8 @@ impl Listener {
         self.slots.clone()
     }
 
-    /// Accepts connections until the drain closes the listener, then those still in the backlog.
+    /// Accepts connections until the drain closes the listener, then those still in the backlog, for [`BACKLOG`] at
+    /// most.
     pub async fn run(self, mut watch: Watch) {
         loop {
             let accepted = tokio::select! {
@@ -91,7 +97,8 @@ impl Listener {
             }
         }
         // A connection that the kernel has completed belongs to a client that believes in us.
-        while let Ok(Some((stream, slot))) = tokio::time::timeout(Duration::from_millis(20), self.accept()).await {
+        let end = Instant::now() + BACKLOG;
+        while let Ok(Some((stream, slot))) = tokio::time::timeout_at(end, self.accept()).await {
             self.serve(stream, slot, &watch);
         }
     }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::engine::{Mode, Namespaces};
@@ -172,22 +173,30 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     tokio::spawn(admin.run(watch.clone()));
     tokio::spawn(keep_current(policies, tls, Arc::clone(&metrics), settings.reload_every));
     let slots = listener.slots();
-    let accepting = tokio::spawn(listener.run(watch));
+    let mut accepting = tokio::spawn(listener.run(watch));
     tracing::info!(%address, mode = mode_label(settings.mode), "webhook is listening");
 
     let signal = signals.next().await;
     tracing::info!(signal, delay = ?settings.drain_delay, "draining; another signal ends the process at once");
     tokio::select! {
-        () = finish(&drain, &slots, settings.drain_delay, settings.drain_timeout) => {}
+        () = finish(&drain, &mut accepting, &slots, settings.drain_delay, settings.drain_timeout) => {}
         signal = signals.next() => tracing::warn!(signal, "ended without waiting for requests in progress"),
     }
     accepting.abort();
     Ok(())
 }
 
-async fn finish(drain: &Drain, slots: &Slots, delay: Duration, patience: Duration) {
+async fn finish(drain: &Drain, accepting: &mut JoinHandle<()>, slots: &Slots, delay: Duration, patience: Duration) {
     drain.run(delay).await;
-    if tokio::time::timeout(patience, slots.all_free()).await.is_err() {
+    let drained = async {
+        // First, because it still takes connections from the backlog: without them, slots that are all free mean
+        // nothing.
+        if let Err(error) = accepting.await {
+            tracing::error!(%error, "accepting connections panicked");
+        }
+        slots.all_free().await;
+    };
+    if tokio::time::timeout(patience, drained).await.is_err() {
         tracing::warn!(connections = slots.taken(), "connections were still open when the drain timed out");
     } else {
         tracing::info!("drained");

@@ -35,13 +35,24 @@ async fn load(
             match client.post("/validate", "application/json", body.clone()).await {
                 Ok(reply) if reply.status == StatusCode::OK => answered += 1,
                 Ok(reply) => return (answered, Some(format!("{reply:?}"))),
-                // Told before it was sent that the connection takes no more; sending it elsewhere loses nothing.
-                Err(error) if error.is_canceled() => break,
+                Err(error) if is_unprocessed(&error) => break,
                 Err(error) => return (answered, Some(format!("{error:?}"))),
             }
         }
     }
     (answered, None)
+}
+
+/// Whether the client knows that the server did nothing with the request, so that sending it elsewhere loses nothing:
+/// it was never sent, or the server's GOAWAY came first. For a request that GOAWAY promises to finish, the error
+/// would be that of the connection.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    error.is_canceled()
+        || error.is_closed()
+        || cause.is_some_and(|cause| {
+            cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+        })
 }
 
 async fn drains_under_load(http2: bool) {
