@@ -7,6 +7,7 @@ use crate::json::{Object, Value};
 use crate::schema::{self, Form, Scalar, TypeId, resolve};
 
 use super::context::Phase;
+use super::field::{self, Step};
 use super::request::GroupVersionKind;
 
 /// Checks what `after` has that `before` hasn't. Kinds that are not built in have no type to be decoded into.
@@ -16,9 +17,9 @@ use super::request::GroupVersionKind;
 ///
 /// # Errors
 /// What can't be decoded.
-pub fn check(kind: GroupVersionKind<'_>, before: Value<'_>, after: Value<'_>, phase: Phase) -> Result<(), String> {
+pub fn check<'a>(kind: GroupVersionKind<'a>, before: Value<'a>, after: Value<'a>, phase: Phase) -> Result<(), String> {
     let (root, true) = schema::merge_type(kind.group, kind.version, kind.kind) else { return Ok(()) };
-    let mut decoding = Decoding { kind: kind.kind, path: String::new(), unknown: Vec::new(), mistyped: None };
+    let mut decoding = Decoding { kind: kind.kind, path: Vec::new(), unknown: Vec::new(), mistyped: None };
     decoding.value(root, before, after);
     match decoding.mistyped {
         Some(error) if phase == Phase::Both => return Err(error),
@@ -88,29 +89,28 @@ fn fraction<'a>(id: TypeId, field: &'a str, value: Value<'a>) -> Option<&'a str>
 
 struct Decoding<'k> {
     kind: &'k str,
-    path: String,
+    path: Vec<Step<'k>>,
     unknown: Vec<String>,
     /// The first value of a wrong type.
     mistyped: Option<String>,
 }
 
-impl Decoding<'_> {
-    fn value(&mut self, id: TypeId, before: Value<'_>, after: Value<'_>) {
+impl<'k> Decoding<'k> {
+    fn value(&mut self, id: TypeId, before: Value<'k>, after: Value<'k>) {
+        // A patch shares what it leaves alone, so most of an object is not looked at.
+        if before.is_shared_with(&after) {
+            return;
+        }
         match (resolve(id).form(after), after) {
             (_, Value::Null) | (None, _) => {}
             (Some(Form::Map(map)), Value::Object(after)) => {
-                let before = before.as_object().unwrap_or_default();
-                // A patch shares what it leaves alone, so most of an object is not looked at.
-                if std::ptr::eq(before.members(), after.members()) {
-                    return;
-                }
-                self.members(map, before, after);
+                self.members(map, before.as_object().unwrap_or_default(), after);
             }
             (Some(Form::List(list)), Value::Array(after)) => {
                 let before = before.as_array().unwrap_or_default();
                 for (i, element) in after.iter().enumerate() {
                     let before = before.get(i).copied().unwrap_or(Value::Null);
-                    self.below(&format!("[{i}]"), |decoding| decoding.value(list.element, before, *element));
+                    self.below(Step::Index(i), |decoding| decoding.value(list.element, before, *element));
                 }
             }
             (Some(Form::Scalar(scalar)), value) if fits(scalar, value) => {}
@@ -118,16 +118,15 @@ impl Decoding<'_> {
         }
     }
 
-    fn members(&mut self, map: &schema::Map, before: Object<'_>, after: Object<'_>) {
+    fn members(&mut self, map: &schema::Map, before: Object<'k>, after: Object<'k>) {
         for (key, member) in after.members() {
-            let name = if self.path.is_empty() { (*key).to_owned() } else { format!(".{key}") };
             match map.member(key) {
                 Some(id) => {
                     let before = before.get(key).unwrap_or(Value::Null);
-                    self.below(&name, |decoding| decoding.value(id, before, *member));
+                    self.below(Step::Field(key), |decoding| decoding.value(id, before, *member));
                 }
-                None => self.below(&name, |decoding| {
-                    decoding.unknown.push(format!("unknown field {:?}", decoding.path));
+                None => self.below(Step::Field(key), |decoding| {
+                    decoding.unknown.push(format!("unknown field {:?}", field::join(&decoding.path)));
                 }),
             }
         }
@@ -153,16 +152,15 @@ impl Decoding<'_> {
             Form::Scalar(Scalar::Boolean) => "bool",
             Form::Scalar(Scalar::Untyped) => "scalar",
         };
-        let (kind, path) = (self.kind, &self.path);
+        let (kind, path) = (self.kind, field::join(&self.path));
         self.mistyped =
             Some(format!("json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"));
     }
 
-    fn below(&mut self, name: &str, work: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        self.path.push_str(name);
+    fn below(&mut self, step: Step<'k>, work: impl FnOnce(&mut Self)) {
+        self.path.push(step);
         work(self);
-        self.path.truncate(length);
+        self.path.pop();
     }
 }
 

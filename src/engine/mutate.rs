@@ -193,7 +193,8 @@ impl<'a> Run<'a> {
         let (arena, request) = (subject.arena(), &subject.request);
         if subject.context().defaulting {
             self.mutations.written = defaulting::carry_over(arena, request.object, patched, self.mutations.written);
-            self.mutations.subject = subject.with_object(defaulting::default(arena, request.kind, patched));
+            let completed = defaulting::default_patched(arena, request.kind, request.object, patched);
+            self.mutations.subject = subject.with_object(completed);
         } else {
             self.mutations.written = patched;
             self.mutations.subject = subject.with_object(patched);

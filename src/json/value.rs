@@ -7,7 +7,7 @@ pub type Arena = Bump;
 
 /// A JSON value. Copying it copies a reference, never a subtree.
 // The tag takes a word: with a boolean beside it, copies go in pieces that the processor has to wait for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Value<'a> {
     /// `null`
@@ -125,9 +125,33 @@ impl<'a> Object<'a> {
     }
 }
 
+// What two values share is equal without a look: a changed object is often compared with what it was.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a == b,
+            (Value::String(a), Value::String(b)) => a == b,
+            (Value::Array(a), Value::Array(b)) => std::ptr::eq(*a, *b) || a == b,
+            (Value::Object(a), Value::Object(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 impl PartialEq for Object<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.members.iter().all(|(key, value)| other.get(key).is_some_and(|v| v == *value))
+        if std::ptr::eq(self.members, other.members) {
+            return true;
+        }
+        let mut pairs = self.members.iter().zip(other.members);
+        self.len() == other.len()
+            && pairs.all(|((key, value), (other_key, other_value))| match key == other_key {
+                true => value == other_value,
+                false => other.get(key).is_some_and(|other| other == *value),
+            })
     }
 }
 
@@ -143,6 +167,16 @@ impl<'a> Value<'a> {
     /// The value below the object members `path`, in order.
     pub fn at(&self, path: &[&str]) -> Option<Value<'a>> {
         path.iter().try_fold(*self, |value, key| value.get(key))
+    }
+
+    /// Whether both are one list or one object in memory, not only equal. Changing a document copies the way to the
+    /// change and shares the rest.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Array(a), Value::Array(b)) => std::ptr::eq(*a, *b),
+            (Value::Object(a), Value::Object(b)) => std::ptr::eq(a.members, b.members),
+            _ => false,
+        }
     }
 
     /// The string, if it is one.

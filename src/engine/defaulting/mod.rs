@@ -32,16 +32,20 @@ pub use carry::carry_over;
 /// The object of the given kind with its defaults; it shares with `object` what they leave alone. Objects of kinds
 /// that have none, and values that are no objects, come back as they are.
 pub fn default<'a>(arena: &'a Arena, kind: GroupVersionKind<'_>, object: Value<'a>) -> Value<'a> {
-    match rules(kind) {
-        Some(rules) => {
-            let written = match object {
-                Value::Object(members) => Value::Object(zero::normalise(arena, kind, members)),
-                other => other,
-            };
-            completed(arena, written, |fields| rule::apply(rules, fields))
-        }
-        None => object,
-    }
+    default_patched(arena, kind, Value::Null, object)
+}
+
+/// The same for a patched object, where `before` is the object before the patch and has its defaults: most of what
+/// both share needs no second look.
+pub fn default_patched<'a>(
+    arena: &'a Arena,
+    kind: GroupVersionKind<'_>,
+    before: Value<'a>,
+    patched: Value<'a>,
+) -> Value<'a> {
+    let Some(rules) = rules(kind) else { return patched };
+    let written = zero::normalise(arena, kind, before, patched);
+    completed(arena, written, |fields| rule::apply(rules, fields))
 }
 
 /// The pod that a controller makes from a template which has its defaults.

@@ -485,3 +485,34 @@ fn shares_what_it_does_not_change() {
         assert!(std::ptr::eq(before, after));
     }
 }
+
+#[test]
+fn a_patched_object_gets_what_a_whole_one_would() {
+    let pod = kind_of("v1", "Pod");
+    let written = "
+metadata: {name: web, labels: {a: b}}
+spec:
+  hostNetwork: true
+  containers:
+  - {name: a, image: app, ports: [{containerPort: 80}], resources: {limits: {cpu: 1000m}}}
+  - {name: b, image: app:1}
+  volumes: [{name: v, hostPath: {path: /a}}]
+";
+    for patch in [
+        "[{op: add, path: /spec/containers/0, value: {name: new, image: app, args: [], ports: [{containerPort: 81}]}}]",
+        "[{op: add, path: /spec/containers/1/resources, value: {limits: {memory: 1024Mi}}}]",
+        "[{op: add, path: /spec/containers/0/resources/limits/memory, value: 2048Ki}]",
+        "[{op: replace, path: /spec/containers/0/image, value: 'app:2'}, {op: remove, path: /spec/containers/0/ports}]",
+        "[{op: add, path: /spec/initContainers, value: []}, {op: copy, from: /spec/containers/0, path: /spec/initContainers/-}]",
+        "[{op: replace, path: /spec/containers/1/resources, value: null}, {op: add, path: /spec/hostPID, value: false}]",
+        "[{op: replace, path: /spec, value: {containers: [{}], securityContext: {}}}]",
+        "[{op: replace, path: /spec/volumes/0, value: {name: v, emptyDir: {sizeLimit: 1000m}}}]",
+    ] {
+        let arena = Arena::new();
+        let before = default(&arena, pod, read(&arena, written));
+        let patch = crate::json::Patch::from_value(read(&arena, patch)).expect(patch);
+        let patched = patch.apply(&arena, before, &crate::json::PatchLimits::default()).unwrap();
+        let (quick, whole) = (default_patched(&arena, pod, before, patched), default(&arena, pod, patched));
+        assert_eq!(to_json(quick), to_json(whole));
+    }
+}

@@ -23,10 +23,17 @@ use crate::json::{Arena, Member, Object, Value};
 use super::quantity::Amount;
 use super::rule::is_zero;
 
-/// The object with its fields written as the API server does, if its kind is in the table.
-pub(super) fn normalise<'a>(arena: &'a Arena, kind: GroupVersionKind<'_>, object: Object<'a>) -> Object<'a> {
+/// The object with its fields written as the API server does, if its kind is in the table. What it shares with
+/// `before`, which is written so, is not looked at.
+pub(super) fn normalise<'a>(
+    arena: &'a Arena,
+    kind: GroupVersionKind<'_>,
+    before: Value<'a>,
+    object: Value<'a>,
+) -> Value<'a> {
     let name = format!("{}/{}/{}", kind.group, kind.version, kind.kind);
-    TABLE.kinds.get(name.as_str()).and_then(|id| changed(arena, *id, object)).unwrap_or(object)
+    let Some(id) = TABLE.kinds.get(name.as_str()) else { return object };
+    Content::Object(*id).rewritten("", arena, before, object).unwrap_or(object)
 }
 
 #[derive(Debug)]
@@ -52,68 +59,119 @@ enum Content {
     Object(usize),
 }
 
-/// The object if it isn't what it was. One pass, since an object may have very many members.
-fn changed<'a>(arena: &'a Arena, id: usize, object: Object<'a>) -> Option<Object<'a>> {
+/// How a value is written.
+enum Written<'a> {
+    AsItIs,
+    As(Value<'a>),
+    Not,
+}
+
+/// The object if it isn't written as it is. One pass, since an object may have very many members.
+fn rewritten<'a>(arena: &'a Arena, id: usize, before: Object<'a>, object: Object<'a>) -> Option<Object<'a>> {
     let known = TABLE.types.get(id).map(Vec::as_slice).unwrap_or_default();
-    let mut is_changed = false;
-    let mut members: Vec<Member<'a>> = Vec::with_capacity(object.len());
-    for (key, value) in object.members() {
+    // The members up to the first that changes are copied only then.
+    let mut members: Option<Vec<Member<'a>>> = None;
+    for (index, (key, value)) in object.members().iter().enumerate() {
         let field = known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at));
         let written = match field {
-            Some(field) => field.written(arena, *value),
-            None => Some(*value).filter(|value| !value.is_null()),
+            Some(field) => field.written(arena, before.get(key).unwrap_or(Value::Null), *value),
+            None if value.is_null() => Written::Not,
+            None => Written::AsItIs,
         };
-        is_changed |= written != Some(*value);
-        members.extend(written.map(|written| (*key, written)));
+        match (written, &mut members) {
+            (Written::AsItIs, None) => {}
+            (Written::AsItIs, Some(members)) => members.push((key, *value)),
+            (written, members) => {
+                let earlier = || object.members().get(..index).unwrap_or_default().to_vec();
+                let members = members.get_or_insert_with(earlier);
+                if let Written::As(value) = written {
+                    members.push((key, value));
+                }
+            }
+        }
     }
-    let absent = known.iter().filter(|field| object.get(field.name).is_none());
-    let absent = absent.filter_map(|field| match field.presence {
-        Presence::Always(zero) => Some((field.name, field.written(arena, zero)?)),
-        _ => None,
-    });
-    let kept = members.len();
-    members.extend(absent);
-    (is_changed || members.len() > kept).then(|| Object::new(arena, &members))
+    for field in known {
+        let Presence::Always(zero) = field.presence else { continue };
+        if object.get(field.name).is_none() {
+            let value = match field.written(arena, Value::Null, zero) {
+                Written::As(value) => value,
+                _ => zero,
+            };
+            members.get_or_insert_with(|| object.members().to_vec()).push((field.name, value));
+        }
+    }
+    members.map(|members| Object::new(arena, &members))
 }
 
 impl Field {
-    /// How a value of the field is written; `None` if it isn't.
-    fn written<'a>(&self, arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
-        let value = match (value, self.presence) {
+    /// How a value of the field is written.
+    fn written<'a>(&self, arena: &'a Arena, before: Value<'a>, value: Value<'a>) -> Written<'a> {
+        let present = match (value, self.presence) {
             (Value::Null, Presence::Always(zero)) => zero,
             _ => value,
         };
-        let written = self.content.written(self.containers, arena, value);
+        let rewritten = self.content.rewritten(self.containers, arena, before, present);
+        let written = rewritten.unwrap_or(present);
         let is_left_out = match self.presence {
             Presence::UnlessZero => is_zero(written) || written == Value::Object(Object::default()),
             Presence::UnlessNull => written.is_null(),
             Presence::Always(_) => false,
         };
-        (!is_left_out).then_some(written)
+        match is_left_out {
+            true => Written::Not,
+            false if rewritten.is_none() && !value.is_null() => Written::AsItIs,
+            false => Written::As(written),
+        }
     }
 }
 
 impl Content {
-    fn written<'a>(self, containers: &str, arena: &'a Arena, value: Value<'a>) -> Value<'a> {
+    /// The value if it isn't written as it is.
+    fn rewritten<'a>(
+        self,
+        containers: &str,
+        arena: &'a Arena,
+        before: Value<'a>,
+        value: Value<'a>,
+    ) -> Option<Value<'a>> {
+        if before.is_shared_with(&value) {
+            return None;
+        }
         match (containers.split_at_checked(1), self) {
-            (_, Content::Plain) => value,
+            (_, Content::Plain) => None,
             (Some(("[", inner)), _) => {
-                let Value::Array(elements) = value else { return value };
-                let new: Vec<_> = elements.iter().map(|element| self.written(inner, arena, *element)).collect();
-                if new == elements { value } else { Value::Array(arena.alloc_slice_copy(&new)) }
+                let (elements, before) = (value.as_array()?, before.as_array().unwrap_or_default());
+                let mut copy: Option<&'a mut [Value<'a>]> = None;
+                for (index, element) in elements.iter().enumerate() {
+                    let before = before.get(index).copied().unwrap_or(Value::Null);
+                    let Some(new) = self.rewritten(inner, arena, before, *element) else { continue };
+                    let copy = copy.get_or_insert_with(|| arena.alloc_slice_copy(elements));
+                    if let Some(slot) = copy.get_mut(index) {
+                        *slot = new;
+                    }
+                }
+                copy.map(|copy| Value::Array(copy))
             }
             (Some((_, inner)), _) => {
-                let Value::Object(map) = value else { return value };
-                let new = map.members().iter().map(|(key, member)| (*key, self.written(inner, arena, *member)));
-                let new: Vec<_> = new.collect();
-                if new == map.members() { value } else { Value::Object(Object::new(arena, &new)) }
+                let (map, before) = (value.as_object()?, before.as_object().unwrap_or_default());
+                let mut copy: Option<Vec<Member<'a>>> = None;
+                for (index, (key, member)) in map.members().iter().enumerate() {
+                    let before = before.get(key).unwrap_or(Value::Null);
+                    let Some(new) = self.rewritten(inner, arena, before, *member) else { continue };
+                    let copy = copy.get_or_insert_with(|| map.members().to_vec());
+                    if let Some(slot) = copy.get_mut(index) {
+                        slot.1 = new;
+                    }
+                }
+                copy.map(|copy| Value::Object(Object::new(arena, &copy)))
             }
             (None, Content::Quantity) => {
-                Amount::parse(arena, value).and_then(|amount| amount.write(arena)).unwrap_or(value)
+                let written = Amount::parse(arena, value).and_then(|amount| amount.write(arena))?;
+                (written != value).then_some(written)
             }
             (None, Content::Object(id)) => {
-                let Value::Object(object) = value else { return value };
-                changed(arena, id, object).map_or(value, Value::Object)
+                let before = before.as_object().unwrap_or_default();
+                rewritten(arena, id, before, value.as_object()?).map(Value::Object)
             }
         }
     }
