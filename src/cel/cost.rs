@@ -163,8 +163,8 @@ impl CallCost {
             Self::Fixed(cost) => cost,
             Self::Traverse(at) => traverse(arg(at)),
             Self::Parse(at) => traverse(own(at)),
-            Self::TraverseTwice(at) => scaled(own(at), 0.2),
-            Self::TraverseResultTwice => scaled(result.map_or(1, size), 0.2),
+            Self::TraverseTwice(at) => own(at).div_ceil(5),
+            Self::TraverseResultTwice => result.map_or(1, size).div_ceil(5),
             Self::Deep(at) => args.get(usize::from(at)).map_or(1, deep),
             Self::Elements(at) => arg(at),
             Self::Equality if matches!(args.first(), Some(Value::Opaque(_))) => 1,
@@ -193,7 +193,7 @@ impl CallCost {
             Self::SelfCompare(at) => self_compare(args.get(usize::from(at))),
             Self::Selector => {
                 let length = own(1);
-                LIST + traverse(length) + scaled(scaled(length, 0.5), (LIST + STRUCT) as f64)
+                LIST + traverse(length) + length.div_ceil(2).saturating_mul(LIST + STRUCT)
             }
         }
     }
@@ -209,15 +209,12 @@ fn self_compare(list: Option<&Value<'_>>) -> u64 {
 
 /// A regular expression of `pattern` characters applied to a text of `text` characters.
 pub(super) fn regex(text: u64, pattern: u64) -> u64 {
-    scaled(text.saturating_add(1), 0.1).saturating_mul(scaled(pattern, 0.25))
+    traverse(text.saturating_add(1)).saturating_mul(pattern.div_ceil(4))
 }
 
+/// Upstream multiplies by 0.1, or 0.2, and rounds up: the same, for its rounding is off by less than a step.
 fn traverse(length: u64) -> u64 {
-    scaled(length, 0.1)
-}
-
-fn scaled(length: u64, factor: f64) -> u64 {
-    (length as f64 * factor).ceil() as u64
+    length.div_ceil(10)
 }
 
 /// Upstream's size: characters, bytes, elements or entries; 1 for what has no size.

@@ -10,7 +10,7 @@ use super::dispatch::{go_type, text_within};
 use super::env::Global;
 use super::function::{Error, Limit};
 use super::lookup::check_field;
-use super::node::{Bind, Item, MapItem, Matches, Node, StructItems};
+use super::node::{Bind, Constant, Item, MapItem, Matches, Node, StructItems};
 use super::opaque::Opaque;
 use super::program::Store;
 use super::text::{display, printed};
@@ -89,8 +89,8 @@ impl<'a> Machine<'a, '_> {
     pub fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
         match node {
             Node::Constant(constant) => {
-                if let elements @ 1.. = constant.elements() {
-                    self.pace(elements);
+                if matches!(constant, Constant::List(_) | Constant::Map(_)) {
+                    self.pace(constant.elements());
                 }
                 constant.value(self.arena)
             }
@@ -178,12 +178,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     pub(super) fn global(&mut self, global: Global) -> Outcome<'a> {
+        if let Some(document) = self.variables.inputs.document(global) {
+            return Ok(document.into());
+        }
         Ok(match global {
-            Global::Object => self.variables.inputs.object.into(),
-            Global::OldObject => self.variables.inputs.old_object.into(),
-            Global::Request => self.variables.inputs.request.into(),
-            Global::Params => self.variables.inputs.params.into(),
-            Global::NamespaceObject => self.variables.inputs.namespace_object.into(),
             Global::Extra(at) => match self.variables.inputs.bindings.get(at) {
                 Some(value) => *value,
                 None => return evaluation("no such attribute(s)"),
@@ -192,7 +190,7 @@ impl<'a> Machine<'a, '_> {
             Global::RequestResourceAuthorizer => {
                 self.authorizer("authorizer.requestResource", Authorization::ResourceCheck)?
             }
-            Global::Variables => return evaluation("variables can only be used one by one, as variables.<name>"),
+            _ => return evaluation("variables can only be used one by one, as variables.<name>"),
         })
     }
 

@@ -10,7 +10,7 @@ use super::check::check;
 use super::compare::{renew_visits, visits_are_exhausted};
 use super::compile::compile;
 use super::cost::EXPRESSION_LIMIT;
-use super::env::Declarations;
+use super::env::{Declarations, Global};
 use super::eval::{CLOCK_INTERVAL, Local, Machine};
 use super::function::{Error, Limit};
 use super::issues::{Fault, Faults, Issues, Place};
@@ -212,6 +212,20 @@ pub struct Inputs<'a> {
     pub authorizer: Result<RequestAuthorizer<'a>, NoAuthorizer>,
     /// The values of [`Env::bindings`], in their order.
     pub bindings: &'a [Value<'a>],
+}
+
+impl<'a> Inputs<'a> {
+    /// The document that a name stands for; `None` for what is none.
+    pub(super) fn document(&self, global: Global) -> Option<json::Value<'a>> {
+        match global {
+            Global::Object => Some(self.object),
+            Global::OldObject => Some(self.old_object),
+            Global::Request => Some(self.request),
+            Global::Params => Some(self.params),
+            Global::NamespaceObject => Some(self.namespace_object),
+            Global::Extra(_) | Global::Authorizer | Global::RequestResourceAuthorizer | Global::Variables => None,
+        }
+    }
 }
 
 impl Default for Inputs<'_> {

@@ -340,7 +340,11 @@ impl<'a> Entries<'a> {
 
     fn find(&self, key: Key<'_>) -> Option<Value<'a>> {
         if self.entries.len() <= json::INDEXED_FROM {
-            return self.entries.iter().find(|(k, _)| Key::of(k) == Some(key)).map(|(_, v)| *v);
+            let found = match key {
+                Key::String(text) => self.entries.iter().find(|(k, _)| matches!(k, Value::String(k) if *k == text)),
+                key => self.entries.iter().find(|(k, _)| Key::of(k) == Some(key)),
+            };
+            return found.map(|(_, v)| *v);
         }
         let at = self.entries.binary_search_by(|(k, _)| Key::of(k).cmp(&Some(key))).ok()?;
         self.entries.get(at).map(|(_, v)| *v)

@@ -99,11 +99,7 @@ impl<'a> Object<'a> {
     /// The value at `key`.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         if self.members.len() <= INDEXED_FROM {
-            // Names of one length mostly differ in their last byte, which costs less to compare than calling for all.
-            let (length, last) = (key.len(), key.as_bytes().last());
-            let found =
-                self.members.iter().find(|(k, _)| k.len() == length && k.as_bytes().last() == last && *k == key);
-            return found.map(|(_, v)| *v);
+            return self.members.iter().find(|(k, _)| is_same_key(k, key)).map(|(_, v)| *v);
         }
         let at = self.members.binary_search_by(|(k, _)| (*k).cmp(key)).ok()?;
         self.members.get(at).map(|(_, v)| *v)
@@ -122,6 +118,20 @@ impl<'a> Object<'a> {
     /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+}
+
+/// Whether two keys are equal. Most are so short that two loads, which may overlap, see all of them: that costs less
+/// than a call that compares any length.
+fn is_same_key(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>(),
+        4..=7 => a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>(),
+        _ => a == b,
     }
 }
 
@@ -148,7 +158,7 @@ impl PartialEq for Object<'_> {
         }
         let mut pairs = self.members.iter().zip(other.members);
         self.len() == other.len()
-            && pairs.all(|((key, value), (other_key, other_value))| match key == other_key {
+            && pairs.all(|((key, value), (other_key, other_value))| match is_same_key(key, other_key) {
                 true => value == other_value,
                 false => other.get(key).is_some_and(|other| other == *value),
             })
