@@ -8,7 +8,6 @@ use super::lookup::{element_of, field_of, member_of, not_a_qualifier};
 use super::native::{converted, looked_into};
 use super::node::{Attribute, Base, Key, Node, Qualifier};
 use super::value::{Map, Value};
-use crate::json;
 
 /// The look-ups that follow a conditional: they go on where the chain of its branch ends.
 #[derive(Clone, Copy)]
@@ -27,7 +26,7 @@ impl<'a> Machine<'a, '_> {
     /// `own` is whether the attribute itself is charged: as an operand of another attribute it is not, nor is what it
     /// has found of an optional made true or false.
     pub(super) fn attribute(&mut self, attribute: &'a Attribute, own: bool) -> Outcome<'a> {
-        if let Some((value, cost)) = self.fields_of_document(attribute) {
+        if let Some((value, cost)) = self.plain_chain(attribute) {
             self.charge(cost + u64::from(own && !attribute.test))?;
             return Ok(match value {
                 Value::Optional(found) if own && attribute.test => Value::Bool(found.is_some()),
@@ -53,33 +52,57 @@ impl<'a> Machine<'a, '_> {
         })
     }
 
-    /// The value of a chain of fields through a document, and what the look-ups cost: what most attributes are, in one
-    /// go. `None` for every other attribute, and where a look-up fails; nothing has been charged then.
-    fn fields_of_document(&self, attribute: &'a Attribute) -> Option<(Value<'a>, u64)> {
-        let mut value = match &attribute.base {
-            Base::Global(global) => self.variables.inputs.document(*global)?,
-            Base::Local(slot) => match self.locals.get(*slot)? {
-                Local::Value(Value::Map(Map::Json(object))) => json::Value::Object(*object),
-                _ => return None,
-            },
-            _ => return None,
+    /// The value of a name and a chain of plain look-ups in maps and lists, and what they cost: what most attributes
+    /// are, in one go. `None` for every other attribute, and where a look-up fails; nothing has been charged then.
+    fn plain_chain(&self, attribute: &'a Attribute) -> Option<(Value<'a>, u64)> {
+        let last = attribute.qualifiers.last();
+        if attribute.test && last.is_none() {
+            return None;
+        }
+        let (mut value, mut cost) = match &attribute.base {
+            Base::Global(global) => (self.variables.inputs.document(*global)?.into(), 0),
+            Base::Local(slot) => (self.known_local(*slot)?, 0),
+            Base::Variable(at) => (self.variables.known(*at)?, 1),
+            Base::Node(_) | Base::Conditional(_) => return None,
         };
-        let last = attribute.qualifiers.last()?;
-        let (mut cost, mut optional) = (0, false);
+        let mut optional = false;
         for qualifier in &attribute.qualifiers {
-            let (Key::Field(field), json::Value::Object(object)) = (&qualifier.key, value) else { return None };
+            let found = match (&qualifier.key, value) {
+                (Key::Field(field), Value::Map(Map::Json(object))) => object.get(field).map(Value::from),
+                (Key::Field(field), Value::Map(Map::Entries(entries))) => entries.get(&Value::String(field)),
+                (Key::Node(Node::Attribute(index)), Value::List(list)) => Some(list.get(self.index(index)?)?),
+                _ => return None,
+            };
             optional |= qualifier.optional;
-            let tested = attribute.test && !optional && std::ptr::eq(qualifier, last);
-            match object.get(field) {
+            let tested = attribute.test && !optional && last.is_some_and(|last| std::ptr::eq(qualifier, last));
+            match found {
                 found if tested => return Some((Value::Bool(found.is_some()), cost + 1)),
+                Some(Value::Opaque(_)) => return None,
                 Some(found) => value = found,
                 None if optional => return Some((Value::Optional(None), cost)),
                 None => return None,
             }
             cost += 1;
         }
-        let value = Value::from(value);
         Some((if optional { Value::Optional(Some(self.arena.alloc(value))) } else { value }, cost))
+    }
+
+    /// The value of a local that has one, unless it is one to look into.
+    fn known_local(&self, slot: usize) -> Option<Value<'a>> {
+        match self.locals.get(slot)? {
+            Local::Value(Value::Optional(_) | Value::Opaque(_)) => None,
+            Local::Value(value) => Some(*value),
+            Local::Unset | Local::Lazy(_) | Local::Failed(_) => None,
+        }
+    }
+
+    /// The position that a loop's variable holds.
+    fn index(&self, attribute: &Attribute) -> Option<usize> {
+        let Attribute { base: Base::Local(slot), qualifiers, test: false } = attribute else { return None };
+        match self.known_local(*slot) {
+            Some(Value::Int(index)) if qualifiers.is_empty() => usize::try_from(index).ok(),
+            _ => None,
+        }
     }
 
     /// Takes one off the cost: upstream takes back what a presence test costs even where it charged nothing, and below

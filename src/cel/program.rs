@@ -355,6 +355,14 @@ impl<'a> Store<'a> {
         if visits_are_exhausted() { Err(Error::Cancelled(Limit::Cost)) } else { value }
     }
 
+    /// The value of the variable at a position if it is known already, unless it is one to look into.
+    pub fn known(&self, at: usize) -> Option<Value<'a>> {
+        match self.values.get(at)? {
+            Some(Ok(Value::Optional(_) | Value::Opaque(_))) | Some(Err(_)) | None => None,
+            Some(Ok(value)) => Some(*value),
+        }
+    }
+
     /// The value of the variable at a position.
     pub fn value(&mut self, at: usize) -> Result<Value<'a>, Error> {
         if let Some(Some(known)) = self.values.get(at) {

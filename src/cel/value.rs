@@ -332,7 +332,8 @@ impl<'a> Entries<'a> {
         self.entries
     }
 
-    fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
+    /// The value at `key`; numbers of different types are one key when they are equal.
+    pub(super) fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
         let key = Key::of(key)?;
         let found = self.find(key);
         found.or_else(|| key.alternatives().into_iter().flatten().find_map(|other| self.find(other)))

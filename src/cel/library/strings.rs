@@ -151,7 +151,11 @@ fn replace<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error>
         }
         _ => return Err(Error::no_such_overload()),
     };
-    let count = text.matches(old).take(limit).count();
+    let count = match old {
+        // Before each character and behind the last.
+        "" => text.matches(old).take(limit).count(),
+        _ => memmem::find_iter(text.as_bytes(), old.as_bytes()).take(limit).count(),
+    };
     if count == 0 {
         return Ok(Value::String(text));
     }
@@ -167,12 +171,20 @@ fn split<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
         }
         _ => return Err(Error::no_such_overload()),
     };
-    build::reserve_list(arena, text.matches(separator).take(limit).count().saturating_add(1))?;
-    let parts: Vec<Value<'a>> = if separator.is_empty() {
-        explode(text, limit)
-    } else {
-        text.splitn(limit, separator).map(Value::String).collect()
-    };
+    if separator.is_empty() {
+        build::reserve_list(arena, text.chars().take(limit).count())?;
+        return build::strings(arena, &explode(text, limit));
+    }
+    let Some(cuts) = limit.checked_sub(1) else { return build::strings(arena, &[]) };
+    let cuts = || memmem::find_iter(text.as_bytes(), separator.as_bytes()).take(cuts);
+    build::reserve_list(arena, cuts().count() + 1)?;
+    let mut start = 0;
+    let mut parts: Vec<Value<'a>> = Vec::with_capacity(16);
+    for cut in cuts() {
+        parts.push(Value::String(text.get(start..cut).unwrap_or_default()));
+        start = cut + separator.len();
+    }
+    parts.push(Value::String(text.get(start..).unwrap_or_default()));
     build::strings(arena, &parts)
 }
 

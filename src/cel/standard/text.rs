@@ -1,5 +1,7 @@
 //! `size` and the tests on text.
 
+use memchr::memmem;
+
 use crate::cel::cost::characters;
 use crate::cel::function::{Error, Function, overload};
 use crate::cel::library::re2;
@@ -63,7 +65,7 @@ fn test<'a>(args: &[Value<'a>], holds: fn(&str, &str) -> bool) -> Outcome<'a> {
 }
 
 fn contains<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    test(args, |text, part| text.contains(part))
+    test(args, |text, part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
 }
 
 fn ends_with<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
