@@ -15,7 +15,7 @@ use super::opaque::Opaque;
 use super::program::Store;
 use super::text::{display, printed};
 use super::value::{Entries, KeyError, List, Map, Struct, Value, is_one_key};
-use crate::json::Arena;
+use crate::json::{Arena, ArenaVec};
 
 pub(super) type Outcome<'a> = Result<Value<'a>, Error>;
 
@@ -237,11 +237,11 @@ impl<'a> Machine<'a, '_> {
     fn list(&mut self, items: &'a [Item]) -> Outcome<'a> {
         let values = self.items(items);
         self.charge_after(&values, cost::LIST)?;
-        Ok(Value::List(List::Values(self.arena.alloc_slice_copy(&values?))))
+        Ok(Value::List(List::Values(values?)))
     }
 
-    fn items(&mut self, items: &'a [Item]) -> Result<Vec<Value<'a>>, Error> {
-        let mut values = Vec::with_capacity(items.len());
+    fn items(&mut self, items: &'a [Item]) -> Result<&'a [Value<'a>], Error> {
+        let mut values = ArenaVec::with_capacity_in(items.len(), self.arena);
         for item in items {
             let value = self.eval(&item.value)?;
             if !item.optional {
@@ -260,7 +260,7 @@ impl<'a> Machine<'a, '_> {
             }
         }
         self.pace(items.len());
-        Ok(values)
+        Ok(values.into_bump_slice())
     }
 
     fn map(&mut self, items: &'a [MapItem]) -> Outcome<'a> {

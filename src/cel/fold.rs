@@ -6,6 +6,7 @@ use super::eval::{Local, Machine, evaluation, key_error, no_such_overload};
 use super::function::Error;
 use super::node::{Body, Fold, Insert, Node};
 use super::value::{Entries, List, Map, Value};
+use crate::json::ArenaVec;
 
 type Outcome<'a> = Result<Value<'a>, Error>;
 
@@ -114,7 +115,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn collect(&mut self, fold: &'a Fold, range: &Range<'a>, filter: Option<&'a Node>, value: &'a Node) -> Outcome<'a> {
-        let mut values = Vec::with_capacity(range.len().min(1024));
+        let mut values = ArenaVec::with_capacity_in(range.len().min(1024), self.arena);
         let mut failed = None;
         // Upstream makes the list of a constant element ahead.
         let append = if matches!(value, Node::Constant(_)) { APPEND - LIST } else { APPEND };
@@ -142,7 +143,7 @@ impl<'a> Machine<'a, '_> {
         self.charge(1)?;
         match failed {
             Some(error) => Err(error),
-            None => Ok(Value::List(List::Values(self.arena.alloc_slice_copy(&values)))),
+            None => Ok(Value::List(List::Values(values.into_bump_slice()))),
         }
     }
 

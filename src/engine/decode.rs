@@ -97,7 +97,6 @@ struct Decoding<'k> {
 
 impl<'k> Decoding<'k> {
     fn value(&mut self, id: TypeId, before: Value<'k>, after: Value<'k>) {
-        // A patch shares what it leaves alone, so most of an object is not looked at.
         if before.is_shared_with(&after) {
             return;
         }
@@ -119,10 +118,15 @@ impl<'k> Decoding<'k> {
     }
 
     fn members(&mut self, map: &schema::Map, before: Object<'k>, after: Object<'k>) {
-        for (key, member) in after.members() {
+        for (index, (key, member)) in after.members().iter().enumerate() {
+            let before = before.get_near(key, index);
+            // A patch shares what it leaves alone, so most of an object is not looked at.
+            if before.is_some_and(|before| before.is_shared_with(member)) {
+                continue;
+            }
             match map.member(key) {
                 Some(id) => {
-                    let before = before.get(key).unwrap_or(Value::Null);
+                    let before = before.unwrap_or(Value::Null);
                     self.below(Step::Field(key), |decoding| decoding.value(id, before, *member));
                 }
                 None => self.below(Step::Field(key), |decoding| {

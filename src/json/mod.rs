@@ -19,4 +19,4 @@ pub use edit::Place;
 pub use parse::{DEFAULT_MAX_DEPTH, Limits, ParseError, ParseErrorKind, parse};
 pub use patch::{Operation, Patch, PatchError, PatchLimits};
 pub use print::{to_json, to_json_pretty, write_json, write_json_string};
-pub use value::{Arena, INDEXED_FROM, Member, Object, Value};
+pub use value::{Arena, ArenaString, ArenaVec, INDEXED_FROM, Member, Object, Value};

@@ -4,6 +4,10 @@ use bumpalo::Bump;
 
 /// Where a request's documents and intermediate values live; freed as a whole.
 pub type Arena = Bump;
+/// A list that grows in an [`Arena`], and stays there.
+pub type ArenaVec<'a, T> = bumpalo::collections::Vec<'a, T>;
+/// A text that grows in an [`Arena`], and stays there.
+pub type ArenaString<'a> = bumpalo::collections::String<'a>;
 
 /// A JSON value. Copying it copies a reference, never a subtree.
 // The tag takes a word: with a boolean beside it, copies go in pieces that the processor has to wait for.
@@ -105,6 +109,14 @@ impl<'a> Object<'a> {
         self.members.get(at).map(|(_, v)| *v)
     }
 
+    /// The value at `key`, which is expected to be the member at `index`: so it is in a changed copy of an object.
+    pub fn get_near(&self, key: &str, index: usize) -> Option<Value<'a>> {
+        match self.members.get(index) {
+            Some((found, value)) if is_same_key(found, key) => Some(*value),
+            _ => self.get(key),
+        }
+    }
+
     /// The members, in their kept order.
     pub fn members(&self) -> &'a [Member<'a>] {
         self.members
@@ -156,12 +168,9 @@ impl PartialEq for Object<'_> {
         if std::ptr::eq(self.members, other.members) {
             return true;
         }
-        let mut pairs = self.members.iter().zip(other.members);
+        let mut members = self.members.iter().enumerate();
         self.len() == other.len()
-            && pairs.all(|((key, value), (other_key, other_value))| match is_same_key(key, other_key) {
-                true => value == other_value,
-                false => other.get(key).is_some_and(|other| other == *value),
-            })
+            && members.all(|(index, (key, value))| other.get_near(key, index).is_some_and(|other| other == *value))
     }
 }
 
@@ -179,13 +188,14 @@ impl<'a> Value<'a> {
         path.iter().try_fold(*self, |value, key| value.get(key))
     }
 
-    /// Whether both are one list or one object in memory, not only equal. Changing a document copies the way to the
+    /// Whether both are one value in memory, or equal numbers and the like. Changing a document copies the way to the
     /// change and shares the rest.
     pub fn is_shared_with(&self, other: &Self) -> bool {
         match (self, other) {
+            (Value::String(a), Value::String(b)) => std::ptr::eq(*a, *b),
             (Value::Array(a), Value::Array(b)) => std::ptr::eq(*a, *b),
             (Value::Object(a), Value::Object(b)) => std::ptr::eq(a.members, b.members),
-            _ => false,
+            (a, b) => a == b,
         }
     }
 

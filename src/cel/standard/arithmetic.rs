@@ -2,7 +2,7 @@
 
 use crate::cel::function::{Error, Function, overload};
 use crate::cel::value::{List, Timestamp, Value};
-use crate::json::Arena;
+use crate::json::{Arena, ArenaString, ArenaVec};
 
 use super::time;
 
@@ -101,8 +101,9 @@ fn add<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
         [Value::List(a), Value::List(b)] if a.is_empty() => Ok(Value::List(*b)),
         [Value::List(a), Value::List(b)] if b.is_empty() => Ok(Value::List(*a)),
         [Value::List(a), Value::List(b)] => {
-            let both: Vec<_> = a.iter().chain(b.iter()).collect();
-            Ok(Value::List(List::Sum(arena.alloc_slice_copy(&both))))
+            let mut both = ArenaVec::with_capacity_in(a.len() + b.len(), arena);
+            both.extend(a.iter().chain(b.iter()));
+            Ok(Value::List(List::Sum(both.into_bump_slice())))
         }
         [Value::Duration(a), Value::Duration(b)] => duration(a.checked_add(*b)),
         [Value::Timestamp(t), Value::Duration(d)] | [Value::Duration(d), Value::Timestamp(t)] => {
@@ -116,10 +117,10 @@ fn concatenate<'a>(arena: &'a Arena, a: &'a str, b: &'a str) -> &'a str {
     match (a, b) {
         ("", other) | (other, "") => other,
         _ => {
-            let mut both = String::with_capacity(a.len() + b.len());
+            let mut both = ArenaString::with_capacity_in(a.len() + b.len(), arena);
             both.push_str(a);
             both.push_str(b);
-            arena.alloc_str(&both)
+            both.into_bump_str()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `size` and the tests on text.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::cel::cost::characters;
 use crate::cel::function::{Error, Function, overload};
@@ -64,8 +64,19 @@ fn test<'a>(args: &[Value<'a>], holds: fn(&str, &str) -> bool) -> Outcome<'a> {
     }
 }
 
+/// Up to these lengths, in bytes, a text is searched by the first byte of what is sought.
+const SHORT: usize = 64;
+const SHORT_TEXT: usize = 1024;
+
 fn contains<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
-    test(args, |text, part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
+    test(args, |text, part| match part.as_bytes() {
+        // Preparing a search costs more than most of them take.
+        [first, ..] if part.len() <= SHORT && text.len() <= SHORT_TEXT => {
+            let text = text.as_bytes();
+            memchr_iter(*first, text).any(|at| text.get(at..).is_some_and(|rest| rest.starts_with(part.as_bytes())))
+        }
+        part => memmem::find(text.as_bytes(), part).is_some(),
+    })
 }
 
 fn ends_with<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {

@@ -74,7 +74,7 @@ fn rewritten<'a>(arena: &'a Arena, id: usize, before: Object<'a>, object: Object
     for (index, (key, value)) in object.members().iter().enumerate() {
         let field = known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at));
         let written = match field {
-            Some(field) => field.written(arena, before.get(key).unwrap_or(Value::Null), *value),
+            Some(field) => field.written(arena, before.get_near(key, index).unwrap_or(Value::Null), *value),
             None if value.is_null() => Written::Not,
             None => Written::AsItIs,
         };
