@@ -81,7 +81,6 @@ pub fn parse<'a>(arena: &'a Arena, bytes: &'a [u8], limits: &Limits) -> Result<V
     let mut parser = Parser {
         arena,
         text,
-        bytes,
         at: 0,
         max_depth: limits.max_depth,
         elements: Vec::with_capacity(32),
@@ -101,7 +100,6 @@ type Step<T> = Result<T, Box<Fault>>;
 struct Parser<'a> {
     arena: &'a Arena,
     text: &'a str,
-    bytes: &'a [u8],
     at: usize,
     max_depth: usize,
     elements: Vec<Value<'a>>,
@@ -110,11 +108,11 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn document(&mut self) -> Step<Value<'a>> {
-        if self.peek() == END && self.at >= self.bytes.len() {
+        if self.peek() == END && self.at >= self.bytes().len() {
             return Err(self.fault(ParseErrorKind::Empty));
         }
         let value = self.value(0)?;
-        if self.peek() == END && self.at >= self.bytes.len() {
+        if self.peek() == END && self.at >= self.bytes().len() {
             Ok(value)
         } else {
             Err(self.expected("the end of the document"))
@@ -230,8 +228,8 @@ impl<'a> Parser<'a> {
     #[inline(always)]
     fn string(&mut self) -> Step<&'a str> {
         let start = self.at + 1;
-        let end = scan::string_end(self.bytes, start);
-        match self.bytes.get(end) {
+        let end = scan::string_end(self.bytes(), start);
+        match self.bytes().get(end) {
             Some(b'"') => {
                 self.at = end + 1;
                 Ok(self.text.get(start..end).unwrap_or_default())
@@ -248,7 +246,7 @@ impl<'a> Parser<'a> {
         loop {
             unescaped.push_str(self.text.get(plain..end).unwrap_or_default());
             self.at = end;
-            match self.bytes.get(end) {
+            match self.bytes().get(end) {
                 Some(b'"') => {
                     self.at = end + 1;
                     return Ok(self.arena.alloc_str(&unescaped));
@@ -258,12 +256,12 @@ impl<'a> Parser<'a> {
                 None => return Err(self.expected("the closing quote of a string")),
             }
             plain = self.at;
-            end = scan::string_end(self.bytes, plain);
+            end = scan::string_end(self.bytes(), plain);
         }
     }
 
     fn escape(&mut self) -> Step<char> {
-        let char = match self.bytes.get(self.at + 1) {
+        let char = match self.bytes().get(self.at + 1) {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
             Some(b'/') => '/',
@@ -304,31 +302,31 @@ impl<'a> Parser<'a> {
 
     /// The code of the `\uXXXX` that starts at `at`.
     fn hex4(&self, at: usize) -> Option<u32> {
-        let escape = self.bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        let escape = self.bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
         escape.iter().try_fold(0, |code, byte| Some(code << 4 | char::from(*byte).to_digit(16)?))
     }
 
     #[inline]
     fn number(&mut self) -> Step<Value<'a>> {
         let start = self.at;
-        let negative = self.bytes.get(start) == Some(&b'-');
+        let negative = self.bytes().get(start) == Some(&b'-');
         let first = start + usize::from(negative);
         let mut magnitude: u64 = 0;
         let mut at = first;
-        while let Some(byte) = self.bytes.get(at)
+        while let Some(byte) = self.bytes().get(at)
             && byte.is_ascii_digit()
         {
             magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
             at += 1;
         }
         self.at = at;
-        let leading_zero = self.bytes.get(first) == Some(&b'0') && at > first + 1;
+        let leading_zero = self.bytes().get(first) == Some(&b'0') && at > first + 1;
         if at == first || leading_zero {
             self.at = if leading_zero { first + 1 } else { first };
             return Err(self.expected(if leading_zero { "no digit after a leading 0" } else { "a digit" }));
         }
         // Eighteen digits cannot overflow.
-        if at - first <= 18 && !matches!(self.bytes.get(at), Some(b'.' | b'e' | b'E')) {
+        if at - first <= 18 && !matches!(self.bytes().get(at), Some(b'.' | b'e' | b'E')) {
             let magnitude = magnitude.cast_signed();
             return Ok(Value::Int(if negative { -magnitude } else { magnitude }));
         }
@@ -339,15 +337,15 @@ impl<'a> Parser<'a> {
     #[cold]
     fn long_number(&mut self, start: usize) -> Step<Value<'a>> {
         let mut integral = true;
-        if self.bytes.get(self.at) == Some(&b'.') {
+        if self.bytes().get(self.at) == Some(&b'.') {
             integral = false;
             self.at += 1;
             self.digits()?;
         }
-        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
+        if matches!(self.bytes().get(self.at), Some(b'e' | b'E')) {
             integral = false;
             self.at += 1;
-            if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
+            if matches!(self.bytes().get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.digits()?;
@@ -367,7 +365,7 @@ impl<'a> Parser<'a> {
 
     fn digits(&mut self) -> Step<()> {
         let start = self.at;
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+        while self.bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
         if self.at == start { Err(self.expected("a digit")) } else { Ok(()) }
@@ -376,25 +374,32 @@ impl<'a> Parser<'a> {
     #[inline]
     fn literal(&mut self, word: &'static str, value: Value<'a>) -> Step<Value<'a>> {
         let end = self.at + word.len();
-        if self.bytes.get(self.at..end) != Some(word.as_bytes()) {
+        if self.bytes().get(self.at..end) != Some(word.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at = end;
         Ok(value)
     }
 
+    /// The text's bytes. Not kept beside it: the compiler would not know that both are one, and check twice what was
+    /// read once.
+    #[inline(always)]
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
     /// The next byte that is not white space; [`END`] at the end.
     #[inline]
     fn peek(&mut self) -> u8 {
-        let byte = self.bytes.get(self.at).copied().unwrap_or(END);
+        let byte = self.bytes().get(self.at).copied().unwrap_or(END);
         if byte > b' ' { byte } else { self.skip_space() }
     }
 
     fn skip_space(&mut self) -> u8 {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes().get(self.at) {
             self.at += 1;
         }
-        self.bytes.get(self.at).copied().unwrap_or(END)
+        self.bytes().get(self.at).copied().unwrap_or(END)
     }
 
     #[cold]
