@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -187,66 +188,67 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (leave_at, patience) = match (protocol, self.watch.stage()) {
-            // HTTP/2 can say "no new requests" without losing any.
-            (Protocol::Http2, Stage::Serving) => (Stage::Leaving, Duration::ZERO),
-            // A connection made while leaving has nowhere better to go yet.
-            (Protocol::Http2, _) => (Stage::Closed, Duration::ZERO),
-            // HTTP/1.1 connections end by themselves after their next response; see `handlers`.
-            (Protocol::Http1, _) => (Stage::Closed, LAST_REQUEST),
-        };
-        let clock = HeaderClock::new();
-        let builder = self.builder(protocol, &clock);
-        let connection = builder.serve_connection(TokioIo::new(stream), self.endpoints);
-        tokio::pin!(connection);
-        let mut watch = self.watch;
-        let leave = async {
-            watch.reached(leave_at).await;
-            tokio::time::sleep(patience).await;
-        };
-        let served = async {
-            tokio::select! {
-                // First, so that a request that has arrived counts as one in progress.
-                biased;
-                ended = connection.as_mut() => ended,
-                () = leave => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+        let stream = TokioIo::new(stream);
+        let ended = match protocol {
+            Protocol::Http1 => {
+                let clock = HeaderClock::new();
+                let mut builder = http1::Builder::new();
+                builder
+                    .timer(clock.clone())
+                    .header_read_timeout(self.limits.header)
+                    .max_buf_size(MAX_HEADER_BYTES)
+                    .keep_alive(true);
+                let connection = builder.serve_connection(stream, self.endpoints);
+                tokio::select! {
+                    biased;
+                    never = clock.ring(self.limits.header) => match never {},
+                    // Connections end by themselves after their next response; see `handlers`.
+                    ended = until_left(connection, self.watch, Stage::Closed, LAST_REQUEST) => ended,
                 }
             }
-        };
-        let ended = match protocol {
-            Protocol::Http1 => tokio::select! {
-                biased;
-                never = clock.ring(self.limits.header) => match never {},
-                ended = served => ended,
-            },
-            Protocol::Http2 => served.await,
+            Protocol::Http2 => {
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                builder
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(self.limits.http2_streams)
+                    .max_header_list_size(MAX_HEADER_BYTES as u32)
+                    .keep_alive_interval(HTTP2_PING_EVERY)
+                    .keep_alive_timeout(HTTP2_PING_TIMEOUT);
+                let leave_at = match self.watch.stage() {
+                    // HTTP/2 can say "no new requests" without losing any.
+                    Stage::Serving => Stage::Leaving,
+                    // A connection made while leaving has nowhere better to go yet.
+                    _ => Stage::Closed,
+                };
+                let connection = builder.serve_connection(stream, self.endpoints);
+                until_left(connection, self.watch, leave_at, Duration::ZERO).await
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended early");
         }
     }
+}
 
-    fn builder(&self, protocol: Protocol, clock: &HeaderClock) -> auto::Builder<TokioExecutor> {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(clock.clone())
-            .header_read_timeout(self.limits.header)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .keep_alive(true);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.limits.http2_streams)
-            .max_header_list_size(MAX_HEADER_BYTES as u32)
-            .keep_alive_interval(HTTP2_PING_EVERY)
-            .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-        // The handshake has settled the protocol, so there is no waiting for bytes that would tell it.
-        match protocol {
-            Protocol::Http1 => builder.http1_only(),
-            Protocol::Http2 => builder.http2_only(),
+/// Serves a connection to its end, which is brought near once the server has reached `stage` and had `patience`.
+async fn until_left<C: GracefulConnection>(
+    connection: C,
+    mut watch: Watch,
+    stage: Stage,
+    patience: Duration,
+) -> Result<(), C::Error> {
+    tokio::pin!(connection);
+    let leave = async {
+        watch.reached(stage).await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        // First, so that a request that has arrived counts as one in progress.
+        biased;
+        ended = connection.as_mut() => ended,
+        () = leave => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
     }
 }
