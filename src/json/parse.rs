@@ -232,7 +232,11 @@ impl<'a> Parser<'a> {
         match self.bytes().get(end) {
             Some(b'"') => {
                 self.at = end + 1;
-                Ok(self.text.get(start..end).unwrap_or_default())
+                match self.text.get(start..end) {
+                    Some(text) => Ok(text),
+                    // Quotes are never inside a character.
+                    None => Err(self.expected("a string")),
+                }
             }
             _ => self.escaped_string(start, end),
         }
@@ -432,9 +436,8 @@ const END: u8 = 0;
 #[inline]
 fn fingerprint(key: &str) -> u8 {
     let bytes = key.as_bytes();
-    let last = bytes.last().copied().unwrap_or_default();
     let middle = bytes.get(bytes.len() / 2).copied().unwrap_or_default();
-    (bytes.len() as u8).wrapping_mul(8) ^ last ^ middle.wrapping_mul(4)
+    (bytes.len() as u8).wrapping_mul(8) ^ middle
 }
 
 fn shorten(number: &str) -> String {
