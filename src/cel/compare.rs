@@ -100,20 +100,44 @@ fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
                 && visit(a.len())
                 && a.iter().all(|(key, value)| b.get(&key).is_some_and(|other| not_unequal(&value, &other)))
         }
+        (Value::Struct(a), Value::Struct(b)) if a.type_name == "JSONPatch" && b.type_name == a.type_name => {
+            return patches_equality(a, b, deeper);
+        }
         (Value::Struct(a), Value::Struct(b)) => structs_equal(a, b, deeper),
-        (Value::Optional(a), Value::Optional(b)) => match (a, b) {
-            (None, None) => true,
-            // Here Kubernetes' types are asked about null too.
-            (Some(Value::Opaque(_)), Some(Value::Null)) => return Equality::Error,
-            (Some(a), Some(b)) => return equality_at(a, b, deeper),
-            _ => false,
-        },
+        (Value::Optional(a), Value::Optional(b)) => return contents_equality(*a, *b, deeper),
         // The types of authorization are not comparable, not even among themselves.
         (Value::Opaque(Opaque::Authorization(_)), Value::Opaque(_)) => return Equality::Error,
         (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() => a == b,
         (Value::Opaque(_), b) if !matches!(b, Value::Null) => return Equality::Error,
         _ => compare(a, b) == Some(Ordering::Equal),
     })
+}
+
+/// The equality of what optionals, or the values of two patches, hold: here Kubernetes' types are asked about null too.
+fn contents_equality(a: Option<&Value<'_>>, b: Option<&Value<'_>>, depth: usize) -> Equality {
+    match (a, b) {
+        (None, None) => Equality::Equal,
+        (Some(Value::Opaque(_)), Some(Value::Null)) => Equality::Error,
+        (Some(a), Some(b)) => equality_at(a, b, depth),
+        _ => Equality::Unequal,
+    }
+}
+
+/// Upstream: `JSONPatchVal.Equal` in `pkg/cel/mutation/jsonpatch.go`. A text that isn't set is empty.
+fn patches_equality(a: &Struct<'_>, b: &Struct<'_>, depth: usize) -> Equality {
+    fn field<'s, 'v>(patch: &'s Struct<'v>, name: &str) -> Option<&'s Value<'v>> {
+        patch.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+    fn text<'v>(patch: &Struct<'v>, name: &str) -> &'v str {
+        match field(patch, name) {
+            Some(Value::String(text)) => text,
+            _ => "",
+        }
+    }
+    if ["op", "path", "from"].into_iter().any(|name| text(a, name) != text(b, name)) {
+        return Equality::Unequal;
+    }
+    contents_equality(field(a, "value"), field(b, "value"), depth)
 }
 
 fn structs_equal(a: &Struct<'_>, b: &Struct<'_>, depth: usize) -> bool {

@@ -102,7 +102,8 @@ fn index(key: &Value<'_>) -> Result<i64, Error> {
     match key {
         Value::Int(index) => Ok(*index),
         Value::Uint(index) => i64::try_from(*index).map_err(|_| unsupported_index(key)),
-        Value::Double(index) if index.fract() == 0.0 && index.abs() < 9e15 => Ok(*index as i64),
+        // The doubles of which 64 bits take the integer.
+        Value::Double(index) if index.fract() == 0.0 && index.abs() < 2f64.powi(63) => Ok(*index as i64),
         _ => Err(unsupported_index(key)),
     }
 }

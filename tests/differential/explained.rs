@@ -42,11 +42,15 @@ pub const RULES: &[Explained] = &[
         },
     },
     Explained {
-        name: "panic of the type checker",
-        reason: "an optional entry of unknown type in a literal makes upstream's compiler panic; ours refuses it",
+        name: "panic of the compiler",
+        reason: "an optional entry of unknown type in a literal, and a constant map with keys that Go can't hash, make \
+                 upstream's compiler panic; ours refuses them",
         applies: |_, _, seen| {
-            let panics = "panic: runtime error: index out of range [0] with length 0";
-            seen.references[0]["error"] == panics && seen.ours["stage"] == "compile"
+            let panics = [
+                "panic: runtime error: index out of range [0] with length 0",
+                "panic: runtime error: hash of unhashable type types.Bytes",
+            ];
+            panics.iter().any(|panic| seen.references[0]["error"] == *panic) && seen.ours["stage"] == "compile"
         },
     },
     Explained {
