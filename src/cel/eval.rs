@@ -190,6 +190,7 @@ impl<'a> Machine<'a, '_> {
             Global::RequestResourceAuthorizer => {
                 self.authorizer("authorizer.requestResource", Authorization::ResourceCheck)?
             }
+            // Of what is no document, there is nothing else left.
             _ => return evaluation("variables can only be used one by one, as variables.<name>"),
         })
     }
