@@ -281,11 +281,9 @@ impl Checker<'_> {
 
     /// The type that an element contributes: of an optional element, what the optional holds.
     fn element(&mut self, expr: &Expr, optional: bool) -> Type {
-        let of = self.check(expr);
-        if !optional {
-            return of;
-        }
-        match self.substitution.apply(&of, false) {
+        // Upstream looks at the type itself: of a name whose type is found out elsewhere, it knows none here.
+        match self.check(expr) {
+            of if !optional => of,
             Type::Optional(of) => (*of).clone(),
             Type::Dyn => Type::Dyn,
             other => {

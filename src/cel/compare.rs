@@ -105,8 +105,9 @@ fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
         }
         (Value::Struct(a), Value::Struct(b)) => structs_equal(a, b, deeper),
         (Value::Optional(a), Value::Optional(b)) => return contents_equality(*a, *b, deeper),
-        // The types of authorization are not comparable, not even among themselves.
+        // The types of authorization are not comparable, not even among themselves; nor is an error.
         (Value::Opaque(Opaque::Authorization(_)), Value::Opaque(_)) => return Equality::Error,
+        (Value::Opaque(Opaque::Failed(_)), _) => return Equality::Error,
         (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() => a == b,
         (Value::Opaque(_), b) if !matches!(b, Value::Null) => return Equality::Error,
         _ => compare(a, b) == Some(Ordering::Equal),
