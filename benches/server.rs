@@ -2,7 +2,8 @@
 //! all shipped policies, and to an axum and rustls server that returns the body. In turns, each server on one core.
 //!
 //! The client shares the machine, so besides requests per second each round takes the server's own CPU time per
-//! request, which says how many a core could do if clients were faster. The ratio is made of both.
+//! request, which says how many a core could do if clients were faster. The ratio is made of both. Each round starts
+//! both servers anew: where a process happens to lie in memory moves its figures by a fifth.
 //!
 //! `cargo bench --bench server [-- ROUNDS SECONDS CONNECTIONS]`
 
@@ -50,7 +51,6 @@ fn main() -> ExitCode {
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What one round gave.
-#[derive(Clone, Copy)]
 struct Round {
     requests_per_second: f64,
     cpu_microseconds: f64,
@@ -66,45 +66,48 @@ fn compare(arguments: &[String]) -> Result<()> {
     );
 
     let directory = tempfile::tempdir()?;
-    let echo = Process::echo(SERVER_CORE)?;
-    let portcullis = Process::portcullis(SERVER_CORE, directory.path())?;
-    println!(
-        "portcullis: ready after {} ms, {:.1} MB resident when idle",
-        portcullis.start_milliseconds,
-        portcullis.resident_bytes()? as f64 / 1e6
-    );
-    // Both warm up before anything counts.
     let mut results = [Vec::new(), Vec::new()];
-    for round in 0..=rounds {
+    for round in 1..=rounds {
+        let echo = Process::echo(SERVER_CORE)?;
+        let portcullis = Process::portcullis(SERVER_CORE, directory.path())?;
+        let idle = portcullis.resident_bytes()?;
         for (server, results) in [&echo, &portcullis].into_iter().zip(&mut results) {
+            // A warm server counts.
+            client::run(&server.address, &server.ca, &body, connections, 1)?;
             let before = server.cpu_seconds()?;
-            let load =
-                client::run(&server.address, &server.ca, &body, connections, if round == 0 { 1 } else { seconds })?;
+            let load = client::run(&server.address, &server.ca, &body, connections, seconds)?;
             let cpu = server.cpu_seconds()? - before;
-            if round > 0 {
-                let requests_per_second = load.requests as f64 / load.elapsed.as_secs_f64();
-                results.push(Round { requests_per_second, cpu_microseconds: cpu * 1e6 / load.requests as f64 });
-            }
+            let requests_per_second = load.requests as f64 / load.elapsed.as_secs_f64();
+            results.push(Round { requests_per_second, cpu_microseconds: cpu * 1e6 / load.requests as f64 });
         }
+        println!(
+            "round {round}: portcullis ready after {} ms, {:.1} MB resident when idle, {:.1} MB after the load",
+            portcullis.start_milliseconds,
+            idle as f64 / 1e6,
+            portcullis.resident_bytes()? as f64 / 1e6
+        );
     }
-    let [echo, ours] = results.map(|rounds| {
-        (median(&rounds, |round| round.requests_per_second), median(&rounds, |round| round.cpu_microseconds))
-    });
     println!("{:12} {:>12} {:>18}", "median", "requests/s", "CPU µs a request");
-    for (name, (rate, cpu)) in [("echo", echo), ("portcullis", ours)] {
+    for (name, rounds) in ["echo", "portcullis"].into_iter().zip(&results) {
+        let rate = median(rounds.iter().map(|round| round.requests_per_second));
+        let cpu = median(rounds.iter().map(|round| round.cpu_microseconds));
         println!("{name:12} {rate:>12.0} {cpu:>18.1}");
     }
+    let [echo, ours] = &results;
+    let pairs = || echo.iter().zip(ours);
+    let rates = || pairs().map(|(echo, ours)| 100.0 * ours.requests_per_second / echo.requests_per_second);
     println!(
-        "ratio: {:.0} % of the echo's throughput, {:.0} % by CPU time",
-        100.0 * ours.0 / echo.0,
-        100.0 * echo.1 / ours.1
+        "ratio: {:.0} % of the echo's throughput (rounds: {:.0} to {:.0} %), {:.0} % by CPU time",
+        median(rates()),
+        rates().fold(f64::INFINITY, f64::min),
+        rates().fold(0.0, f64::max),
+        median(pairs().map(|(echo, ours)| 100.0 * echo.cpu_microseconds / ours.cpu_microseconds))
     );
-    println!("portcullis: {:.1} MB resident after the load", portcullis.resident_bytes()? as f64 / 1e6);
     inside::report(body.as_bytes())
 }
 
-fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
