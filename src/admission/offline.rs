@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{GroupVersionKind, GroupVersionResource, Namespaces, Operation, Request, default};
+use crate::defaulting::default;
+use crate::engine::{GroupVersionKind, GroupVersionResource, Namespaces, Operation, Request};
 use crate::json::{Arena, Object, Value};
 use crate::policy::Tree;
 

@@ -6,7 +6,8 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::admission::offline::without_namespace;
 use crate::audit::{self, Collection, Manifest, ObjectId};
-use crate::engine::{Decision, PolicySet, Request, carry_over, default, expand};
+use crate::defaulting::{carry_over, default};
+use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 

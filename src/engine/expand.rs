@@ -4,6 +4,7 @@
 //! spec of the template, the controller's reference and user, a StatefulSet's claims as volumes, the tolerations of a
 //! DaemonSet's pods. Left out are values that only the cluster knows (hashes, uids, the node of a DaemonSet's pod).
 
+use crate::defaulting::is_same_element;
 use crate::json::{Arena, Member, Object, Value};
 
 use super::field::{self, Step};
@@ -233,9 +234,6 @@ impl Origin {
     }
 }
 
-/// The keys by which elements of a pod's lists are told apart.
-const ELEMENT_KEYS: [&str; 6] = ["name", "mountPath", "devicePath", "containerPort", "ip", "key"];
-
 /// Replaces indexes into the created pod's lists by those of the same elements in the declared pod.
 fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'_>) {
     let (mut before, mut after) = (Some(declared), Some(created));
@@ -262,14 +260,6 @@ fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'
                 after = element;
             }
         }
-    }
-}
-
-/// Whether two elements of a list stand for the same thing, by the keys that such elements have.
-pub(super) fn is_same_element(a: Value<'_>, b: Value<'_>) -> bool {
-    match ELEMENT_KEYS.iter().find(|key| a.get(key).is_some() || b.get(key).is_some()) {
-        Some(key) => a.get(key) == b.get(key),
-        None => a == b,
     }
 }
 

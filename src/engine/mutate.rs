@@ -4,6 +4,7 @@
 
 use crate::cel::Value as Cel;
 use crate::cel::value::Struct;
+use crate::defaulting;
 use crate::json::{Operation, Patch, PatchError, PatchLimits, Value};
 use crate::policy::model::{FailurePolicy, Mutation, PatchType, Policy, ReinvocationPolicy, Rules};
 use crate::schema::Definitions;
@@ -12,7 +13,6 @@ use super::apply;
 use super::convert;
 use super::decide::ConfigurationError;
 use super::decode;
-use super::defaulting;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};

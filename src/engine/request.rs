@@ -1,6 +1,7 @@
 //! What is asked of the engine: upstream's admission attributes, borrowed.
 
 use crate::json;
+pub use crate::schema::{GroupVersionKind, GroupVersionResource};
 
 /// A request for admission. Upstream: `k8s.io/api/admission/v1.AdmissionRequest`.
 #[derive(Clone, Copy, Debug)]
@@ -35,28 +36,6 @@ pub struct Request<'a> {
     pub options: json::Value<'a>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
-}
-
-/// Group, version and kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GroupVersionKind<'a> {
-    /// Empty for the core group.
-    pub group: &'a str,
-    /// For example `v1`.
-    pub version: &'a str,
-    /// For example `Pod`.
-    pub kind: &'a str,
-}
-
-/// Group, version and resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GroupVersionResource<'a> {
-    /// Empty for the core group.
-    pub group: &'a str,
-    /// For example `v1`.
-    pub version: &'a str,
-    /// For example `pods`.
-    pub resource: &'a str,
 }
 
 /// An admission operation.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::cel::Variable;
+use crate::defaulting::default_templated_pod;
 use crate::json::Value;
 use crate::policy::model::{Policy, Rules};
 use crate::policy::{Exemptions, Params};
@@ -12,7 +13,6 @@ use crate::schema::Definitions;
 use super::context::{Context, Phase};
 use super::decide::{ConfigurationError, JudgedPod, Recorder};
 use super::decision::{Decision, Evaluation, Mutated};
-use super::defaulting::default_templated_pod;
 use super::evaluate::Invocation;
 use super::expand::expand;
 use super::matching::{is_excluded, matches};

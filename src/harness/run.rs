@@ -9,9 +9,8 @@ use similar::{ChangeTag, TextDiff};
 use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
-use crate::engine::{
-    Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, default, offenders,
-};
+use crate::defaulting::default;
+use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, offenders};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
 use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Tree};

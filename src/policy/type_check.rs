@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cel::{Env, Expect, Issues, Program};
-use crate::schema::{GroupVersionKind, Kinds, Objects, Structure};
+use crate::schema::{KindName, Kinds, Objects, Structure};
 
 use super::model::{NamedRule, PatchType, Policy, Rules};
 use super::problem::FieldPath;
@@ -63,7 +63,7 @@ pub fn type_check(policy: &Policy, kinds: &Kinds, minor: u32) -> TypeChecking {
     }
     let matched = matched_kinds(policy, kinds, &mut made.unknown);
     let params = params_structure(policy, kinds, &mut made.unknown);
-    let mut found: Vec<Vec<(&GroupVersionKind, Issues)>> = Vec::new();
+    let mut found: Vec<Vec<(&KindName, Issues)>> = Vec::new();
     let expressions = expressions(policy);
     found.resize_with(expressions.len(), Vec::new);
     for (kind, structure) in &matched {
@@ -101,7 +101,7 @@ pub fn type_check(policy: &Policy, kinds: &Kinds, minor: u32) -> TypeChecking {
 }
 
 /// The kinds that the policy's rules name, each with its structure, in upstream's order.
-fn matched_kinds(policy: &Policy, kinds: &Kinds, unknown: &mut Vec<Unknown>) -> Vec<(GroupVersionKind, Structure)> {
+fn matched_kinds(policy: &Policy, kinds: &Kinds, unknown: &mut Vec<Unknown>) -> Vec<(KindName, Structure)> {
     let mut matched = BTreeSet::new();
     for (index, rule) in policy.match_constraints.resource_rules.iter().enumerate() {
         let field_ref = spec().field("matchConstraints").field("resourceRules").index(index);
@@ -151,7 +151,7 @@ fn sorted(names: &[String]) -> Vec<&str> {
 fn params_structure<'p>(policy: &'p Policy, kinds: &Kinds, unknown: &mut Vec<Unknown>) -> Option<(&'p str, Structure)> {
     let params = policy.param_kind.as_ref()?;
     let (group, version) = params.api_version.rsplit_once('/').unwrap_or(("", &params.api_version));
-    let structure = kinds.structure(&GroupVersionKind::new(group, version, &params.kind));
+    let structure = kinds.structure(&KindName::new(group, version, &params.kind));
     if structure.is_none() {
         let name = format!("{} {}", params.api_version, params.kind);
         unknown.push(Unknown { field_ref: spec().field("paramKind"), name });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::cel::{self, escape};
 use crate::json::Value;
 
-use super::kinds::GroupVersionKind;
+use super::kinds::KindName;
 use super::structure::Structure;
 use super::table;
 
@@ -18,7 +18,7 @@ use super::table;
 #[derive(Debug)]
 pub struct CustomKind<'d> {
     /// Its kind.
-    pub name: GroupVersionKind,
+    pub name: KindName,
     /// The resource's name: `widgets`.
     pub plural: String,
     /// `widget`.
@@ -45,7 +45,7 @@ pub fn read_definition(object: Value<'_>) -> Result<Vec<CustomKind<'_>>, &'stati
     let kinds = served.map(|version| {
         let name = version.get("name").and_then(|name| name.as_str()).ok_or("a version has no name")?;
         Ok(CustomKind {
-            name: GroupVersionKind::new(group, name, kind),
+            name: KindName::new(group, name, kind),
             plural: plural.to_owned(),
             singular: singular.clone(),
             schema: version.at(&["schema", "openAPIV3Schema"]).filter(|schema| schema.as_object().is_some()),

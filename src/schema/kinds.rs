@@ -13,7 +13,7 @@ use super::table;
 
 /// A kind in a version of its group; ordered as upstream orders what it reports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GroupVersionKind {
+pub struct KindName {
     /// The group, empty for the core.
     pub group: String,
     /// The version.
@@ -22,14 +22,14 @@ pub struct GroupVersionKind {
     pub kind: String,
 }
 
-impl GroupVersionKind {
+impl KindName {
     /// The kind of this name.
     pub fn new(group: &str, version: &str, kind: &str) -> Self {
         Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
     }
 }
 
-impl fmt::Display for GroupVersionKind {
+impl fmt::Display for KindName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}, Kind={}", self.group, self.version, self.kind)
     }
@@ -44,7 +44,7 @@ pub struct Kinds {
 /// A version of a custom resource.
 #[derive(Debug)]
 struct Custom {
-    name: GroupVersionKind,
+    name: KindName,
     plural: String,
     singular: String,
     structure: Structure,
@@ -62,7 +62,7 @@ impl Kinds {
 
     /// The kinds that a resource's name stands for. As upstream has it, no group means any group: `events` of `v1` is
     /// the Event of the core and that of `events.k8s.io`.
-    pub fn of_resource(&self, group: &str, version: &str, resource: &str) -> BTreeSet<GroupVersionKind> {
+    pub fn of_resource(&self, group: &str, version: &str, resource: &str) -> BTreeSet<KindName> {
         let resource = resource.to_lowercase();
         let is_meant =
             |its_group: &str, its_version: &str| its_version == version && (group.is_empty() || its_group == group);
@@ -73,12 +73,12 @@ impl Kinds {
         let custom = self.custom.iter().filter(|kind| {
             is_meant(&kind.name.group, &kind.name.version) && (kind.plural == resource || kind.singular == resource)
         });
-        let built_in = built_in.map(|kind| GroupVersionKind::new(kind.group, kind.version, kind.kind));
+        let built_in = built_in.map(|kind| KindName::new(kind.group, kind.version, kind.kind));
         built_in.chain(custom.map(|kind| kind.name.clone())).collect()
     }
 
     /// The structure of a kind's objects, if it is known.
-    pub fn structure(&self, name: &GroupVersionKind) -> Option<Structure> {
+    pub fn structure(&self, name: &KindName) -> Option<Structure> {
         if let Some(kind) = table::find(&name.group, &name.version, &name.kind) {
             return Structure::built_in(kind.type_id);
         }

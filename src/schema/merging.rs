@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::json::Value;
 
 use super::custom::{flag, read_definition};
-use super::kinds::GroupVersionKind;
+use super::kinds::KindName;
 use super::table::{self, Field, KeyDefault, List, ListKind, Map, Scalar, Type, TypeId};
 
 /// Where it is known from how the objects of a kind merge.
@@ -27,13 +27,13 @@ pub enum Known {
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     /// Sorted by kind.
-    kinds: Vec<(GroupVersionKind, Arc<Types>)>,
+    kinds: Vec<(KindName, Arc<Types>)>,
 }
 
 /// What one CustomResourceDefinition says of how its kinds merge.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    kinds: Vec<(GroupVersionKind, Arc<Types>)>,
+    kinds: Vec<(KindName, Arc<Types>)>,
 }
 
 /// The types of one kind besides those of the table, whose numbers they follow.
@@ -73,7 +73,7 @@ impl Definitions {
         if is_built_in {
             return (&NONE_ADDED, type_id, Known::BuiltIn);
         }
-        let name = |name: &'_ GroupVersionKind| {
+        let name = |name: &'_ KindName| {
             (name.group.as_str(), name.version.as_str(), name.kind.as_str()).cmp(&(group, version, kind))
         };
         let found = self.kinds.binary_search_by(|(known, _)| name(known)).ok().and_then(|at| self.kinds.get(at));
@@ -96,7 +96,7 @@ impl Definition {
 
     /// About how much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let name = |kind: &GroupVersionKind| kind.group.len() + kind.version.len() + kind.kind.len() + 3 * ALLOCATION;
+        let name = |kind: &KindName| kind.group.len() + kind.version.len() + kind.kind.len() + 3 * ALLOCATION;
         let types = |types: &Types| size_of::<Types>() + types.added.iter().map(bytes).sum::<usize>();
         self.kinds.iter().map(|kind| size_of_val(kind) + name(&kind.0) + types(&kind.1)).sum()
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use hyper::{Method, StatusCode};
 use portcullis::admission::resources::{Resources, split_api_version};
-use portcullis::engine::{GroupVersionKind, default};
+use portcullis::defaulting::default;
+use portcullis::engine::GroupVersionKind;
 use portcullis::json::{Arena, Limits, parse, to_json, yaml};
 use serde_json::{Map, Value, json};
 

@@ -10,10 +10,10 @@
 //
 // The format is described in src/schema/table.rs, which reads it.
 //
-// With -zero it writes src/engine/defaulting/zero.txt: what the API server
+// With -zero it writes src/defaulting/zero.txt: what the API server
 // writes for fields whose value is zero. That takes no API server:
 //
-//	go run . -zero > ../../src/engine/defaulting/zero.txt
+//	go run . -zero > ../../src/defaulting/zero.txt
 package main
 
 import (

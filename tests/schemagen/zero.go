@@ -25,7 +25,7 @@ var zeroGroups = map[string]bool{
 
 // writeZero writes how the fields of kinds are written when they are zero, as
 // encoding/json decides it from the Go types. The format is described in
-// src/engine/defaulting/zero.rs, which reads it.
+// src/defaulting/zero.rs, which reads it.
 func writeZero() {
 	types := &zeroTypes{number: map[reflect.Type]int{}}
 	out := bufio.NewWriter(os.Stdout)

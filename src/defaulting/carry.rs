@@ -1,7 +1,6 @@
 //! What policies changed on an object with defaults, done to the same object without them: so that what a user is
 //! shown, and what is sent back to the API server, holds their changes and no defaults.
 
-use crate::engine::expand::is_same_element;
 use crate::json::{Arena, Member, Object, Value};
 
 /// `onto` with the changes that lead from `before` to `after`, where `before` is `onto` with its defaults.
@@ -79,6 +78,17 @@ fn list<'a>(arena: &'a Arena, before: &[Value<'a>], after: &[Value<'a>], onto: &
     });
     let elements: Vec<_> = elements.collect();
     Value::Array(arena.alloc_slice_copy(&elements))
+}
+
+/// The keys by which elements of a pod's lists are told apart.
+const ELEMENT_KEYS: [&str; 6] = ["name", "mountPath", "devicePath", "containerPort", "ip", "key"];
+
+/// Whether two elements of a list stand for the same thing, by the keys that such elements have.
+pub fn is_same_element(a: Value<'_>, b: Value<'_>) -> bool {
+    match ELEMENT_KEYS.iter().find(|key| a.get(key).is_some() || b.get(key).is_some()) {
+        Some(key) => a.get(key) == b.get(key),
+        None => a == b,
+    }
 }
 
 #[cfg(test)]

@@ -24,10 +24,9 @@ mod workload;
 mod zero;
 
 use crate::json::{Arena, Value};
+use crate::schema::GroupVersionKind;
 
-use super::request::GroupVersionKind;
-
-pub use carry::carry_over;
+pub use carry::{carry_over, is_same_element};
 
 /// The object of the given kind with its defaults; it shares with `object` what they leave alone. Objects of kinds
 /// that have none, and values that are no objects, come back as they are.

@@ -17,8 +17,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::engine::request::GroupVersionKind;
 use crate::json::{Arena, Member, Object, Value};
+use crate::schema::GroupVersionKind;
 
 use super::quantity::Amount;
 use super::rule::is_zero;
