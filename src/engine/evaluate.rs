@@ -3,31 +3,17 @@
 //! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
 
 use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::{Error, Evaluator, Inputs, Limit, Value, Variable};
-use crate::policy::model::{Binding, Compiled, Policy, ValidationAction};
+use crate::cel::{Error, Evaluator, Inputs, Limit, Value};
+use crate::policy::model::Compiled;
 
 use super::observe::{Outcome, Place};
-use super::subject::{Matched, Subject};
+use super::plan::Invocation;
+use super::subject::Subject;
 
 /// The cost that all validations, or all audit annotations, or one mutation of a binding may reach together.
 pub const COST_BUDGET: u64 = 10_000_000;
 /// The cost that all match conditions of a binding may reach together.
 pub const COST_BUDGET_MATCH_CONDITIONS: u64 = 2_500_000;
-
-/// A policy to be evaluated for one binding with one param.
-#[derive(Clone, Copy, Debug)]
-pub struct Invocation<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The policy's variables as the evaluator takes them.
-    pub variables: &'a [Variable],
-    /// The binding.
-    pub binding: &'a Binding,
-    /// How the request was matched.
-    pub matched: Matched<'a>,
-    /// The param, or null.
-    pub params: crate::json::Value<'a>,
-}
 
 /// Why an expression gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,27 +90,6 @@ impl Drop for Expressions<'_, '_> {
                 let outcome = if is_ok { Outcome::Value } else { Outcome::Error };
                 self.invocation.observe(self.subject, Place::Variable(index), outcome);
             }
-        }
-    }
-}
-
-impl<'a> Invocation<'a> {
-    /// Whether both evaluate one policy for one binding and param.
-    pub fn is_same(&self, other: &Self) -> bool {
-        std::ptr::eq(self.policy, other.policy)
-            && std::ptr::eq(self.binding, other.binding)
-            && self.params == other.params
-    }
-
-    /// Whether a violation denies the request.
-    pub fn denies(&self) -> bool {
-        self.binding.validation_actions.contains(&ValidationAction::Deny)
-    }
-
-    /// Tells the observer, if any, what an expression gave.
-    pub fn observe(&self, subject: &Subject<'a>, place: Place, outcome: Outcome) {
-        if let Some(observer) = subject.context().observer {
-            observer.evaluated(&self.policy.name, place, outcome);
         }
     }
 }

@@ -5,8 +5,9 @@
 use crate::cel::Value;
 use crate::policy::model::FailurePolicy;
 
-use super::evaluate::{COST_BUDGET_MATCH_CONDITIONS, Expressions, Failure, Invocation, could_exhaust};
+use super::evaluate::{COST_BUDGET_MATCH_CONDITIONS, Expressions, Failure, could_exhaust};
 use super::observe::Place;
+use super::plan::Invocation;
 use super::subject::Subject;
 
 /// What the conditions say.

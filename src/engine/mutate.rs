@@ -11,11 +11,11 @@ use crate::schema::Definitions;
 
 use super::apply;
 use super::convert;
-use super::decide::ConfigurationError;
 use super::decode;
-use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation};
+use super::evaluate::{COST_BUDGET, Expressions, Failure};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};
+use super::plan::{Invocation, Planned};
 use super::request::Operation as RequestOperation;
 use super::subject::Subject;
 
@@ -68,9 +68,6 @@ pub enum MutationErrorKind {
     /// The patched object can't be decoded: the request fails, whatever the failure policy is.
     Internal,
 }
-
-/// One entry of a plan: what to run, or why it can't be.
-pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
 
 /// Runs the mutating policies that `plan` finds for a subject.
 pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {

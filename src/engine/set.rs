@@ -1,9 +1,7 @@
 //! A set of policies that is ready to judge requests.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::cel::Variable;
 use crate::defaulting::default_templated_pod;
 use crate::json::Value;
 use crate::policy::model::{Policy, Rules};
@@ -11,35 +9,24 @@ use crate::policy::{Exemptions, Params};
 use crate::schema::Definitions;
 
 use super::context::{Context, Phase};
-use super::decide::{ConfigurationError, JudgedPod, Recorder};
 use super::decision::{Decision, Evaluation, Mutated};
-use super::evaluate::Invocation;
 use super::expand::expand;
-use super::matching::{is_excluded, matches};
-use super::mutate::{Mutations, Planned, mutate};
+use super::matching::is_excluded;
+use super::mutate::{Mutations, mutate};
+use super::plan::{ConfigurationError, Invocation, Plans};
+use super::record::{JudgedPod, Recorder};
 use super::request::Request;
 use super::subject::Subject;
 use super::validate::{Judgement, PolicyDecision, validate};
 
-/// Policies with their bindings and params, indexed by resource. Immutable: a reload makes a new one.
+/// Policies with their bindings and params, indexed by resource. It doesn't change while it is in use: a reload makes a
+/// new one.
 #[derive(Debug, Default)]
 pub struct PolicySet {
-    policies: Vec<Policy>,
-    /// The variables of each policy as the evaluator takes them.
-    variables: Vec<Vec<Variable>>,
-    validating: Index,
-    mutating: Index,
+    plans: Plans,
     params: Params,
     exemptions: Exemptions,
     definitions: Definitions,
-}
-
-/// Which policies can concern a resource, by their position; a policy in doubt is listed.
-#[derive(Debug, Default)]
-struct Index {
-    by_resource: HashMap<String, Vec<usize>>,
-    /// For resources that no rule names.
-    wildcard: Vec<usize>,
 }
 
 /// What one policy, binding and param said, or why it could not be asked.
@@ -47,15 +34,8 @@ type Judged<'a> = Result<(Invocation<'a>, Judgement<'a>), ConfigurationError<'a>
 
 impl PolicySet {
     /// Builds a set from compiled policies, the objects that their bindings' `paramRef`s may refer to, and exemptions.
-    pub fn new(mut policies: Vec<Policy>, params: Params, exemptions: Exemptions) -> Self {
-        policies.sort_by(|a, b| a.name.cmp(&b.name));
-        let variables = policies.iter().map(|policy| {
-            policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone())).collect()
-        });
-        let variables = variables.collect();
-        let validating = Index::new(&policies, |rules| matches!(rules, Rules::Validate { .. }));
-        let mutating = Index::new(&policies, |rules| matches!(rules, Rules::Mutate { .. }));
-        Self { policies, variables, validating, mutating, params, exemptions, definitions: Definitions::default() }
+    pub fn new(policies: Vec<Policy>, params: Params, exemptions: Exemptions) -> Self {
+        Self { plans: Plans::new(policies), params, exemptions, definitions: Definitions::default() }
     }
 
     /// Sets the kinds whose objects apply configurations merge by their definitions; without, only built-in ones are.
@@ -71,7 +51,7 @@ impl PolicySet {
 
     /// The policies, sorted by name.
     pub fn policies(&self) -> &[Policy] {
-        &self.policies
+        self.plans.policies()
     }
 
     /// The objects that `paramRef`s may refer to, unless the context of a review brings others.
@@ -101,7 +81,7 @@ impl PolicySet {
         let mut mutated = None;
         // Below enforcement nothing was mutated before validation: what would have been done is done here.
         if context.phase != Phase::Validate || !context.mode.mutates() {
-            let mutations = mutate(subject, |subject| self.plan(&self.mutating, subject));
+            let mutations = mutate(subject, |subject| self.plans.mutating(subject, &self.params));
             if context.phase != Phase::Validate {
                 record_mutations(&mut recorder, &mutations, None);
                 mutated = summary(&mutations);
@@ -122,7 +102,7 @@ impl PolicySet {
             pod.request.object = default_templated_pod(subject.arena(), pod.request.object);
         }
         let declared = Subject::new(&pod.request, subject.context());
-        let mutations = mutate(declared.with_object(pod.request.object), |pod| self.plan(&self.mutating, pod));
+        let mutations = mutate(declared.with_object(pod.request.object), |pod| self.plans.mutating(pod, &self.params));
         let created = mutations.subject.request.object;
         let judged = JudgedPod { origin: pod.origin, declared: pod.request.object, created };
         record_mutations(recorder, &mutations, Some(&judged));
@@ -142,7 +122,7 @@ impl PolicySet {
         recorder: &mut Recorder<'a>,
         judged: &JudgedPod<'a>,
     ) {
-        for planned in self.plan(&self.validating, declared) {
+        for planned in self.plans.validating(declared, &self.params) {
             let Ok(invocation) = planned else { continue };
             let later = after.iter().flatten().find(|(other, _)| other.is_same(&invocation)).map(|(_, later)| later);
             for decision in violations(&judge_one(&invocation, declared)) {
@@ -168,91 +148,7 @@ impl PolicySet {
             let judgement = judge_one(&invocation, subject);
             (invocation, judgement)
         };
-        self.plan(&self.validating, subject).into_iter().map(|planned| planned.map(judge)).collect()
-    }
-
-    /// What of an index concerns the subject: each policy, binding and param, in upstream's order.
-    fn plan<'a>(&'a self, index: &Index, subject: &Subject<'a>) -> Vec<Planned<'a>> {
-        let mut plan = Vec::new();
-        let params = subject.context().params.unwrap_or(&self.params);
-        for &at in index.get(subject.request.request_resource.resource, subject.request.resource.resource) {
-            let (Some(policy), Some(variables)) = (self.policies.get(at), self.variables.get(at)) else { continue };
-            let failed = |binding, message: String| Err(ConfigurationError { policy, binding, message });
-            let matched = match matches(&policy.match_constraints, subject) {
-                Ok(Some(matched)) => matched,
-                Ok(None) => continue,
-                Err(error) => {
-                    plan.push(failed("", error.to_owned()));
-                    continue;
-                }
-            };
-            // Upstream doesn't look at a policy without bindings at all.
-            let kind = policy.param_kind.as_ref().filter(|_| !policy.bindings.is_empty());
-            if let Some(Err(error)) = kind.map(|kind| params.check_kind(kind)) {
-                plan.push(failed("", error.to_string()));
-                continue;
-            }
-            for binding in &policy.bindings {
-                let resources = binding.match_resources.as_ref();
-                match resources.map_or(Ok(Some(matched)), |resources| matches(resources, subject)) {
-                    Ok(Some(_)) => {}
-                    Ok(None) => continue,
-                    Err(error) => {
-                        plan.push(failed(&binding.name, error.to_owned()));
-                        continue;
-                    }
-                }
-                let (kind, reference) = (policy.param_kind.as_ref(), binding.param_ref.as_ref());
-                let found = params.resolve(subject.arena(), kind, reference, subject.request.namespace);
-                match (found, subject.namespace_object()) {
-                    (Ok(params), Ok(_)) => plan.extend(
-                        params
-                            .iter()
-                            .map(|params| Ok(Invocation { policy, variables, binding, matched, params: *params })),
-                    ),
-                    (Err(error), _) => plan.push(failed(&binding.name, error.to_string())),
-                    (_, Err(error)) => plan.push(failed(&binding.name, error.to_owned())),
-                }
-            }
-        }
-        plan
-    }
-}
-
-impl Index {
-    fn new(policies: &[Policy], is_of_kind: impl Fn(&Rules) -> bool) -> Self {
-        let mut index = Self::default();
-        for policy in policies.iter().filter(|policy| is_of_kind(&policy.rules)) {
-            for resource in policy.match_constraints.resource_rules.iter().flat_map(|rule| &rule.resources) {
-                let name = resource.split('/').next().unwrap_or_default();
-                if name != "*" {
-                    index.by_resource.entry(name.to_owned()).or_default();
-                }
-            }
-        }
-        for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| is_of_kind(&policy.rules)) {
-            let rules = &policy.match_constraints.resource_rules;
-            let names = |name: &str| {
-                let mut resources = rules.iter().flat_map(|rule| &rule.resources);
-                rules.is_empty()
-                    || resources.any(|resource| resource.split('/').next().is_some_and(|r| r == name || r == "*"))
-            };
-            for (resource, listed) in &mut index.by_resource {
-                if names(resource) {
-                    listed.push(at);
-                }
-            }
-            if names("*") {
-                index.wildcard.push(at);
-            }
-        }
-        index
-    }
-
-    /// The policies for a request. Equivalent resources share their name, and so do a request's own resource and the
-    /// one it was converted to.
-    fn get(&self, requested: &str, converted: &str) -> &[usize] {
-        self.by_resource.get(requested).or_else(|| self.by_resource.get(converted)).unwrap_or(&self.wildcard)
+        self.plans.validating(subject, &self.params).into_iter().map(|planned| planned.map(judge)).collect()
     }
 }
 

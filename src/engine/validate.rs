@@ -4,9 +4,10 @@ use crate::cel::Value;
 use crate::policy::model::{AuditAnnotation, Validation};
 
 use super::decision::Evaluation;
-use super::evaluate::{COST_BUDGET, Expressions, Failure, Invocation, could_exhaust};
+use super::evaluate::{COST_BUDGET, Expressions, Failure, could_exhaust};
 use super::match_conditions::{self, Conditions};
 use super::observe::Place;
+use super::plan::Invocation;
 use super::subject::Subject;
 
 /// The longest message that a messageExpression may give, in bytes.

@@ -2,29 +2,25 @@
 //!
 //! Upstream: `policy/validating/dispatcher.go`, and `policy/generic/policy_dispatcher.go` for mutating policies.
 
-use serde::Serialize;
+mod actions;
+mod annotations;
 
 use crate::json::Value;
 use crate::policy::model::{FailurePolicy, Policy, ValidationAction};
 use crate::policy::{self, Exemptions};
 
-use super::context::Context;
-use super::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
-use super::evaluate::Invocation;
-use super::expand::Origin;
-use super::field;
-use super::mutate::{MutationError, MutationErrorKind};
-use super::request::Request;
-use super::validate::{DEFAULT_REASON, Judgement, PolicyDecision};
+use crate::engine::context::Context;
+use crate::engine::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
+use crate::engine::expand::Origin;
+use crate::engine::field;
+use crate::engine::mutate::{MutationError, MutationErrorKind};
+use crate::engine::plan::{ConfigurationError, Invocation};
+use crate::engine::request::Request;
+use crate::engine::validate::{DEFAULT_REASON, Judgement, PolicyDecision};
 
-const VALIDATION_FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
-/// How many failures the audit annotation lists.
-const MAX_VALIDATION_FAILURES: usize = 50;
-/// How long its list may get in bytes; its first failure is there in any case.
-const MAX_VALIDATION_FAILURES_BYTES: usize = 64 * 1024;
-/// The longest value that a binding and param give an audit annotation, in bytes. Upstream:
-/// `maxAuditAnnotationValueLength`.
-const MAX_ANNOTATION_BYTES: usize = 10 * 1024;
+use actions::{action_name, cap, effective_actions, reason_to_code, verdict_of};
+use annotations::{Annotations, ValidationFailure};
+
 /// The annotation from which findings take their severity.
 const SEVERITY: &str = "portcullis.dev/severity";
 
@@ -38,9 +34,7 @@ pub struct Recorder<'a> {
     findings: Vec<Finding<'a>>,
     denials: Vec<Denied<'a>>,
     warnings: Vec<String>,
-    failures: Vec<ValidationFailure<'a>>,
-    /// Annotation key, and the distinct values that bindings and params gave.
-    annotations: Vec<(String, Vec<String>)>,
+    annotations: Annotations<'a>,
 }
 
 /// The pod that a judgement was made on, if it wasn't made on the request's own object.
@@ -54,41 +48,11 @@ pub struct JudgedPod<'a> {
     pub created: Value<'a>,
 }
 
-/// Why a policy or a binding could not be evaluated at all.
-#[derive(Clone, Debug)]
-pub struct ConfigurationError<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The binding's name; empty where the policy itself is concerned.
-    pub binding: &'a str,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl ConfigurationError<'_> {
-    /// What is wrong, and with what.
-    pub fn text(&self) -> String {
-        let part = if self.binding.is_empty() { "policy" } else { "binding" };
-        format!("failed to configure {part}: {}", self.message)
-    }
-}
-
 #[derive(Debug)]
 struct Denied<'a> {
     message: String,
     reason: &'a str,
     code: u16,
-}
-
-/// Upstream's JSON, in upstream's order.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ValidationFailure<'a> {
-    message: String,
-    policy: &'a str,
-    binding: &'a str,
-    expression_index: usize,
-    validation_actions: Vec<&'static str>,
 }
 
 impl<'a> Recorder<'a> {
@@ -102,8 +66,7 @@ impl<'a> Recorder<'a> {
             findings: Vec::new(),
             denials: Vec::new(),
             warnings: Vec::new(),
-            failures: Vec::new(),
-            annotations: Vec::new(),
+            annotations: Annotations::default(),
         }
     }
 
@@ -118,7 +81,7 @@ impl<'a> Recorder<'a> {
         }
         for annotation in annotations {
             match annotation {
-                Ok((key, value)) => self.annotate(&invocation.policy.name, key, value),
+                Ok((key, value)) => self.annotations.add(&invocation.policy.name, key, value),
                 // Whatever the binding's actions are, upstream denies.
                 Err(message) => self.error(invocation.policy, &invocation.binding.name, message, None, pod),
             }
@@ -207,11 +170,7 @@ impl<'a> Recorder<'a> {
 
     /// The decision.
     pub fn finish(self, mutated: Option<Mutated<'a>>) -> Decision<'a> {
-        let mut audit_annotations: Vec<(String, String)> =
-            self.annotations.into_iter().map(|(key, values)| (key, values.join(", "))).collect();
-        if !self.failures.is_empty() {
-            audit_annotations.push((VALIDATION_FAILURE.to_owned(), listed(&self.failures)));
-        }
+        let audit_annotations = self.annotations.finish();
         let causes: Vec<String> = self.denials.iter().map(|denied| denied.message.clone()).collect();
         let denied = self.denials.into_iter().next().map(|first| Denial {
             message: first.message,
@@ -252,7 +211,7 @@ impl<'a> Recorder<'a> {
                         "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
                         policy.name, binding.name
                     )),
-                    ValidationAction::Audit => self.failures.push(ValidationFailure {
+                    ValidationAction::Audit => self.annotations.add_failure(ValidationFailure {
                         message: message.clone(),
                         policy: &policy.name,
                         binding: &binding.name,
@@ -350,16 +309,6 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn annotate(&mut self, policy: &str, key: &str, mut value: String) {
-        cut(&mut value, MAX_ANNOTATION_BYTES);
-        let key = format!("{policy}/{key}");
-        match self.annotations.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, values)) if values.contains(&value) => {}
-            Some((_, values)) => values.push(value),
-            None => self.annotations.push((key, vec![value])),
-        }
-    }
-
     fn is_exempt(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> bool {
         let object = match self.request.object {
             Value::Null => self.request.old_object,
@@ -373,34 +322,6 @@ impl<'a> Recorder<'a> {
         let subject = policy::Subject { namespace: self.request.namespace, kind: self.request.kind.kind, name };
         let judged = pod.map_or(object, |pod| pod.declared);
         self.exemptions.covering(&policy.name, subject, || images(judged), self.context.now).is_some()
-    }
-}
-
-/// The failures as a JSON list, as many of them as the limits allow.
-fn listed(failures: &[ValidationFailure<'_>]) -> String {
-    let mut list = String::from("[");
-    for (i, failure) in failures.iter().take(MAX_VALIDATION_FAILURES).enumerate() {
-        // Serialising strings and numbers to memory can't fail.
-        let json = escape_html(&serde_json::to_string(failure).unwrap_or_default());
-        if i > 0 && list.len() + json.len() > MAX_VALIDATION_FAILURES_BYTES {
-            break;
-        }
-        if i > 0 {
-            list.push(',');
-        }
-        list.push_str(&json);
-    }
-    list.push(']');
-    list
-}
-
-/// Cuts a text after so many bytes, as upstream does: of a character that is cut through, each byte left is logged as
-/// a replacement character.
-fn cut(text: &mut String, bytes: usize) {
-    if text.len() > bytes {
-        let end = text.floor_char_boundary(bytes);
-        text.truncate(end);
-        text.extend(std::iter::repeat_n(char::REPLACEMENT_CHARACTER, bytes - end));
     }
 }
 
@@ -433,69 +354,4 @@ fn denied_message(policy: &Policy, binding: &str, message: &str) -> String {
             format!("ValidatingAdmissionPolicy '{}' with binding '{binding}' denied request: {message}", policy.name)
         }
     }
-}
-
-/// The binding's actions under the mode, each once, in the binding's order.
-fn effective_actions(actions: &[ValidationAction], mode: Mode) -> Vec<ValidationAction> {
-    let mut effective = Vec::with_capacity(actions.len());
-    for action in actions {
-        let capped = match mode {
-            Mode::Enforce => *action,
-            Mode::Warn => (*action).min(ValidationAction::Warn),
-            // A warning refuses nothing; whoever wrote it wants it seen.
-            Mode::Audit if *action == ValidationAction::Deny => ValidationAction::Audit,
-            Mode::Audit => *action,
-        };
-        if !effective.contains(&capped) {
-            effective.push(capped);
-        }
-    }
-    effective
-}
-
-/// What a verdict comes to under the mode.
-fn cap(verdict: Verdict, mode: Mode) -> Verdict {
-    match (verdict, mode) {
-        (Verdict::Deny, Mode::Warn) => Verdict::Warn,
-        (Verdict::Deny, Mode::Audit) => Verdict::Audit,
-        (verdict, _) => verdict,
-    }
-}
-
-fn verdict_of(action: ValidationAction) -> Verdict {
-    match action {
-        ValidationAction::Audit => Verdict::Audit,
-        ValidationAction::Warn => Verdict::Warn,
-        ValidationAction::Deny => Verdict::Deny,
-    }
-}
-
-fn action_name(action: ValidationAction) -> &'static str {
-    match action {
-        ValidationAction::Audit => "Audit",
-        ValidationAction::Warn => "Warn",
-        ValidationAction::Deny => "Deny",
-    }
-}
-
-/// Upstream: `reasonToCode`.
-fn reason_to_code(reason: &str) -> u16 {
-    match reason {
-        "Forbidden" => 403,
-        "Unauthorized" => 401,
-        "RequestEntityTooLarge" => 413,
-        _ => 422,
-    }
-}
-
-/// What Go's encoder escapes within strings, where alone these characters can occur.
-fn escape_html(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
