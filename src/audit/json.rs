@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::engine::Verdict;
+use crate::manifests::Unreadable;
 
-use super::report::{Finding, Judged, Report, Unreadable, verdict_name};
+use super::report::{Finding, Judged, Report, verdict_name};
 
 /// Writes `report` with a newline at the end.
 ///

@@ -2,8 +2,7 @@
 
 use crate::json::pointer::{Path, Segment};
 use crate::json::yaml::{self, Step};
-
-use super::collect::Manifest;
+use crate::manifests::Manifest;
 
 /// How many bytes of text are searched for lines in one audit. Beyond, findings carry their document's line: on a
 /// file of tens of megabytes with a finding in every object, looking for each would take hours.
@@ -65,10 +64,9 @@ fn existing(manifest: &Manifest<'_>, path: &Path<'_>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collect::collect;
-    use super::super::files::TextFile;
     use super::*;
     use crate::json::Arena;
+    use crate::manifests::{TextFile, collect};
 
     const TEXT: &str = "\
 apiVersion: v1

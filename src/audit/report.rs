@@ -1,9 +1,8 @@
 //! What an audit found, as owned data: the input of every renderer.
 
 use crate::engine::Verdict;
+use crate::manifests::{LeftOut, ObjectId, Reason, Unreadable};
 use crate::policy::model::Source;
-
-use super::classify::Reason;
 
 /// The result of an audit.
 #[derive(Clone, Debug, Default)]
@@ -29,19 +28,6 @@ pub struct Judged {
     pub findings: Vec<Finding>,
 }
 
-/// What names an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ObjectId {
-    /// For example `apps/v1`.
-    pub api_version: String,
-    /// For example `Deployment`.
-    pub kind: String,
-    /// Empty for cluster-scoped objects.
-    pub namespace: String,
-    /// `metadata.name`, or `metadata.generateName` with a `*`.
-    pub name: String,
-}
-
 /// A finding that is not a pass.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -61,24 +47,6 @@ pub struct Finding {
     pub message: String,
     /// The policy's severity, or empty.
     pub severity: String,
-}
-
-/// A file or a document that may hold manifests, but can't be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Where.
-    pub source: Source,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// A document that is no manifest.
-#[derive(Clone, Debug)]
-pub struct LeftOut {
-    /// The document.
-    pub source: Source,
-    /// Why.
-    pub reason: Reason,
 }
 
 /// The counts that a report ends in.
@@ -142,19 +110,6 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Warn => "warn",
         Verdict::Error => "error",
         Verdict::Deny => "deny",
-    }
-}
-
-impl std::fmt::Display for ObjectId {
-    /// `Deployment media/jellyfin`, `Namespace media`; `Pod media/?` for one without a name.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.kind)?;
-        match (self.namespace.as_str(), self.name.as_str()) {
-            ("", "") => Ok(()),
-            ("", name) => write!(f, " {name}"),
-            (namespace, "") => write!(f, " {namespace}/?"),
-            (namespace, name) => write!(f, " {namespace}/{name}"),
-        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use crate::admission::offline::{Attributes, request};
 use crate::engine::{Context, Decision, Evaluation, Operation, PolicySet, Request, Verdict, offenders};
 use crate::json::{Arena, Object, Value};
+use crate::manifests::{Collection, Manifest};
 
-use super::collect::{Collection, Manifest};
 use super::locate::Locator;
 use super::report::{Finding, Judged, Report};
 

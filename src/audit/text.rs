@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use crate::engine::Verdict;
+use crate::manifests::Unreadable;
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 
-use super::report::{Finding, Judged, Report, Summary, Unreadable, verdict_name};
+use super::report::{Finding, Judged, Report, Summary, verdict_name};
 
 /// Writes `report`.
 ///

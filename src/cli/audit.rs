@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::audit::{self, Reason, Report, TextFile, Unreadable};
+use crate::audit::{self, Report};
 use crate::engine::Verdict;
 use crate::json::Arena;
+use crate::manifests::{self, Collection, Reason, TextFile, Unreadable};
 use crate::policy::model::Source;
 
 use super::load::DefinitionFlags;
@@ -154,7 +155,7 @@ impl Input {
                 anyhow::bail!("{}: no such file or directory", path.display());
             }
         }
-        let (texts, errors) = audit::read(&self.paths, &mut io::stdin().lock());
+        let (texts, errors) = manifests::read(&self.paths, &mut io::stdin().lock());
         let unreadable = errors.into_iter().map(|error| Unreadable {
             source: Source { file: error.name, document: 0, line: 1 },
             message: error.problem,
@@ -163,8 +164,8 @@ impl Input {
     }
 
     /// Finds the manifests in the texts; with `-v`, says which documents are none.
-    pub fn collect<'a>(&self, arena: &'a Arena, texts: &'a [TextFile]) -> audit::Collection<'a> {
-        let collection = audit::collect(arena, texts, &self.namespace);
+    pub fn collect<'a>(&self, arena: &'a Arena, texts: &'a [TextFile]) -> Collection<'a> {
+        let collection = manifests::collect(arena, texts, &self.namespace);
         if self.verbose {
             for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
                 output::note(&format!("{} left out: {}", document.source, document.reason));

@@ -1,15 +1,12 @@
 //! The flags that every command with policies shares, and the policy set that they select.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use anyhow::Context;
-use walkdir::WalkDir;
 
 use crate::cel::SUPPORTED_MINORS;
 use crate::engine::PolicySet;
 use crate::json::Arena;
+use crate::manifests::read_manifests;
 use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest};
 
 /// Which policies, params and exemptions a command works with.
@@ -147,41 +144,6 @@ pub fn refuse(errors: &[LoadError]) -> anyhow::Result<()> {
             Err(anyhow::anyhow!(text))
         }
     }
-}
-
-/// The manifest in a file, or the `*.yaml`, `*.yml` and `*.json` in a directory, sorted; hidden ones are left out, so
-/// that of a mounted ConfigMap's `..data` and its files only the latter are read.
-///
-/// # Errors
-/// A file or directory that can't be read, or a directory without a manifest.
-pub fn read_manifests(path: &Path) -> anyhow::Result<Vec<Manifest>> {
-    if !path.is_dir() {
-        return Ok(vec![read_manifest(path)?]);
-    }
-    let mut manifests = Vec::new();
-    let is_shown =
-        |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
-    for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_shown) {
-        let entry = entry.with_context(|| format!("{}: can't read", path.display()))?;
-        let is_manifest = entry.path().extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
-        if entry.file_type().is_file() && is_manifest {
-            manifests.push(read_manifest(entry.path())?);
-        }
-    }
-    if manifests.is_empty() {
-        anyhow::bail!("{}: no *.yaml, *.yml or *.json in this directory", path.display());
-    }
-    Ok(manifests)
-}
-
-/// Reads one manifest.
-///
-/// # Errors
-/// The file can't be read.
-pub fn read_manifest(path: &Path) -> anyhow::Result<Manifest> {
-    let text = fs::read_to_string(path).with_context(|| format!("{}: can't read", path.display()))?;
-    let name = path.strip_prefix(".").unwrap_or(path);
-    Ok(Manifest::new(name.to_string_lossy(), text))
 }
 
 /// Kubernetes 1.`minor`.

@@ -5,10 +5,11 @@ use std::io::Write;
 use similar::{ChangeTag, TextDiff};
 
 use crate::admission::offline::without_namespace;
-use crate::audit::{self, Collection, Manifest, ObjectId};
+use crate::audit;
 use crate::defaulting::{carry_over, default};
 use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
+use crate::manifests::{Collection, Manifest, ObjectId};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 
 use super::audit::{Input, not_read};

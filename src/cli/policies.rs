@@ -7,11 +7,12 @@ use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::manifests::read_manifests;
 use crate::policy::model::{NamedRule, Policy};
 use crate::policy::{self, Embedded, Lint, LoadedPolicies, Manifest};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 
-use super::load::{DefinitionFlags, read_manifests, refuse};
+use super::load::{DefinitionFlags, refuse};
 use super::output::Output;
 use super::{Outcome, PolicyFlags};
 

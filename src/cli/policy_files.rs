@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::audit;
+use crate::manifests;
 use crate::policy::{self, Manifest};
 use crate::server::{Compiled, FileError, InputFile, PolicySource, Role};
 
@@ -61,7 +61,7 @@ fn manifests(files: &[InputFile], role: Role) -> impl Iterator<Item = Manifest> 
 
 /// The files that `paths` name, and what can't be read among them.
 fn read(paths: &[PathBuf], role: Role) -> Vec<InputFile> {
-    let (files, errors) = audit::read(paths, &mut std::io::empty());
+    let (files, errors) = manifests::read(paths, &mut std::io::empty());
     let good = files.into_iter().map(|file| InputFile { file: file.name, role, text: Ok(Arc::from(file.text)) });
     let bad = errors.into_iter().map(|error| InputFile { file: error.name, role, text: Err(error.problem) });
     good.chain(bad).collect()

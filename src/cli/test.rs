@@ -3,16 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::ValueEnum;
 use regex::Regex;
-use walkdir::WalkDir;
 
 use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
+use crate::manifests::{find_suites, read_manifest};
 use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
 
 use super::Outcome;
-use super::load::{DefinitionFlags, KubernetesVersion, read_manifest, refuse};
+use super::load::{DefinitionFlags, KubernetesVersion, refuse};
 use super::output::{self, Output};
 
 /// Runs policy test suites
@@ -179,30 +178,12 @@ impl Args {
     }
 }
 
-/// The suite files that a path names, sorted.
-fn find_suites(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("{}: can't read", path.display()))?;
-        if entry.file_type().is_file() && (entry.file_name() == "tests.yaml" || entry.file_name() == "tests.yml") {
-            found.push(entry.into_path());
-        }
-    }
-    if found.is_empty() {
-        anyhow::bail!("{}: no tests.yaml in this directory", path.display());
-    }
-    Ok(found)
-}
-
 /// The files beside a suite.
 struct Beside(PathBuf);
 
 impl Files for Beside {
     fn read(&self, path: &str) -> Result<Manifest, String> {
-        read_manifest(&self.0.join(path)).map_err(|error| error.root_cause().to_string())
+        read_manifest(&self.0.join(path)).map_err(|error| error.problem)
     }
 }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::policy::Manifest;
+
 /// The largest file that is read, in bytes. The API server takes objects of up to 3 MiB; a file may hold many.
 pub const MAX_FILE_SIZE: u64 = 32 << 20;
 
@@ -54,23 +56,59 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<Read
             keep(read_text("-", stdin).map(|text| TextFile { name: "-".to_owned(), path: None, text }));
             continue;
         }
-        // Pipes too: `<(kubectl kustomize …)`.
-        if !path.is_dir() {
-            keep(read_file(path));
-            continue;
-        }
-        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() && is_manifest_name(entry.path()) => {
-                    keep(read_file(entry.path()));
-                }
-                Ok(_) => {}
-                Err(error) => keep(Err(walk_error(path, &error))),
-            }
+        for found in find(path, is_manifest_name) {
+            keep(found.and_then(|path| read_file(&path)));
         }
     }
     (files, errors)
+}
+
+/// The manifests of policies, params or definitions that `path` names: as [`read`] reads a file or a directory, but the
+/// first thing that can't be read is an error, and so is a directory without a manifest.
+///
+/// # Errors
+/// As said.
+pub fn read_manifests(path: &Path) -> Result<Vec<Manifest>, ReadError> {
+    let manifests = find(path, is_manifest_name).map(|found| read_manifest(&found?)).collect::<Result<Vec<_>, _>>()?;
+    if manifests.is_empty() {
+        return Err(ReadError::new(display_name(path), "no *.yaml, *.yml or *.json in this directory"));
+    }
+    Ok(manifests)
+}
+
+/// The manifest in one file.
+///
+/// # Errors
+/// The file can't be read.
+pub fn read_manifest(path: &Path) -> Result<Manifest, ReadError> {
+    read_file(path).map(|file| Manifest::new(file.name, file.text))
+}
+
+/// The test suites that a path names: a file, or each `tests.yaml` below a directory, sorted.
+///
+/// # Errors
+/// A directory that can't be read, or has no suite.
+pub fn find_suites(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let is_suite = |path: &Path| path.file_name().is_some_and(|name| name == "tests.yaml" || name == "tests.yml");
+    let found = find(path, is_suite).collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() {
+        return Err(ReadError::new(display_name(path), "no tests.yaml in this directory"));
+    }
+    Ok(found)
+}
+
+/// A path that is no directory (pipes too: `<(kubectl kustomize …)`); of a directory the files at any depth that
+/// `is_wanted`, sorted by name, hidden ones left out: of a mounted ConfigMap's `..data` and its files only the latter.
+fn find(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> impl Iterator<Item = Result<PathBuf, ReadError>> {
+    let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
+    let shown = walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
+    let is_single = !path.is_dir();
+    shown.filter_map(move |entry| match entry {
+        _ if is_single => Some(Ok(path.to_owned())),
+        Ok(entry) if entry.file_type().is_file() && is_wanted(entry.path()) => Some(Ok(entry.into_path())),
+        Ok(_) => None,
+        Err(error) => Some(Err(walk_error(path, &error))),
+    })
 }
 
 fn read_file(path: &Path) -> Result<TextFile, ReadError> {

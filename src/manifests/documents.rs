@@ -10,7 +10,6 @@ use crate::policy::model::Source;
 use super::classify::{self, Reason};
 use super::files::TextFile;
 use super::kustomize::Kustomizations;
-use super::report::{LeftOut, ObjectId, Unreadable};
 
 /// How deep lists of lists are unpacked.
 const MAX_LIST_DEPTH: usize = 8;
@@ -47,6 +46,37 @@ pub struct Manifest<'a> {
     pub items: Vec<usize>,
 }
 
+/// What names an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectId {
+    /// For example `apps/v1`.
+    pub api_version: String,
+    /// For example `Deployment`.
+    pub kind: String,
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// `metadata.name`, or `metadata.generateName` with a `*`.
+    pub name: String,
+}
+
+/// A file or a document that may hold manifests, but can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where.
+    pub source: Source,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A document that is no manifest.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// The document.
+    pub source: Source,
+    /// Why.
+    pub reason: Reason,
+}
+
 /// Finds the manifests in `files`; namespaced objects without a namespace get that of their kustomization, or
 /// `default_namespace`.
 pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &str) -> Collection<'a> {
@@ -61,6 +91,19 @@ pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &
         collector.file(file);
     }
     collector.finish(default_namespace)
+}
+
+impl std::fmt::Display for ObjectId {
+    /// `Deployment media/jellyfin`, `Namespace media`; `Pod media/?` for one without a name.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.kind)?;
+        match (self.namespace.as_str(), self.name.as_str()) {
+            ("", "") => Ok(()),
+            ("", name) => write!(f, " {name}"),
+            (namespace, "") => write!(f, " {namespace}/?"),
+            (namespace, name) => write!(f, " {namespace}/{name}"),
+        }
+    }
 }
 
 struct Collector<'a> {

@@ -1,0 +1,12 @@
+//! Files and streams in, documents out: the only reader of manifests, policies, params and suites.
+//!
+//! Knows files, YAML and what lies in a checkout; knows nothing of policies' verdicts, clusters and the command line.
+
+mod classify;
+mod documents;
+mod files;
+mod kustomize;
+
+pub use classify::Reason;
+pub use documents::{Collection, LeftOut, Manifest, ObjectId, Unreadable, collect};
+pub use files::{MAX_FILE_SIZE, ReadError, TextFile, find_suites, read, read_manifest, read_manifests};
