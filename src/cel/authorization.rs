@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::json;
 
-use super::function::Error;
+use crate::cel::function::Error;
 
 /// Answers whether a user may do something. Upstream: `authorizer.Authorizer`.
 pub trait Authorizer: fmt::Debug + Send + Sync {

@@ -2,13 +2,15 @@
 //!
 //! Upstream: `cel-go/interpreter/runtimecost.go` for the language and `pkg/cel/library/cost.go` for the libraries.
 
-use super::call::Failed;
-use super::dispatch::{not_a_list, not_an_integer};
-use super::function::Error;
-use super::value::{List, Map, Value};
+use crate::cel::eval::call::Failed;
+use crate::cel::eval::dispatch::{not_a_list, not_an_integer};
+use crate::cel::function::Error;
+use crate::cel::value::{List, Map, Value};
 
 /// The cost that one evaluation of one expression may reach (`PerCallLimit`).
 pub const EXPRESSION_LIMIT: u64 = 1_000_000;
+/// The memory that one evaluator's arena may hold, in bytes; the request's document counts too.
+pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
 /// The cost of all evaluations of one policy binding with one param (`RuntimeCELCostBudget`).
 pub const BINDING_BUDGET: u64 = 10_000_000;
 /// The cost of a policy's match conditions (`RuntimeCELCostBudgetMatchConditions`).

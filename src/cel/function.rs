@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::json::Arena;
 
-use super::value::Value;
+use crate::cel::value::Value;
 
 /// A function of the CEL environment: every overload of one name.
 #[derive(Debug)]

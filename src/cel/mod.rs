@@ -2,54 +2,29 @@
 //!
 //! Knows nothing of policies, only of expressions, types, values and cost.
 
-mod ast;
-mod attribute;
 pub mod authorization;
-mod builder;
-mod call;
 mod check;
-pub mod compare;
-mod compile;
 pub mod cost;
-mod dispatch;
-mod env;
-mod escape;
 mod eval;
-mod fold;
-mod format_literal;
 pub mod function;
-mod issues;
-mod lexer;
 mod library;
-mod lookup;
-mod macros;
-mod names;
-mod native;
-mod node;
-pub mod opaque;
-mod parser;
+mod plan;
 pub mod program;
-mod schema;
-mod signature;
-mod standard;
-mod text;
-mod types;
-mod unescape;
-mod validate;
+mod syntax;
 pub mod value;
 
-pub use builder::{MAX_NODES, MAX_TREE_HEIGHT};
-pub use env::{Declarations, SUPPORTED_MINORS};
-pub use escape::escape;
-pub use eval::MEMORY_LIMIT;
+pub use check::env::{Declarations, SUPPORTED_MINORS};
+pub use check::issues::Issues;
+pub use check::types::Type;
+pub use cost::MEMORY_LIMIT;
 pub use function::{Error, Limit};
-pub use issues::Issues;
-pub(crate) use library::quantity_value::Quantity;
-pub use names::is_identifier;
-pub use parser::{MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
-pub use types::Type;
-pub use value::Value;
+pub use syntax::builder::{MAX_NODES, MAX_TREE_HEIGHT};
+pub use syntax::escape::escape;
+pub use syntax::names::is_identifier;
+pub use syntax::parser::{MAX_RULE_DEPTH, MAX_SOURCE_CHARACTERS};
+pub(crate) use value::quantity::Quantity;
+pub use value::{Value, compare, opaque};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

@@ -5,20 +5,20 @@ use std::time::Instant;
 
 use crate::json::{self, Arena};
 
-use super::authorization::{NoAuthorizer, RequestAuthorizer};
-use super::check::check;
-use super::compare::{renew_visits, visits_are_exhausted};
-use super::compile::compile;
-use super::cost::EXPRESSION_LIMIT;
-use super::env::{Declarations, Global};
-use super::eval::{CLOCK_INTERVAL, Local, Machine};
-use super::function::{Error, Limit};
-use super::issues::{Fault, Faults, Issues, Place};
-use super::node::Node;
-use super::parser::parse;
-use super::types::Type;
-use super::validate::validate;
-use super::value::Value;
+use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer};
+use crate::cel::check::check;
+use crate::cel::check::env::{Declarations, Global};
+use crate::cel::check::issues::{Fault, Faults, Issues, Place};
+use crate::cel::check::types::Type;
+use crate::cel::check::validate::validate;
+use crate::cel::cost::EXPRESSION_LIMIT;
+use crate::cel::eval::{CLOCK_INTERVAL, Local, Machine};
+use crate::cel::function::{Error, Limit};
+use crate::cel::plan::compile;
+use crate::cel::plan::node::Node;
+use crate::cel::syntax::parser::parse;
+use crate::cel::value::Value;
+use crate::cel::value::compare::{renew_visits, visits_are_exhausted};
 
 /// A policy's variable: its name, and its program or why there is none.
 pub type Variable = (String, Result<Arc<Program>, String>);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::text::display;
 use super::*;
+use crate::cel::value::text::display;
 use crate::json::{self, Arena};
 
 fn env() -> Env {

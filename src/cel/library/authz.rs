@@ -7,12 +7,12 @@
 
 use crate::cel::authorization::{Asker, Authorization, Check, Decision, Resource, Target};
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
 use crate::json::{self, Arena};
 
-use super::build;
-use super::format_rules::{is_label, is_subdomain};
+use crate::cel::value::build;
+use crate::cel::value::format_rules::{is_label, is_subdomain};
 
 /// The functions of this library and of its selectors.
 pub const FUNCTIONS: &[Function] = &[

@@ -1,13 +1,14 @@
 //! Kubernetes' CIDR library. `ip` of a prefix is in `shared`; `string` of one is the standard library's.
 
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
 use crate::json::Arena;
 
-use super::netip::{Prefix, is_v4_mapped, parse_prefix};
-use super::text::quoted;
-use super::{build, ip};
+use super::ip;
+use crate::cel::value::build;
+use crate::cel::value::netip::{Prefix, is_v4_mapped, parse_prefix};
+use crate::cel::value::quote::quoted;
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[

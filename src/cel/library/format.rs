@@ -1,12 +1,12 @@
 //! Kubernetes' format library: named formats and their validation.
 
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
 use crate::json::Arena;
 
-use super::build;
-use super::format_rules::{FORMATS, NamedFormat};
+use crate::cel::value::build;
+use crate::cel::value::format_rules::{FORMATS, NamedFormat};
 
 /// Declares a format's own function, `format.<name>()`.
 macro_rules! constants {

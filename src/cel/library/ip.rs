@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
 use crate::json::Arena;
 
-use super::build;
-use super::netip::{is_v4_mapped, parse_address};
-use super::text::quoted;
+use crate::cel::value::build;
+use crate::cel::value::netip::{is_v4_mapped, parse_address};
+use crate::cel::value::quote::quoted;
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[

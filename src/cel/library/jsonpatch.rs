@@ -3,7 +3,7 @@
 use crate::cel::function::{Error, Function, overload};
 use crate::cel::value::Value;
 
-use super::build;
+use crate::cel::value::build;
 
 /// The functions of this library. The environment decides where it exists: with `JSONPatch{…}` itself.
 pub const FUNCTIONS: &[Function] = &[Function {

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::cel::compare::{compare, equals};
 use crate::cel::function::{Error, Eval, Function, overload, overload_since};
+use crate::cel::value::compare::{compare, equals};
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 

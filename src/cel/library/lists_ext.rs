@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::mem::discriminant;
 
-use crate::cel::compare::{compare, equals, hash};
 use crate::cel::function::{Error, Function, overload_since};
+use crate::cel::value::compare::{compare, equals, hash};
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
-use super::{build, go_sort, lists};
+use super::{go_sort, lists};
+use crate::cel::value::build;
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[

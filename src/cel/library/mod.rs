@@ -5,37 +5,32 @@
 //! name's only [`Function`] is in [`shared`] and asks the values.
 
 mod authz;
-mod build;
 mod cidr;
 mod format;
-pub mod format_rules;
 mod go_sort;
-mod go_url;
 mod ip;
 mod jsonpatch;
 mod lists;
 mod lists_ext;
-pub mod netip;
 mod optionals;
 mod quantity;
-pub mod quantity_value;
 pub mod re2;
 mod re2_class;
 mod regex;
-pub mod semver;
+mod semver;
 mod sets;
 mod shared;
+pub(in crate::cel) mod standard;
 mod strings;
 mod strings_format;
 mod text;
-pub mod urls;
+mod urls;
 
 use super::function::Function;
 
 pub use lists::sum_of;
 pub use regex::prepared as find_prepared;
 pub use strings_format::format_clause;
-pub(super) use text::quoted;
 
 /// The functions of all libraries; no name occurs twice.
 pub fn all() -> impl Iterator<Item = &'static Function> {

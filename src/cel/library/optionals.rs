@@ -2,11 +2,11 @@
 //! unevaluated; here they are declared.
 
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::text::display;
 use crate::cel::value::Value;
+use crate::cel::value::text::display;
 use crate::json::Arena;
 
-use super::build;
+use crate::cel::value::build;
 
 /// The functions of this library; `optMap` and `optFlatMap` are macros, `?.` and `[?]` are operators.
 pub const FUNCTIONS: &[Function] = &[

@@ -1,12 +1,12 @@
 //! Kubernetes' quantity library. Comparisons are in `shared`.
 
 use crate::cel::function::{Error, Function, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
 use crate::json::Arena;
 
-use super::build;
-use super::quantity_value::{ParseError, Quantity};
+use crate::cel::value::build;
+use crate::cel::value::quantity::{ParseError, Quantity};
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[

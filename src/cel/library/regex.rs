@@ -1,11 +1,12 @@
 //! Kubernetes' regular expression library: `find` and `findAll`.
 
-use crate::cel::dispatch::text_within;
+use crate::cel::eval::dispatch::text_within;
 use crate::cel::function::{Error, Eval, Function, overload};
 use crate::cel::value::Value;
 use crate::json::Arena;
 
-use super::{build, re2};
+use super::re2;
+use crate::cel::value::build;
 
 /// The functions of this library; `matches` is the standard library's.
 pub const FUNCTIONS: &[Function] = &[

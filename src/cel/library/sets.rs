@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::cel::compare::{equals, hash};
 use crate::cel::function::{Error, Function, overload_since};
+use crate::cel::value::compare::{equals, hash};
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
-use super::build;
+use crate::cel::value::build;
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[

@@ -1,11 +1,12 @@
 //! The functions whose overloads come from several libraries.
 
 use crate::cel::function::{Error, Function, overload, overload_since};
-use crate::cel::opaque::Opaque;
 use crate::cel::value::Value;
+use crate::cel::value::opaque::Opaque;
+use crate::cel::value::semver;
 use crate::json::Arena;
 
-use super::{cidr, ip, lists, semver, strings};
+use super::{cidr, ip, lists, strings};
 
 /// The functions that more than one library extends.
 pub const FUNCTIONS: &[Function] = &[

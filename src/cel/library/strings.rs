@@ -3,12 +3,13 @@
 use memchr::memmem;
 
 use crate::cel::function::{Error, Function, overload, overload_since};
-use crate::cel::text::display;
+use crate::cel::value::text::display;
 use crate::cel::value::{List, Value};
 use crate::json::Arena;
 
-use super::text::escape;
-use super::{build, strings_format};
+use super::strings_format;
+use crate::cel::value::build;
+use crate::cel::value::quote::escape;
 
 /// The functions of this library. `indexOf` and `lastIndexOf` are in `shared`.
 pub const FUNCTIONS: &[Function] = &[

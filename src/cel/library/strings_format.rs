@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use crate::cel::function::Error;
-use crate::cel::standard::{duration_text, zoned_text};
+use crate::cel::library::standard::{duration_text, zoned_text};
 use crate::cel::value::{List, Map, Value};
 use crate::json::Arena;
 
-use super::build;
-use super::text::{quoted, scalar_text};
+use super::text::scalar_text;
+use crate::cel::value::build;
+use crate::cel::value::quote::quoted;
 
 /// The fraction digits of `%f` without a precision.
 const DEFAULT_PRECISION: usize = 6;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::all;
-use crate::cel::text::display;
+use crate::cel::value::text::display;
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program};
 use crate::json::Arena;
 

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use crate::cel::function::{Error, Function, overload};
-use crate::cel::opaque::Opaque;
+use crate::cel::value::opaque::Opaque;
+use crate::cel::value::url::Url;
 use crate::cel::value::{Entries, Map, Value};
 use crate::json::Arena;
 
-use super::build;
-use super::go_url::{check_request_uri, parse_url, query, split_host_port};
+use crate::cel::value::build;
+use crate::cel::value::go_url::{check_request_uri, parse_url, query, split_host_port};
 
 /// The functions of this library.
 pub const FUNCTIONS: &[Function] = &[
@@ -52,29 +53,6 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function { name: "url", overloads: &[overload("string_to_url", "(string) -> kubernetes.URL")], eval: from_string },
 ];
-
-/// A URL; two are equal when their normal forms are.
-#[derive(Clone, Copy, Debug)]
-pub struct Url<'a> {
-    text: &'a str,
-    scheme: &'a str,
-    host: &'a str,
-    escaped_path: &'a str,
-    raw_query: &'a str,
-}
-
-impl<'a> Url<'a> {
-    /// The normal form.
-    pub fn text(&self) -> &'a str {
-        self.text
-    }
-}
-
-impl PartialEq for Url<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
 
 fn from_string<'a>(arena: &'a Arena, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     let [Value::String(text)] = args else { return Err(Error::no_such_overload()) };

@@ -1,0 +1,6 @@
+//! Checked tree to the form that is evaluated: names are slots, constants are folded, regular expressions are built.
+
+mod compile;
+pub(in crate::cel) mod node;
+
+pub(in crate::cel) use compile::compile;
