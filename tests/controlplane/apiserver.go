@@ -144,7 +144,7 @@ func (s *apiServer) waitReady(ctx context.Context, ended <-chan error) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("kube-apiserver ended before it was ready: %w", err)
+			return fmt.Errorf("not ready yet: %w", err)
 		case <-ctx.Done():
 			return fmt.Errorf("kube-apiserver is not ready after %v: %w", readyTimeout, last)
 		case <-time.After(100 * time.Millisecond):

@@ -1,6 +1,7 @@
 // Command controlplane runs a real kube-apiserver with its own etcd in this one
 // process, on loopback and on throw-away data, so that tests can compare with
-// what Kubernetes itself admits. Nothing else of a cluster runs: no controllers,
+// what Kubernetes itself admits. With --controllers, the workload controllers of
+// a real kube-controller-manager run beside it. Nothing else of a cluster runs:
 // no scheduler, no kubelet.
 //
 // It prints "ready <kubeconfig>" once requests are served, and ends on SIGTERM,
@@ -30,6 +31,7 @@ type settings struct {
 	kubeconfig  string
 	ignoreStdin bool
 	verbose     bool
+	controllers bool
 	// extra are flags for kube-apiserver itself, given after "--".
 	extra []string
 }
@@ -39,6 +41,7 @@ func main() {
 	flag.StringVar(&s.kubeconfig, "kubeconfig", "", "`file` to write the admin kubeconfig to (required)")
 	flag.BoolVar(&s.ignoreStdin, "ignore-stdin", false, "do not end at the end of standard input")
 	flag.BoolVar(&s.verbose, "verbose", false, "write the API server's log to standard error")
+	flag.BoolVar(&s.controllers, "controllers", false, "run the workload controllers of kube-controller-manager, too")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: controlplane --kubeconfig FILE [flags] [-- kube-apiserver flags]")
 		flag.PrintDefaults()
@@ -89,8 +92,9 @@ func run(s settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("configure kube-apiserver: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.run(ctx) }()
+	ended := make(chan error, 2)
+	running := 1
+	go func() { ended <- named("kube-apiserver", server.run(ctx)) }()
 
 	if err := server.waitReady(ctx, ended); err != nil {
 		if ctx.Err() != nil {
@@ -101,15 +105,31 @@ func run(s settings) (err error) {
 	if err := server.writeKubeconfig(kubeconfig); err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
+	if s.controllers {
+		running++
+		go func() { ended <- named("kube-controller-manager", runControllers(ctx, kubeconfig)) }()
+	}
 	fmt.Println("ready", kubeconfig)
 
 	select {
 	case err := <-ended:
-		return fmt.Errorf("kube-apiserver ended by itself: %w", err)
+		if ctx.Err() == nil {
+			return err
+		}
+		running-- // told to stop
 	case <-ctx.Done():
 	}
-	withTimeout(stopTimeout, func() { <-ended })
+	withTimeout(stopTimeout, func() {
+		for range running {
+			<-ended
+		}
+	})
 	return nil
+}
+
+// named says what ended, which nothing should do by itself.
+func named(component string, err error) error {
+	return fmt.Errorf("%s ended by itself: %w", component, err)
 }
 
 // silenceLog keeps what the API server logs while it starts, errors included,
