@@ -17,6 +17,8 @@ use super::tolerations::with_daemon_tolerations;
 pub struct EffectivePod<'a> {
     /// The request by which the pod will be created.
     pub request: Request<'a>,
+    /// The pod that the workload creates without the update, if that is what is asked and it had a template before.
+    pub old: Option<Value<'a>>,
     /// How its fields map to the workload's.
     pub origin: Origin,
 }
@@ -146,41 +148,26 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
     if metadata.get("deletionTimestamp").is_some_and(|timestamp| !timestamp.is_null()) {
         return None;
     }
-    let template = request.object.at(workload.template)?;
-    let spec = template.get("spec")?.as_object()?;
-    let namespace = match request.namespace {
-        "" => metadata.get("namespace").and_then(|v| v.as_str()).unwrap_or_default(),
-        namespace => namespace,
+    let text = |value: Option<Value<'a>>| value.and_then(|v| v.as_str()).unwrap_or_default();
+    let owner = Owner {
+        namespace: match request.namespace {
+            "" => text(metadata.get("namespace")),
+            namespace => namespace,
+        },
+        name: match request.name {
+            "" => text(metadata.get("name").or_else(|| metadata.get("generateName"))),
+            name => name,
+        },
+        uid: metadata.get("uid").or_else(|| request.old_object.at(&["metadata", "uid"])).unwrap_or(Value::String("")),
     };
-    let name = match request.name {
-        "" => {
-            metadata.get("name").or_else(|| metadata.get("generateName")).and_then(|v| v.as_str()).unwrap_or_default()
-        }
-        name => name,
+    // Only a StatefulSet names its pods; the API server generates the names of others.
+    let pod_name = match workload.kind {
+        "StatefulSet" => arena.alloc_str(&format!("{}-0", owner.name)),
+        _ => "",
     };
-    let list = |field| spec.get(field).and_then(|v| v.as_array()).unwrap_or_default();
-    let volumes = list("volumes");
-    let mut pod_name = "";
-    let pod_spec = match workload.kind {
-        "StatefulSet" => {
-            pod_name = arena.alloc_str(&format!("{name}-0"));
-            with_claims(arena, Value::Object(spec), volumes, request.object, pod_name)
-        }
-        "DaemonSet" => with_daemon_tolerations(arena, spec),
-        _ => Value::Object(spec),
-    };
-    let labels = extra_labels(arena, workload, name, pod_name);
-    let names = Names { namespace, owner: name, pod: pod_name };
-    let pod_metadata = pod_metadata(arena, workload, request.object, template, &names, &labels);
-    let pod = object(
-        arena,
-        &[
-            ("apiVersion", Value::String("v1")),
-            ("kind", Value::String("Pod")),
-            ("metadata", pod_metadata),
-            ("spec", pod_spec),
-        ],
-    );
+    let object = pod_of(arena, workload, request.object, &owner, pod_name)?;
+    let spec = request.object.at(workload.template)?.get("spec")?;
+    let count = |field| spec.get(field).and_then(|v| v.as_array()).unwrap_or_default().len();
     Some(EffectivePod {
         request: Request {
             kind: POD_KIND,
@@ -188,17 +175,43 @@ pub fn expand<'a>(arena: &'a Arena, request: &Request<'a>) -> Option<EffectivePo
             request_kind: POD_KIND,
             request_resource: POD_RESOURCE,
             name: pod_name,
-            namespace,
+            namespace: owner.namespace,
+            // Pods are made anew from a changed template, whatever is done to the workload.
             operation: Operation::Create,
             user_info: controller_user(arena, workload).unwrap_or(request.user_info),
-            object: pod,
-            // A pod is made anew from a changed template: there is no old one, whatever the workload was before.
+            object,
             old_object: Value::Null,
             options: Value::Null,
             ..*request
         },
-        origin: Origin { template: workload.template, volumes: volumes.len(), tolerations: list("tolerations").len() },
+        old: match request.operation {
+            Operation::Update => pod_of(arena, workload, request.old_object, &owner, pod_name),
+            _ => None,
+        },
+        origin: Origin { template: workload.template, volumes: count("volumes"), tolerations: count("tolerations") },
     })
+}
+
+/// The pod that `owner` creates while it is `declared`, if that has a template.
+fn pod_of<'a>(
+    arena: &'a Arena,
+    workload: &Workload,
+    declared: Value<'a>,
+    owner: &Owner<'a>,
+    pod_name: &'a str,
+) -> Option<Value<'a>> {
+    let template = declared.at(workload.template)?;
+    let spec = template.get("spec")?.as_object()?;
+    let spec = match workload.kind {
+        "StatefulSet" => with_claims(arena, spec, declared, pod_name),
+        "DaemonSet" => with_daemon_tolerations(arena, spec),
+        _ => Value::Object(spec),
+    };
+    let labels = extra_labels(arena, workload, owner.name, pod_name);
+    let metadata = pod_metadata(arena, workload, template, owner, pod_name, &labels);
+    let members =
+        [("apiVersion", Value::String("v1")), ("kind", Value::String("Pod")), ("metadata", metadata), ("spec", spec)];
+    Some(object(arena, &members))
 }
 
 impl Origin {
@@ -263,30 +276,30 @@ fn restore_indexes(steps: &mut [Step<'_>], declared: Value<'_>, created: Value<'
     }
 }
 
-/// Where a pod is, and what it and its owner are called; the pod's name is empty where the API server generates it.
-struct Names<'a> {
+/// Where a workload is, and what it is called.
+struct Owner<'a> {
     namespace: &'a str,
-    owner: &'a str,
-    pod: &'a str,
+    name: &'a str,
+    uid: Value<'a>,
 }
 
 fn pod_metadata<'a>(
     arena: &'a Arena,
     workload: &Workload,
-    owner: Value<'a>,
     template: Value<'a>,
-    names: &Names<'a>,
+    owner: &Owner<'a>,
+    pod_name: &'a str,
     extra_labels: &[Member<'a>],
 ) -> Value<'a> {
     let template = template.get("metadata").unwrap_or(Value::Null);
     let mut members: Vec<Member<'a>> = Vec::with_capacity(8);
-    if names.pod.is_empty() {
-        members.push(("generateName", Value::String(arena.alloc_str(&format!("{}-", names.owner)))));
+    if pod_name.is_empty() {
+        members.push(("generateName", Value::String(arena.alloc_str(&format!("{}-", owner.name)))));
     } else {
-        members.push(("name", Value::String(names.pod)));
+        members.push(("name", Value::String(pod_name)));
     }
-    if !names.namespace.is_empty() {
-        members.push(("namespace", Value::String(names.namespace)));
+    if !owner.namespace.is_empty() {
+        members.push(("namespace", Value::String(owner.namespace)));
     }
     match (template.get("labels"), extra_labels) {
         (None | Some(Value::Null), []) => {}
@@ -300,14 +313,13 @@ fn pod_metadata<'a>(
         members.extend(template.get(key).filter(|v| !v.is_null()).map(|value| (key, value)));
     }
     if !workload.owner.is_empty() {
-        let uid = owner.at(&["metadata", "uid"]).unwrap_or(Value::String(""));
         let owner = object(
             arena,
             &[
                 ("apiVersion", Value::String(workload.owner_api_version)),
                 ("kind", Value::String(workload.owner)),
-                ("name", Value::String(names.owner)),
-                ("uid", uid),
+                ("name", Value::String(owner.name)),
+                ("uid", owner.uid),
                 ("controller", Value::Bool(true)),
                 ("blockOwnerDeletion", Value::Bool(true)),
             ],
@@ -331,17 +343,13 @@ fn extra_labels<'a>(arena: &'a Arena, workload: &Workload, owner: &'a str, pod: 
 
 /// Gives a StatefulSet's pod its claims as volumes. The controller puts them first; here they come last, so that the
 /// template's volumes keep their places. A claim takes the place of the template's volume of the same name.
-fn with_claims<'a>(
-    arena: &'a Arena,
-    spec: Value<'a>,
-    volumes: &[Value<'a>],
-    workload: Value<'a>,
-    pod_name: &str,
-) -> Value<'a> {
+fn with_claims<'a>(arena: &'a Arena, spec: Object<'a>, workload: Value<'a>, pod_name: &str) -> Value<'a> {
     let claims = workload.at(&["spec", "volumeClaimTemplates"]).and_then(|v| v.as_array()).unwrap_or_default();
-    let Some(spec) = spec.as_object().filter(|_| !claims.is_empty()) else { return spec };
+    if claims.is_empty() {
+        return Value::Object(spec);
+    }
     let name_of = |claim: &Value<'a>| claim.at(&["metadata", "name"]).and_then(|v| v.as_str()).unwrap_or_default();
-    let mut all = volumes.to_vec();
+    let mut all = spec.get("volumes").and_then(|v| v.as_array()).unwrap_or_default().to_vec();
     for claim in claims {
         let name = name_of(claim);
         let claim_name = Value::String(arena.alloc_str(&format!("{name}-{pod_name}")));

@@ -8,6 +8,7 @@ mod context;
 mod convert;
 mod decision;
 mod decode;
+mod effective;
 mod equivalent;
 mod evaluate;
 mod expand;

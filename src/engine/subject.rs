@@ -78,6 +78,17 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The same object, as an update of `old_object`.
+    pub fn as_update_of(&self, old_object: Value<'a>) -> Self {
+        Self {
+            request: Request { operation: Operation::Update, old_object, ..self.request },
+            context: self.context,
+            namespace: self.namespace.clone(),
+            namespace_object: self.namespace_object.clone(),
+            request_value: OnceCell::new(),
+        }
+    }
+
     /// Where values of this request live.
     pub fn arena(&self) -> &'a Arena {
         self.context.arena

@@ -1,13 +1,15 @@
 //! A validating policy's judgement for one binding and param. Upstream: `policy/validating/validator.go`.
 
+use std::time::Instant;
+
 use crate::cel::Value;
-use crate::policy::model::{AuditAnnotation, Validation};
+use crate::policy::model::{AuditAnnotation, Rules, Validation};
 
 use super::decision::Evaluation;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, could_exhaust};
 use super::match_conditions::{self, Conditions};
 use super::observe::Place;
-use super::plan::Invocation;
+use super::plan::{ConfigurationError, Invocation};
 use super::subject::Subject;
 
 /// The longest message that a messageExpression may give, in bytes.
@@ -45,8 +47,21 @@ pub struct PolicyDecision<'a> {
     pub message: String,
 }
 
-/// Evaluates `validations` and `audit_annotations`, the rules of the invocation's policy.
-pub fn validate<'a>(
+/// What one policy, binding and param said, or why it could not be asked.
+pub type Judged<'a> = Result<(Invocation<'a>, Judgement<'a>), ConfigurationError<'a>>;
+
+/// Judges a subject by one validating policy, unless nobody waits for the answer any longer.
+pub fn judge<'a>(invocation: &Invocation<'a>, subject: &Subject<'a>) -> Judgement<'a> {
+    let Rules::Validate { validations, audit_annotations } = &invocation.policy.rules else {
+        return Judgement::Skipped;
+    };
+    if subject.context().deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        return Judgement::error("the request's timeout had passed before this policy could be evaluated".to_owned());
+    }
+    validate(invocation, subject, validations, audit_annotations)
+}
+
+fn validate<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
     validations: &'a [Validation],
@@ -70,7 +85,16 @@ pub fn validate<'a>(
     }
 }
 
-impl Judgement<'_> {
+impl<'a> Judgement<'a> {
+    /// The validations that the object doesn't satisfy.
+    pub fn violations(&self) -> impl Iterator<Item = &PolicyDecision<'a>> {
+        let decisions = match self {
+            Judgement::Evaluated { decisions, .. } => decisions.as_slice(),
+            Judgement::Skipped => &[],
+        };
+        decisions.iter().filter(|decision| decision.evaluation == Evaluation::Deny)
+    }
+
     /// The whole policy could not be evaluated.
     pub fn error(message: String) -> Self {
         let decision = PolicyDecision { index: None, evaluation: Evaluation::Error, reason: "", message };

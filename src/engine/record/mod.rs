@@ -13,10 +13,10 @@ use crate::engine::context::Context;
 use crate::engine::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
 use crate::engine::expand::Origin;
 use crate::engine::field;
-use crate::engine::mutate::{MutationError, MutationErrorKind};
-use crate::engine::plan::{ConfigurationError, Invocation};
+use crate::engine::mutate::{MutationError, MutationErrorKind, Mutations};
+use crate::engine::plan::Invocation;
 use crate::engine::request::Request;
-use crate::engine::validate::{DEFAULT_REASON, Judgement, PolicyDecision};
+use crate::engine::validate::{DEFAULT_REASON, Judged, Judgement, PolicyDecision};
 
 use actions::{action_name, cap, effective_actions, reason_to_code, verdict_of};
 use annotations::{Annotations, ValidationFailure};
@@ -70,8 +70,28 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records what a validating policy found.
-    pub fn judgement(&mut self, invocation: &Invocation<'a>, judgement: Judgement<'a>, pod: Option<&JudgedPod<'a>>) {
+    /// Records what validating policies found, and why others could not be asked.
+    pub fn judged(&mut self, judged: Vec<Judged<'a>>, pod: Option<&JudgedPod<'a>>) {
+        for judged in judged {
+            match judged {
+                Ok((invocation, judgement)) => self.judgement(&invocation, judgement, pod),
+                // It denies whatever the actions of the bindings are.
+                Err(error) => self.error(error.policy, error.binding, error.text(), None, pod),
+            }
+        }
+    }
+
+    /// Records which mutating policies ran, and what went wrong.
+    pub fn mutations(&mut self, mutations: &Mutations<'a>, pod: Option<&JudgedPod<'a>>) {
+        for invocation in &mutations.applied {
+            self.pass(invocation);
+        }
+        for error in &mutations.errors {
+            self.mutation_error(error, pod);
+        }
+    }
+
+    fn judgement(&mut self, invocation: &Invocation<'a>, judgement: Judgement<'a>, pod: Option<&JudgedPod<'a>>) {
         let Judgement::Evaluated { decisions, annotations } = judgement else { return };
         if decisions.is_empty() {
             self.pass(invocation);
@@ -89,7 +109,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records that a policy was evaluated and has nothing to object to.
-    pub fn pass(&mut self, invocation: &Invocation<'a>) {
+    fn pass(&mut self, invocation: &Invocation<'a>) {
         self.findings.push(Finding {
             policy: &invocation.policy.name,
             binding: &invocation.binding.name,
@@ -104,13 +124,7 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// Records a configuration error of a validating policy, which denies whatever its bindings' actions are.
-    pub fn configuration_error(&mut self, error: ConfigurationError<'a>, pod: Option<&JudgedPod<'a>>) {
-        self.error(error.policy, error.binding, error.text(), None, pod);
-    }
-
-    /// Records an error of a mutating policy.
-    pub fn mutation_error(&mut self, error: &MutationError<'a>, pod: Option<&JudgedPod<'a>>) {
+    fn mutation_error(&mut self, error: &MutationError<'a>, pod: Option<&JudgedPod<'a>>) {
         let MutationError { policy, binding, index, ref message, kind } = *error;
         let text = match binding {
             "" => format!("policy {:?} denied request: {message}", policy.name),

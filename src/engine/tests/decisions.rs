@@ -288,7 +288,7 @@ fn a_budget_that_runs_out_fails_the_whole_policy() {
 }
 
 #[derive(Debug, Default)]
-struct Heard(RefCell<Vec<(Place, Outcome)>>);
+pub(super) struct Heard(pub(super) RefCell<Vec<(Place, Outcome)>>);
 
 impl Observer for Heard {
     fn evaluated(&self, policy: &str, place: Place, outcome: Outcome) {

@@ -5,6 +5,7 @@
 mod decisions;
 mod matching;
 mod mutations;
+mod updates;
 mod workloads;
 
 use std::collections::HashMap;

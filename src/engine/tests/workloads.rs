@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PRIVILEGED: &str = "apiVersion: admissionregistration.k8s.io/v1
+pub(super) const PRIVILEGED: &str = "apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: privileged}
 spec:
@@ -20,7 +20,7 @@ spec: {policyName: privileged, validationActions: [Deny]}
 ---
 ";
 
-const REPAIR: &str = "  failurePolicy: Fail
+pub(super) const REPAIR: &str = "  failurePolicy: Fail
   reinvocationPolicy: Never
   matchConditions: [{name: tv, expression: \"object.metadata.?labels.?app.orValue('') == 'tv'\"}]
   mutations:
@@ -31,10 +31,11 @@ const REPAIR: &str = "  failurePolicy: Fail
           JSONPatch{op: 'remove', path: '/spec/containers/' + string(i) + '/securityContext/privileged'})
 ";
 
-const BAD: &str = r#"{"containers": [{"name": "a"}, {"name": "b", "securityContext": {"privileged": true}}]}"#;
+pub(super) const BAD: &str =
+    r#"{"containers": [{"name": "a"}, {"name": "b", "securityContext": {"privileged": true}}]}"#;
 
 /// The request that creates a workload of `kind` whose pod template, at its place, has this spec.
-fn workload<'t>(kind: &'t str, object: &'t str) -> Ask<'t> {
+pub(super) fn workload<'t>(kind: &'t str, object: &'t str) -> Ask<'t> {
     let (group, resource) = match kind {
         "Deployment" => ("apps", "deployments"),
         "StatefulSet" => ("apps", "statefulsets"),
@@ -48,7 +49,7 @@ fn workload<'t>(kind: &'t str, object: &'t str) -> Ask<'t> {
     Ask { group, kind, resource, object, ..Ask::default() }
 }
 
-fn with_template(kind: &str, template: &str) -> String {
+pub(super) fn with_template(kind: &str, template: &str) -> String {
     let metadata = r#""metadata": {"name": "web"}"#;
     match kind {
         "CronJob" => format!(r#"{{{metadata}, "spec": {{"jobTemplate": {{"spec": {{"template": {template}}}}}}}}}"#),
@@ -92,13 +93,17 @@ fn only_writing_the_workload_itself_creates_pods() {
     let set = policies(PRIVILEGED);
     let object = with_template("Deployment", &format!(r#"{{"spec": {BAD}}}"#));
     let deployment = workload("Deployment", &object);
+    let harmless = object.replace("true", "false");
     let deleting = object.replace(r#""name": "web""#, r#""name": "web", "deletionTimestamp": "2027-01-01T00:00:00Z""#);
     for (ask, expected) in [
         (deployment.clone(), true),
-        (Ask { operation: Operation::Update, old_object: &object, ..deployment.clone() }, true),
+        (Ask { operation: Operation::Update, old_object: &harmless, ..deployment.clone() }, true),
         (Ask { operation: Operation::Delete, object: "null", old_object: &object, ..deployment.clone() }, false),
-        (Ask { sub_resource: "status", operation: Operation::Update, ..deployment.clone() }, false),
-        (Ask { operation: Operation::Update, object: &deleting, old_object: &deleting, ..deployment.clone() }, false),
+        (
+            Ask { sub_resource: "status", operation: Operation::Update, old_object: &harmless, ..deployment.clone() },
+            false,
+        ),
+        (Ask { operation: Operation::Update, object: &deleting, old_object: &harmless, ..deployment.clone() }, false),
         (Ask { group: "example.com", ..deployment.clone() }, false),
         (Ask { object: r#"{"spec": {}}"#, ..deployment.clone() }, false),
         (Ask { object: r#"{"spec": {"template": {"spec": []}}}"#, ..deployment }, false),
