@@ -19,7 +19,7 @@ pub const NAMESPACE: &str = "portcullis-system";
 pub const MEDIA: &str = "media";
 
 /// A cluster of these tests' own: what they register is asked about everything in it. One test uses it at a time.
-static DEPLOYED: LazyLock<Mutex<Deployed>> = LazyLock::new(|| Mutex::new(Deployed::new()));
+static DEPLOYED: LazyLock<Mutex<Deployed>> = LazyLock::new(|| Mutex::new(Deployed::new(Cluster::start())));
 
 /// A cluster with Portcullis deployed, though nothing runs the pods.
 pub struct Deployed {
@@ -42,8 +42,8 @@ pub fn deployed() -> MutexGuard<'static, Deployed> {
 }
 
 impl Deployed {
-    fn new() -> Self {
-        let cluster = Cluster::start();
+    /// Deploys Portcullis to a cluster.
+    pub fn new(cluster: Cluster) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let kubeconfig = directory.path().join("kubeconfig");
         let deployed = Self { cluster, kubeconfig, _directory: directory };
@@ -115,16 +115,39 @@ impl Deployed {
         self.cluster.send(Method::PATCH, &path, "application/apply-patch+yaml", object).await
     }
 
+    /// Changes an object, or one of its subresources, by a merge patch.
+    pub async fn patch(&self, object: &Value, subresource: &str, patch: &Value) -> Answer {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let path = format!("{}/{name}{subresource}?fieldManager=e2e", path_of(object));
+        self.cluster.send(Method::PATCH, &path, "application/merge-patch+json", patch).await
+    }
+
+    /// An object as it is now.
+    pub async fn get(&self, object: &Value) -> Answer {
+        let path = format!("{}/{}", path_of(object), object["metadata"]["name"].as_str().unwrap());
+        self.cluster.request(Method::GET, &path, &Value::Null).await
+    }
+
+    /// The objects of a kind in the namespace of `example`, which is one of them.
+    pub async fn list(&self, example: &Value) -> Vec<Value> {
+        let answer = self.cluster.request(Method::GET, &path_of(example), &Value::Null).await;
+        answer.body["items"].as_array().unwrap_or_else(|| panic!("{answer:#?}")).clone()
+    }
+
     /// Deletes an object.
     pub async fn delete(&self, object: &Value) {
+        self.delete_with(object, &Value::Null).await;
+    }
+
+    /// Deletes an object as the options say.
+    pub async fn delete_with(&self, object: &Value, options: &Value) {
         let path = format!("{}/{}", path_of(object), object["metadata"]["name"].as_str().unwrap());
-        self.cluster.request(Method::DELETE, &path, &Value::Null).await;
+        self.cluster.request(Method::DELETE, &path, options).await;
     }
 
     /// Whether there is an object of this kind and name.
     pub async fn has(&self, object: &Value) -> bool {
-        let path = format!("{}/{}", path_of(object), object["metadata"]["name"].as_str().unwrap());
-        self.cluster.request(Method::GET, &path, &Value::Null).await.status != StatusCode::NOT_FOUND
+        self.get(object).await.status != StatusCode::NOT_FOUND
     }
 
     /// Creates an object.

@@ -19,3 +19,4 @@ mod smoke;
 #[path = "../server/support.rs"]
 mod support;
 mod typecheck;
+mod updates;
