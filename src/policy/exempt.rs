@@ -107,8 +107,8 @@ impl Exemptions {
     }
 
     /// The first exemption from `policy` for `subject` that hasn't expired. `images` lists the images of all of the
-    /// object's containers; it is asked only if an exemption depends on them, and all of them have to match, so that
-    /// an exempt image doesn't hide another one beside it.
+    /// object's containers and volumes; it is asked only if an exemption depends on them, and all of them have to match,
+    /// so that an exempt image doesn't hide another one beside it.
     pub fn covering<'s>(
         &self,
         policy: &str,

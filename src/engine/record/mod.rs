@@ -347,14 +347,19 @@ fn locate(message: String, pod: Option<&JudgedPod<'_>>) -> String {
     }
 }
 
-/// The images of all of a pod's containers.
+/// The images of all of a pod's containers, and those that it mounts as volumes.
 fn images(pod: Value<'_>) -> Vec<&str> {
-    ["containers", "initContainers", "ephemeralContainers"]
-        .iter()
-        .filter_map(|list| pod.at(&["spec", list])?.as_array())
-        .flatten()
-        .filter_map(|container| container.get("image")?.as_str())
-        .collect()
+    const IMAGES: [(&str, &[&str]); 4] = [
+        ("containers", &["image"]),
+        ("initContainers", &["image"]),
+        ("ephemeralContainers", &["image"]),
+        ("volumes", &["image", "reference"]),
+    ];
+    let images_in = |(list, image): (&str, &[&str])| {
+        let elements = pod.at(&["spec", list]).and_then(|list| list.as_array()).unwrap_or_default();
+        elements.iter().filter_map(|element| element.at(image)?.as_str()).collect::<Vec<_>>()
+    };
+    IMAGES.into_iter().flat_map(images_in).collect()
 }
 
 fn severity(policy: &Policy) -> &str {
