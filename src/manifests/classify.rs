@@ -1,6 +1,6 @@
 //! Tells manifests from the other YAML and JSON that lies in a checkout.
 //!
-//! What is left out is left out for a reason that the operator can read, never silently.
+//! What is left out is left out for a reason, which `-v` and the JSON report tell.
 
 use std::fmt;
 use std::path::Path;

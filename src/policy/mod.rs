@@ -1,6 +1,7 @@
 //! The policy model: loaded strictly from upstream's YAML, defaulted, validated, compiled.
 //!
-//! Knows expressions and objects; knows nothing of requests, HTTP, files or clusters: manifests come in as text.
+//! Knows expressions and objects, and of a request what an exemption looks at; knows nothing of HTTP, files or clusters:
+//! manifests come in as text.
 //!
 //! [`load()`] turns [`Manifest`]s into [`LoadedPolicies`]. Each kind is read by one module that knows its fields,
 //! defaults and rules ([`spec`](self), binding, exemption), through the strict cursor of `decode`; what is wrong is

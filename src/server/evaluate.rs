@@ -19,7 +19,8 @@ use super::reload::Policies;
 const KEEP_ARENA_BYTES: usize = 1024 * 1024;
 
 thread_local! {
-    /// The arena of the thread's previous request. Evaluation never waits, so one for each thread is enough.
+    /// The arena of the thread's previous request. One for each thread is enough: an evaluation that waits for an answer
+    /// of the cluster keeps its thread, whose other tasks go elsewhere.
     static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
 }
 

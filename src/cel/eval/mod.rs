@@ -58,7 +58,8 @@ pub(in crate::cel) fn no_such_overload<T>() -> Result<T, Error> {
 }
 
 impl<'a> Machine<'a, '_> {
-    /// Adds to the cost; every node passes here, so this is where limits are looked at.
+    /// Adds to the cost. Every loop and every call passes here, constants and names that are slots don't, so this is where
+    /// limits are looked at.
     pub fn charge(&mut self, cost: u64) -> Result<(), Error> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > cost::EXPRESSION_LIMIT {
