@@ -66,6 +66,9 @@ struct Row<'r> {
     field: &'r str,
     message: &'r str,
     severity: &'r str,
+    /// Only where there is one.
+    #[serde(rename = "repairedBy", skip_serializing_if = "Option::is_none")]
+    repaired_by: Option<&'r str>,
 }
 
 #[derive(Serialize)]
@@ -101,6 +104,7 @@ impl<'r> Row<'r> {
             field: &finding.field,
             message: &finding.message,
             severity: &finding.severity,
+            repaired_by: finding.repaired_by.as_deref(),
         }
     }
 
@@ -117,6 +121,7 @@ impl<'r> Row<'r> {
             field: "",
             message,
             severity: "",
+            repaired_by: None,
         }
     }
 }

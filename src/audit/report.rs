@@ -45,6 +45,8 @@ pub struct Finding {
     pub line: usize,
     /// The message.
     pub message: String,
+    /// The mutating policy that repairs it when the pods are created.
+    pub repaired_by: Option<String>,
     /// The policy's severity, or empty.
     pub severity: String,
 }
@@ -128,6 +130,7 @@ pub(super) mod samples {
             field: field.to_owned(),
             line,
             message: message.to_owned(),
+            repaired_by: (verdict == Verdict::Warn).then(|| "gpu-device-access".to_owned()),
             severity: severity.to_owned(),
         };
         let id = |api_version: &str, kind: &str, namespace: &str, name: &str| ObjectId {

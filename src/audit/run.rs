@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::admission::offline::{Attributes, request};
-use crate::engine::{Context, Decision, Evaluation, Operation, PolicySet, Request, Verdict, offenders};
+use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value};
 use crate::manifests::{Collection, Manifest};
 
@@ -101,19 +101,18 @@ fn judge(
             judged.passed += 1;
             continue;
         }
-        // A validation may object to several fields in one message: each has its own line.
-        let parts = match finding.evaluation {
-            Evaluation::Error => vec![(finding.field.as_str(), finding.message.clone())],
-            Evaluation::Admit | Evaluation::Deny => offenders(&finding.message),
-        };
-        judged.findings.extend(parts.into_iter().map(|(field, message)| Finding {
+        // Each of the things that a validation objects to has a line of its own.
+        let whole = [Offender { field: String::new(), message: finding.message.clone() }];
+        let offenders = if finding.offenders.is_empty() { &whole[..] } else { &finding.offenders };
+        judged.findings.extend(offenders.iter().map(|offender| Finding {
             policy: finding.policy.to_owned(),
             binding: finding.binding.to_owned(),
             verdict: finding.verdict,
             reason: finding.reason.to_owned(),
-            line: locator.line(manifest, field),
-            field: field.to_owned(),
-            message,
+            line: locator.line(manifest, &offender.field),
+            field: offender.field.clone(),
+            message: offender.message.clone(),
+            repaired_by: finding.repaired_by.map(str::to_owned),
             severity: finding.severity.to_owned(),
         }));
     }

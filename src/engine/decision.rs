@@ -66,12 +66,30 @@ pub struct Finding<'a> {
     pub reason: &'a str,
     /// The index of the validation within the policy; `None` for errors of the whole policy.
     pub expression_index: Option<usize>,
-    /// The field in the object that the user wrote; empty when the message names none.
-    pub field: String,
+    /// What the message names in the object that the user wrote, each apart; empty for errors and passes.
+    pub offenders: Vec<Offender>,
+    /// The mutating policy that repairs the violation before the pod is created.
+    pub repaired_by: Option<&'a str>,
     /// The message, its field path already in terms of the object that the user wrote.
     pub message: String,
     /// The policy's severity annotation, or empty.
     pub severity: &'a str,
+}
+
+/// One of the things that a message objects to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offender {
+    /// The field; empty for prose.
+    pub field: String,
+    /// What is said of it.
+    pub message: String,
+}
+
+impl Finding<'_> {
+    /// The first field that the message names, or an empty string.
+    pub fn field(&self) -> &str {
+        self.offenders.first().map(|offender| offender.field.as_str()).unwrap_or_default()
+    }
 }
 
 /// What mutating policies made of the object.

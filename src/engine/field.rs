@@ -2,35 +2,35 @@
 //!
 //! A convention of the shipped policies; messages of other policies pass through unchanged and name no field.
 
+use super::decision::Offender;
+
 /// What separates the offenders in a message.
 const NEXT_OFFENDER: &str = "; ";
 /// What separates several fields before one colon.
 const NEXT_FIELD: &str = ", ";
 
 /// The first field path that the message begins with, or an empty string.
-pub fn leading(message: &str) -> &str {
+fn leading(message: &str) -> &str {
     fields(message).and_then(|(fields, _)| fields.split(NEXT_FIELD).next()).unwrap_or_default()
 }
 
-/// What follows a message whose violation mutating policies will repair, up to the name of the first that does.
-pub const ACCEPTED: &str = " (accepted, because ";
+/// The message as it is, with the field that it names first.
+pub fn offender(message: &str) -> Vec<Offender> {
+    vec![Offender { field: leading(message).to_owned(), message: message.to_owned() }]
+}
 
-/// Takes a message apart that names several offenders: the field of each, empty for prose, and what is said of it.
-pub fn offenders(message: &str) -> Vec<(&str, String)> {
-    let (message, accepted) = message.find(ACCEPTED).map_or((message, ""), |at| message.split_at(at));
-    let mut offenders: Vec<(&str, String)> = Vec::new();
+/// Takes a message apart that names several offenders.
+pub fn offenders(message: &str) -> Vec<Offender> {
+    let mut offenders: Vec<Offender> = Vec::new();
     for part in message.split(NEXT_OFFENDER) {
         match (leading(part), offenders.last_mut()) {
             // A semicolon within what is said of the offender before.
-            ("", Some((_, text))) => {
-                text.push_str(NEXT_OFFENDER);
-                text.push_str(part);
+            ("", Some(Offender { message, .. })) => {
+                message.push_str(NEXT_OFFENDER);
+                message.push_str(part);
             }
-            (field, _) => offenders.push((field, part.to_owned())),
+            (field, _) => offenders.push(Offender { field: field.to_owned(), message: part.to_owned() }),
         }
-    }
-    for (_, text) in &mut offenders {
-        text.push_str(accepted);
     }
     offenders
 }
@@ -161,13 +161,10 @@ mod tests {
                 "spec.a[0]: is bad; and wrong; spec.b, spec.c: are too",
                 vec![("spec.a[0]", "spec.a[0]: is bad; and wrong"), ("spec.b", "spec.b, spec.c: are too")],
             ),
-            (
-                "spec.a: x; spec.b: y (accepted, because z)",
-                vec![("spec.a", "spec.a: x (accepted, because z)"), ("spec.b", "spec.b: y (accepted, because z)")],
-            ),
         ] {
             let found = offenders(message);
-            let found: Vec<_> = found.iter().map(|(field, text)| (*field, text.as_str())).collect();
+            let found: Vec<_> =
+                found.iter().map(|offender| (offender.field.as_str(), offender.message.as_str())).collect();
             assert_eq!(found, parts, "{message}");
         }
     }

@@ -29,9 +29,8 @@ mod validate;
 
 pub use authorize::CachingAuthorizer;
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
-pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
+pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Offender, Verdict};
 pub use expand::{EffectivePod, Origin, expand, workload_resources};
-pub use field::offenders;
 pub use observe::{Observer, Outcome, Place};
 pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};
 pub use set::PolicySet;

@@ -10,7 +10,7 @@ use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespac
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
 use crate::defaulting::default;
-use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict, offenders};
+use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
 use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Tree};
@@ -217,9 +217,8 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
     }
     let says = |finding: &&&Finding<'_>| {
         let message = expect.message.as_ref().is_none_or(|message| message.is_match(&finding.message));
-        let field = expect.field.as_ref().is_none_or(|field| {
-            finding.field == *field || offenders(&finding.message).iter().any(|(named, _)| named == field)
-        });
+        let field =
+            expect.field.as_ref().is_none_or(|field| finding.offenders.iter().any(|offender| offender.field == *field));
         let expected = match expect.verdict {
             Some(ExpectedVerdict::Error) => is_error(finding),
             Some(ExpectedVerdict::Deny) => finding.verdict == Verdict::Deny && !is_error(finding),

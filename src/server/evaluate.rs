@@ -129,7 +129,7 @@ fn log_finding(phase: Phase, request: &Request<'_>, finding: &Finding<'_>) {
                 binding = finding.binding,
                 verdict = verdict_label(finding.verdict),
                 effective = verdict_label(finding.effective),
-                field = finding.field,
+                field = finding.field(),
                 reason = finding.message,
                 "finding"
             )

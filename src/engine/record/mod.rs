@@ -118,7 +118,8 @@ impl<'a> Recorder<'a> {
             effective: Verdict::Pass,
             reason: "",
             expression_index: None,
-            field: String::new(),
+            offenders: Vec::new(),
+            repaired_by: None,
             message: String::new(),
             severity: "",
         });
@@ -151,18 +152,19 @@ impl<'a> Recorder<'a> {
         &mut self,
         invocation: &Invocation<'a>,
         decision: &PolicyDecision<'a>,
-        by: &str,
+        by: &'a str,
         pod: &JudgedPod<'a>,
     ) {
         // The decision was made on the declared pod, whose fields are where the user wrote them.
         let message = pod.origin.message(&decision.message, pod.declared, pod.declared);
-        let field = field::leading(&message).to_owned();
         // Below enforcement nothing is repaired yet.
         let when = if self.mode.mutates() { "" } else { ", once policies are enforced" };
-        let message = format!(
-            "{message}{}MutatingAdmissionPolicy '{by}' will repair its pods when they are created{when})",
-            field::ACCEPTED
+        let accepted = format!(
+            " (accepted, because MutatingAdmissionPolicy '{by}' will repair its pods when they are created{when})"
         );
+        let mut offenders = field::offenders(&message);
+        offenders.iter_mut().for_each(|offender| offender.message.push_str(&accepted));
+        let message = message + &accepted;
         let (policy, binding) = (invocation.policy.name.as_str(), invocation.binding.name.as_str());
         let effective = cap(Verdict::Warn, self.mode);
         if effective == Verdict::Warn {
@@ -176,7 +178,8 @@ impl<'a> Recorder<'a> {
             effective,
             reason: decision.reason,
             expression_index: decision.index,
-            field,
+            offenders,
+            repaired_by: Some(by),
             message,
             severity: severity(invocation.policy),
         });
@@ -247,7 +250,9 @@ impl<'a> Recorder<'a> {
             effective: cap(verdict, self.mode),
             reason: if decision.reason.is_empty() { DEFAULT_REASON } else { decision.reason },
             expression_index: decision.index,
-            field: field::leading(&message).to_owned(),
+            // An error's text is upstream's: what looks like a second offender in it is none.
+            offenders: if is_error { field::offender(&message) } else { field::offenders(&message) },
+            repaired_by: None,
             message,
             severity: severity(policy),
         });
@@ -295,7 +300,8 @@ impl<'a> Recorder<'a> {
             effective,
             reason: DEFAULT_REASON,
             expression_index: index,
-            field: String::new(),
+            offenders: Vec::new(),
+            repaired_by: None,
             message,
             severity: severity(policy),
         });
@@ -310,7 +316,8 @@ impl<'a> Recorder<'a> {
             effective: Verdict::Error,
             reason: "",
             expression_index: index,
-            field: String::new(),
+            offenders: Vec::new(),
+            repaired_by: None,
             message,
             severity: severity(policy),
         });

@@ -177,7 +177,7 @@ fn seen(decision: Decision<'_>) -> Seen {
         mutated.map(|m| (json::to_json(m.object), m.policies.iter().map(|&p| p.to_owned()).collect()))
     };
     let findings = decision.findings.iter().map(|f| {
-        let place = if f.field.is_empty() { String::new() } else { format!("[{}] ", f.field) };
+        let place = if f.field().is_empty() { String::new() } else { format!("[{}] ", f.field()) };
         format!("{}/{} {:?} {:?} {place}{}", f.policy, f.binding, f.verdict, f.effective, f.message)
     });
     Seen {

@@ -2,7 +2,6 @@
 //! `mutating/patch/json_patch_test.go`.
 
 use super::*;
-use crate::defaulting::default;
 
 fn json_patch(expression: &str) -> String {
     format!(
