@@ -21,6 +21,28 @@ fn shows_a_policy_or_names_those_that_there_are() {
     assert!(run.stderr.contains("there is no policy named require-pined-images"), "{}", run.stderr);
 }
 
+/// `security-context-defaults` ships `default: cautious`; its README shows the ConfigMap that makes it restricted.
+#[test]
+fn the_config_map_of_the_readme_is_the_shipped_one_but_restricted() {
+    let policy = include_str!("../../policies/security-context/security-context-defaults/policy.yaml");
+    let readme = include_str!("../../policies/security-context/security-context-defaults/README.md");
+    let (_, block) = readme.split_once("```yaml\n").expect("a ConfigMap");
+    let (shown, _) = block.split_once("```").expect("its end");
+    let (_, shipped) = policy.rsplit_once("---\n").expect("the params");
+    let shipped: Vec<&str> = shipped.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    assert_eq!(shown.trim_end(), shipped.join("\n").replace("default: cautious", "default: restricted"));
+
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: media}\n\
+               spec: {containers: [{name: app, image: 'registry.example/web:1.0.0'}]}\n";
+    let dir = checkout(&[("params.yaml", shown), ("pod.yaml", pod)]);
+    let shipped = portcullis_with(&["mutate", "pod.yaml"], "", dir.path());
+    let restricted = portcullis_with(&["mutate", "--params", "params.yaml", "pod.yaml"], "", dir.path());
+    for (run, is_restricted) in [(shipped, false), (restricted, true)] {
+        assert!(run.stdout.contains("allowPrivilegeEscalation: false"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(run.stdout.contains("runAsNonRoot: true"), is_restricted, "{}", run.stdout);
+    }
+}
+
 #[test]
 fn the_bundle_is_free_of_lint() {
     let run = portcullis(&["policies", "lint"]);
