@@ -9,8 +9,6 @@ use crate::cel::value::{List, Map, Value};
 
 /// The cost that one evaluation of one expression may reach (`PerCallLimit`).
 pub const EXPRESSION_LIMIT: u64 = 1_000_000;
-/// The memory that one evaluator's arena may hold, in bytes; the request's document counts too.
-pub const MEMORY_LIMIT: usize = 256 * 1024 * 1024;
 /// The cost of all evaluations of one policy binding with one param (`RuntimeCELCostBudget`).
 pub const BINDING_BUDGET: u64 = 10_000_000;
 /// The cost of a policy's match conditions (`RuntimeCELCostBudgetMatchConditions`).

@@ -16,7 +16,6 @@ pub mod value;
 pub use check::env::{Declarations, SUPPORTED_MINORS};
 pub use check::issues::Issues;
 pub use check::types::Type;
-pub use cost::MEMORY_LIMIT;
 pub use function::{Error, Limit};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
 pub use syntax::builder::{MAX_NODES, MAX_TREE_HEIGHT};

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::apply::{Configuration, Foreign};
+use crate::cel::Value as Cel;
 use crate::cel::value::{List, Map, Struct, Timestamp};
-use crate::cel::{MEMORY_LIMIT, Value as Cel};
 use crate::json::{Arena, Member, Object, Value};
 
 /// The largest integer that JSON numbers carry exactly; beyond it upstream writes a string.
@@ -125,7 +125,7 @@ impl<'a> Conversion<'a> {
     /// A value; `is_nested` within a list or map that the expression made.
     fn value(&mut self, value: Cel<'a>, is_nested: bool) -> Result<Value<'a>, ConvertError> {
         let (arena, purpose) = (self.arena, self.purpose);
-        if arena.allocated_bytes() > MEMORY_LIMIT {
+        if !arena.fits(0) {
             return Err(ConvertError::TooLarge);
         }
         let applies = purpose == Purpose::Apply;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::mem::size_of;
 
+use super::arena::Arena;
 use super::pointer::unescape;
-use super::value::{Arena, INDEXED_FROM, Member, Object, Value};
+use super::value::{INDEXED_FROM, Member, Object, Value};
 
 /// Why a container has no such place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,14 @@
 //! The JSON parser: strict RFC 8259, one pass, strings borrowed from the input.
 //!
 //! Children wait on two scratch stacks until their array or object closes and are then copied into the arena at once,
-//! so a node costs no allocation of its own. A level of nesting is a level of recursion, which takes less than 512
+//! so a node costs no allocation of its own; those of a large container in a large text are filled in where they stay. A level of nesting is a level of recursion, which takes less than 512
 //! bytes of stack even in a debug build; [`Limits`] bounds it. Numbers follow Kubernetes' decoder: without fraction or exponent and
 //! within 64 bits an integer, otherwise a float. As in Go, an unpaired surrogate escape reads as U+FFFD.
 
+use super::arena::Arena;
+use super::outline::{Large, Outline};
 use super::scan;
-use super::value::{Arena, INDEXED_FROM, Member, Object, Value};
+use super::value::{INDEXED_FROM, Member, Object, Value};
 
 /// What a document may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub struct Limits {
 
 /// The nesting that every part of the program is tested to handle; no Kubernetes type comes near it.
 pub const DEFAULT_MAX_DEPTH: usize = 512;
+
+/// From this size, in bytes, a text is looked through for large containers before it is parsed.
+const OUTLINED_FROM: usize = 64 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -78,8 +83,10 @@ pub fn parse<'a>(arena: &'a Arena, bytes: &'a [u8], limits: &Limits) -> Result<V
         Ok(text) => text,
         Err(error) => return Err(locate(bytes, Fault { offset: error.valid_up_to(), kind: ParseErrorKind::Utf8 })),
     };
+    let outline = if text.len() < OUTLINED_FROM { Outline::default() } else { Outline::of(bytes, limits) };
     let mut parser = Parser {
         arena,
+        large: outline.large(),
         text,
         at: 0,
         max_depth: limits.max_depth,
@@ -97,8 +104,10 @@ struct Fault {
 
 type Step<T> = Result<T, Box<Fault>>;
 
-struct Parser<'a> {
+struct Parser<'a, 'o> {
     arena: &'a Arena,
+    /// The containers to come that are filled in place.
+    large: &'o [Large],
     text: &'a str,
     at: usize,
     max_depth: usize,
@@ -106,7 +115,7 @@ struct Parser<'a> {
     members: Vec<Member<'a>>,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> Parser<'a, '_> {
     fn document(&mut self) -> Step<Value<'a>> {
         if self.peek() == END && self.at >= self.bytes().len() {
             return Err(self.fault(ParseErrorKind::Empty));
@@ -138,6 +147,9 @@ impl<'a> Parser<'a> {
     fn object(&mut self, depth: usize) -> Step<Value<'a>> {
         if depth >= self.max_depth {
             return Err(self.fault(ParseErrorKind::TooDeep(self.max_depth)));
+        }
+        if let Some(children) = self.large() {
+            return self.large_object(depth, children);
         }
         self.at += 1;
         let start = self.members.len();
@@ -189,6 +201,9 @@ impl<'a> Parser<'a> {
         if depth >= self.max_depth {
             return Err(self.fault(ParseErrorKind::TooDeep(self.max_depth)));
         }
+        if let Some(children) = self.large() {
+            return self.large_array(depth, children);
+        }
         self.at += 1;
         let start = self.elements.len();
         if self.peek() == b']' {
@@ -213,12 +228,8 @@ impl<'a> Parser<'a> {
 
     fn close_object(&mut self, start: usize) -> Step<Value<'a>> {
         let members = self.members.get_mut(start..).unwrap_or_default();
-        if members.len() > INDEXED_FROM {
-            // Stable: of two equal keys the later one in the text stays behind the earlier.
-            members.sort_by_key(|(key, _)| *key);
-            if let Some(key) = members.array_windows().find(|[a, b]| a.0 == b.0).map(|[_, b]| b.0) {
-                return Err(self.duplicate(key));
-            }
+        if let Some(key) = index(members) {
+            return Err(self.duplicate(key));
         }
         let object = Object::from_checked(self.arena.alloc_slice_copy(members));
         self.members.truncate(start);
@@ -429,6 +440,17 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Sorts the members of a long object; returns a key that is there twice.
+#[inline]
+fn index<'a>(members: &mut [Member<'a>]) -> Option<&'a str> {
+    if members.len() <= INDEXED_FROM {
+        return None;
+    }
+    // In place, so that it takes no memory. Of two equal keys the later one in the text stays behind the earlier.
+    members.sort_unstable_by_key(|(key, _)| (*key, key.as_ptr().addr()));
+    members.array_windows().find(|[a, b]| a.0 == b.0).map(|[_, b]| b.0)
+}
+
 /// What [`Parser::peek`] answers at the end; a NUL in the text is no token either.
 const END: u8 = 0;
 
@@ -457,6 +479,8 @@ fn locate(bytes: &[u8], fault: Fault) -> ParseError {
     ParseError { offset, line, column, kind: fault.kind }
 }
 
+#[path = "parse_large.rs"]
+mod large;
 #[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;

@@ -232,3 +232,50 @@ proptest! {
         prop_assert!(duplicate || ours.is_ok() == theirs.is_ok(), "{text}: {ours:?} {theirs:?}");
     }
 }
+
+/// A list that is long enough to be filled in place, with `last` at its end.
+fn long_list(last: &str) -> String {
+    format!("[{}{last}]", "{\"a\":[1,\"\\n\"]} , ".repeat(10_000))
+}
+
+/// An object that is long enough to be filled in place, with `last` at its end.
+fn long_object(last: &str) -> String {
+    let members: String = (0..10_000).map(|i| format!("\"k{i}\" : [{i}], ")).collect();
+    format!("{{{members}{last}}}")
+}
+
+#[test]
+fn reads_what_is_filled_in_place_like_everything_else() {
+    for text in
+        [long_list("null"), long_object(r#""z":{}"#), format!("[{},{}]", long_object(r#""a":0"#), long_list("1"))]
+    {
+        let arena = Arena::new();
+        let value = parse(&arena, text.as_bytes(), &Limits::default()).expect("JSON");
+        let expected: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let found: serde_json::Value = serde_json::from_str(&crate::json::to_json(value)).expect("JSON");
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn rejects_faults_in_what_is_filled_in_place() {
+    for (text, says) in [
+        (long_list("1 2"), "expected ',' or ']', found '2'"),
+        (long_list("1}").replace("}]", "}"), "expected ',' or ']', found '}'"),
+        (long_list("1,"), "expected a value, found ']'"),
+        (long_list("tru"), "expected a value, found 't'"),
+        (long_object("\"a\" 1"), "expected ':' after the key, found '1'"),
+        (long_object("a"), "expected a key in double quotes, found 'a'"),
+        (long_object(""), "expected a key in double quotes, found '}'"),
+        (long_object("\"a\": 1 2"), "expected ',' or '}', found '2'"),
+        (long_object("\"k77\": 1"), "the key \"k77\" appears twice"),
+        (long_list("1") + "]", "expected the end of the document"),
+        (long_list("1").replace(']', ""), "expected ',' or ']'"),
+    ] {
+        let error = parse(&Arena::new(), text.as_bytes(), &Limits::default()).expect_err(says);
+        assert!(error.to_string().contains(says), "{says}: {error}");
+    }
+    let twice = long_object("\"k77\": 1");
+    let error = parse(&Arena::new(), twice.as_bytes(), &Limits::default()).expect_err("a key twice");
+    assert_eq!(Some(error.offset), twice.rfind("\"k77\""));
+}

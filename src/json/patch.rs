@@ -9,10 +9,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::arena::Arena;
 use super::edit::{self, Place};
 use super::parse::DEFAULT_MAX_DEPTH;
 use super::print::{to_json, write_json, write_json_string};
-use super::value::{Arena, Value};
+use super::value::Value;
 
 /// What applying a patch may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::arena::Arena;
 use super::print::write_json_string;
-use super::value::{Arena, Value};
+use super::value::Value;
 
 /// One step from a value to a child of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

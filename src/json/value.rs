@@ -1,13 +1,6 @@
 //! The document tree: a `Copy` value whose strings and children live in an arena or in the parsed text.
 
-use bumpalo::Bump;
-
-/// Where a request's documents and intermediate values live; freed as a whole.
-pub type Arena = Bump;
-/// A list that grows in an [`Arena`], and stays there.
-pub type ArenaVec<'a, T> = bumpalo::collections::Vec<'a, T>;
-/// A text that grows in an [`Arena`], and stays there.
-pub type ArenaString<'a> = bumpalo::collections::String<'a>;
+use super::arena::Arena;
 
 /// A JSON value. Copying it copies a reference, never a subtree.
 // The tag takes a word: with a boolean beside it, copies go in pieces that the processor has to wait for.

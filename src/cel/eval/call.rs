@@ -4,7 +4,6 @@
 
 use super::dispatch::{fits, named, no_overload};
 use super::{Machine, Outcome, sound, stop_if_cancelled};
-use crate::cel::cost::MEMORY_LIMIT;
 use crate::cel::function::{Error, Limit};
 use crate::cel::plan::node::Call;
 use crate::cel::value::Value;
@@ -74,7 +73,7 @@ impl<'a> Machine<'a, '_> {
         } else {
             Err(no_overload(call.function.name, args))
         };
-        if self.arena.allocated_bytes() > MEMORY_LIMIT {
+        if !self.arena.fits(0) {
             return Err(Error::Cancelled(Limit::Memory));
         }
         match result {

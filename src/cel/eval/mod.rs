@@ -14,7 +14,7 @@ use self::dispatch::{go_type, text_within};
 use self::lookup::check_field;
 use crate::cel::authorization::{Asker, Authorization, RequestAuthorizer, Resource};
 use crate::cel::check::env::Global;
-use crate::cel::cost::{self, MEMORY_LIMIT};
+use crate::cel::cost;
 use crate::cel::function::{Error, Limit};
 use crate::cel::plan::node::{Bind, Constant, Item, MapItem, Matches, Node, StructItems};
 use crate::cel::program::Store;
@@ -80,7 +80,7 @@ impl<'a> Machine<'a, '_> {
 
     #[cold]
     fn check_clock_and_memory(&self) -> Result<(), Error> {
-        if self.arena.allocated_bytes() > MEMORY_LIMIT {
+        if !self.arena.fits(0) {
             return Err(Error::Cancelled(Limit::Memory));
         }
         if compare::visits_are_exhausted() {

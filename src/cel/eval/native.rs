@@ -5,7 +5,6 @@
 //! (`pkg/cel/mutation/dynamic/objects.go`): types become their names, nested optionals one, and Kubernetes' own types
 //! become errors that whoever reads the value meets.
 
-use crate::cel::cost::MEMORY_LIMIT;
 use crate::cel::value::opaque::Opaque;
 use crate::cel::value::{Entries, List, Map, Struct, Value};
 use crate::json::Arena;
@@ -77,7 +76,7 @@ pub(in crate::cel) fn fields<'a>(arena: &'a Arena, fields: &[(&'a str, Value<'a>
 /// A field's value: of a list or a map that the expression made, the elements are converted too.
 fn field<'a>(arena: &'a Arena, value: Value<'a>) -> Option<Value<'a>> {
     // What holds one value many times over is copied as often; the evaluation ends when this is seen.
-    if arena.allocated_bytes() > MEMORY_LIMIT {
+    if !arena.fits(0) {
         return None;
     }
     match value {

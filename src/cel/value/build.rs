@@ -5,7 +5,6 @@ use std::mem::size_of;
 use super::opaque::Opaque;
 use super::{List, Value};
 use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::cost::MEMORY_LIMIT;
 use crate::cel::function::{Error, Limit};
 use crate::json::Arena;
 
@@ -14,10 +13,7 @@ use crate::json::Arena;
 /// # Errors
 /// [`Limit::Memory`].
 pub fn reserve(arena: &Arena, bytes: usize) -> Result<(), Error> {
-    match arena.allocated_bytes().checked_add(bytes) {
-        Some(total) if total <= MEMORY_LIMIT => Ok(()),
-        _ => Err(Error::Cancelled(Limit::Memory)),
-    }
+    if arena.fits(bytes) { Ok(()) } else { Err(Error::Cancelled(Limit::Memory)) }
 }
 
 /// Makes sure that a list of `len` elements may be allocated.
@@ -95,11 +91,11 @@ mod tests {
     #[test]
     fn refuses_more_memory_than_the_limit() {
         let arena = Arena::new();
-        assert_eq!(reserve(&arena, MEMORY_LIMIT), Ok(()));
-        assert_eq!(reserve(&arena, MEMORY_LIMIT + 1), Err(Error::Cancelled(Limit::Memory)));
+        assert_eq!(reserve(&arena, Arena::DEFAULT_LIMIT), Ok(()));
+        assert_eq!(reserve(&arena, Arena::DEFAULT_LIMIT + 1), Err(Error::Cancelled(Limit::Memory)));
         assert_eq!(reserve(&arena, usize::MAX), Err(Error::Cancelled(Limit::Memory)));
         assert_eq!(reserve_list(&arena, usize::MAX), Err(Error::Cancelled(Limit::Memory)));
         arena.alloc_slice_fill_copy(1 << 20, 0u8);
-        assert_eq!(reserve(&arena, MEMORY_LIMIT), Err(Error::Cancelled(Limit::Memory)));
+        assert_eq!(reserve(&arena, Arena::DEFAULT_LIMIT), Err(Error::Cancelled(Limit::Memory)));
     }
 }

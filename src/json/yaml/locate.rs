@@ -5,7 +5,7 @@ use saphyr_parser::{Event, Parser};
 
 use super::split::split;
 use super::{Step, scalar};
-use crate::json::value::Arena;
+use crate::json::Arena;
 
 /// The line, from 1, of the key or element that `path` leads to in document `document` (from 0, as
 /// [`super::documents`] counts) of `text`, or of the nearest one above it that the text has.

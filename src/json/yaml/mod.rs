@@ -12,8 +12,9 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
+use super::arena::Arena;
 use super::parse::Limits;
-use super::value::{Arena, Member, Object, Value};
+use super::value::{Member, Object, Value};
 use split::{Part, split};
 
 pub use locate::locate;

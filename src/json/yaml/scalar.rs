@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use saphyr_parser::Tag;
 
 use super::Fault;
-use crate::json::value::{Arena, Value};
+use crate::json::{Arena, Value};
 
 /// A scalar before it goes through JSON; as a key it needs its float.
 #[derive(Clone, Copy, Debug, PartialEq)]
