@@ -121,13 +121,23 @@ struct LimitFlags {
           value_parser = clap::value_parser!(u64).range(1..=json::DEFAULT_MAX_DEPTH as u64))]
     max_depth: u64,
 
-    /// Requests in progress at once; more are answered with 429
+    /// What the process may take, in bytes: bodies, documents and evaluations share what its base and its connections
+    /// leave, and a request that doesn't fit waits until its deadline and is then answered with 503. Without it, what the
+    /// control group of the process (its container) allows, or else 1 GiB
+    #[arg(long, value_name = "BYTES", value_parser = at_least_one())]
+    memory_limit: Option<u64>,
+
+    /// Evaluations at once; a request whose body is there waits until its deadline and is then answered with 429
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_requests: u32,
 
-    /// Connections at once; more wait
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Connections at once on each port; for one more, the one that has been idle longest is closed
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
+
+    /// The same for connections from one address, of IPv6 one network of 64 bits
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections_per_peer: u32,
 
     /// Requests in progress on one HTTP/2 connection
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
@@ -137,9 +147,21 @@ struct LimitFlags {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     handshake_timeout: Duration,
 
-    /// For a request's header; idle HTTP/1.1 connections are closed after it, too
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    /// For an HTTP/1.1 request's header, from its first byte
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     header_timeout: Duration,
+
+    /// For a connection without a request in progress
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    idle_timeout: Duration,
+
+    /// For a client that takes nothing of its answer
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    write_timeout: Duration,
+
+    /// For an HTTP/2 request, from its header to the end of its answer
+    #[arg(long, value_name = "DURATION", default_value = "45s", value_parser = duration)]
+    http2_stream_timeout: Duration,
 
     /// For a request's body
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -200,8 +222,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         connection: ConnectionLimits {
             connections: args.limits.max_connections,
             handshake: args.limits.handshake_timeout,
+            per_peer: args.limits.max_connections_per_peer,
             header: args.limits.header_timeout,
+            idle: args.limits.idle_timeout,
+            write: args.limits.write_timeout,
             http2_streams: args.limits.max_http2_streams,
+            http2_stream: args.limits.http2_stream_timeout,
         },
         request: RequestLimits {
             body_bytes: usize::try_from(args.limits.max_body_bytes)?,
@@ -209,6 +235,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             concurrent: args.limits.max_concurrent_requests as usize,
             timeout: args.limits.request_timeout,
         },
+        memory_limit: args.limits.memory_limit,
         document: json::Limits { max_depth: usize::try_from(args.limits.max_depth)? },
         // Nothing changes faster than this, and an interval of zero would be a busy loop.
         reload_every: args.lifecycle.reload_interval.max(Duration::from_millis(10)),

@@ -3,7 +3,6 @@
 //! Kubernetes removes a terminating pod from its Service while the pod already shuts down, so requests keep arriving
 //! for a while after the signal. Therefore nothing is refused before the drain delay has passed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -64,35 +63,5 @@ impl Watch {
             // The server is gone without passing through the stages, which only happens when its task is dropped.
             std::future::pending::<()>().await;
         }
-    }
-}
-
-/// Counts connections, and bounds them.
-#[derive(Clone, Debug)]
-pub struct Slots {
-    semaphore: Arc<tokio::sync::Semaphore>,
-    limit: u32,
-}
-
-impl Slots {
-    /// Room for `limit` connections.
-    pub fn new(limit: u32) -> Self {
-        Self { semaphore: Arc::new(tokio::sync::Semaphore::new(limit as usize)), limit }
-    }
-
-    /// Waits for room.
-    pub async fn take(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        Arc::clone(&self.semaphore).acquire_owned().await.ok()
-    }
-
-    /// Waits until every connection has ended.
-    pub async fn all_free(&self) {
-        // An error means a closed semaphore, which nobody closes.
-        let _ = self.semaphore.acquire_many(self.limit).await;
-    }
-
-    /// How many connections there are now.
-    pub fn taken(&self) -> usize {
-        (self.limit as usize).saturating_sub(self.semaphore.available_permits())
     }
 }

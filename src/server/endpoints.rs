@@ -17,35 +17,58 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::engine::Phase;
 
+use super::activity::Activity;
 use super::handlers::Webhook;
 
 /// The endpoints of a listener; cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Endpoints {
-    /// `/validate` and `/mutate`. Other paths are 404, other methods 405.
-    Webhook(Arc<Webhook>),
+    /// `/validate` and `/mutate`, and what tells of health. Other paths are 404, other methods 405.
+    Webhook(Arc<Webhook>, Router),
     /// The admin port's.
     Admin(Router),
 }
 
-impl Service<Request<Incoming>> for Endpoints {
+/// The endpoints as one connection has them.
+#[derive(Debug)]
+pub struct Served {
+    endpoints: Endpoints,
+    activity: Arc<Activity>,
+}
+
+impl Served {
+    /// Serves `endpoints`, and notes requests in `activity`.
+    pub fn new(endpoints: Endpoints, activity: Arc<Activity>) -> Self {
+        Self { endpoints, activity }
+    }
+}
+
+impl Service<Request<Incoming>> for Served {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        match self {
-            Endpoints::Webhook(webhook) => {
-                let webhook = Arc::clone(webhook);
-                Box::pin(async move {
-                    Ok(match phase(request.method(), request.uri().path()) {
-                        Ok(phase) => webhook.serve(phase, request).await,
-                        Err(status) => refused(status),
-                    })
-                })
-            }
-            Endpoints::Admin(router) => Box::pin(TowerToHyperService::new(router.clone()).call(request)),
-        }
+        let busy = self.activity.request();
+        let router = match &self.endpoints {
+            Endpoints::Webhook(webhook, health) => match phase(request.method(), request.uri().path()) {
+                Ok(phase) => {
+                    let (webhook, activity) = (Arc::clone(webhook), Arc::clone(&self.activity));
+                    return Box::pin(async move {
+                        let _busy = busy;
+                        Ok(webhook.serve(phase, request, &activity).await)
+                    });
+                }
+                Err(StatusCode::NOT_FOUND) => health,
+                Err(status) => return Box::pin(async move { Ok(refused(status)) }),
+            },
+            Endpoints::Admin(router) => router,
+        };
+        let answer = TowerToHyperService::new(router.clone()).call(request);
+        Box::pin(async move {
+            let _busy = busy;
+            answer.await
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::engine::{CachingAuthorizer, Context, Decision, Finding, Mode, Namespaces, Phase, Request, Verdict};
 use crate::json::{self, Arena};
 
+use super::limits::LARGE_BODY_BYTES;
 use super::metrics::{Metrics, phase_label, verdict_label};
 use super::refusal::Refusal;
 use super::reload::Policies;
@@ -41,16 +42,70 @@ pub struct Evaluator {
     pub metrics: Arc<Metrics>,
 }
 
+/// The memory that a request needs, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// For a document that has an arena of its own; 0 where it shares that of its evaluation.
+    document: usize,
+    /// For what the evaluation makes of it.
+    evaluation: usize,
+    /// Whether the evaluation gets no more, even if that turns out to be too little: what fails then is the policy.
+    is_final: bool,
+    is_small: bool,
+}
+
+impl Need {
+    /// All of it, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.document.saturating_add(self.evaluation)
+    }
+
+    /// Whether it is that of a small request.
+    pub fn is_small(&self) -> bool {
+        self.is_small
+    }
+
+    /// Four times as much for an evaluation that ran out, within `available` bytes.
+    pub fn grow(&mut self, available: usize) {
+        let most = Arena::DEFAULT_LIMIT.min(available.saturating_sub(self.document));
+        self.evaluation = self.evaluation.saturating_mul(4).clamp(KEEP_ARENA_BYTES, most.max(KEEP_ARENA_BYTES));
+        self.is_final = self.evaluation >= most;
+        self.is_small = false;
+    }
+}
+
 impl Evaluator {
-    /// Answers the AdmissionReview in `body`.
+    /// What the review in `body` needs at first: enough for nearly every set of policies.
+    pub fn need(&self, body: &[u8]) -> Need {
+        if body.len() < LARGE_BODY_BYTES {
+            // The densest document takes 12 times its text, a usual one 4.
+            return Need { document: 0, evaluation: 24 * body.len() + 64 * 1024, is_final: false, is_small: true };
+        }
+        let document = json::Outline::of(body, &self.document).document_bytes();
+        // Mutation copies what it changes and defaulting what it completes.
+        Need { document, evaluation: document + body.len(), is_final: false, is_small: false }
+    }
+
+    /// Answers the AdmissionReview in `body` within the memory that it needs; `None` if that turns out to be too little.
     ///
     /// # Errors
     /// The body is no AdmissionReview, `deadline` has passed, or a defect made the evaluation panic; the panic stays
     /// within this request.
-    pub fn answer(&self, phase: Phase, body: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    pub fn answer(
+        &self,
+        phase: Phase,
+        body: &[u8],
+        need: &Need,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
         let mut arena = ARENA.take().unwrap_or_default();
+        // What the previous request left is no part of this one.
+        arena.set_limit(need.evaluation.max(2 * KEEP_ARENA_BYTES));
         // Whatever a panic leaves half-done is in the arena, which is reset before it is used again.
-        let answer = catch_unwind(AssertUnwindSafe(|| self.answer_in(&arena, phase, body, deadline)));
+        let answer = catch_unwind(AssertUnwindSafe(|| match need.document {
+            0 => self.answer_in(&arena, &arena, phase, body, need, deadline),
+            bytes => self.answer_in(&Arena::with_capacity(bytes), &arena, phase, body, need, deadline),
+        }));
         if arena.allocated_bytes() <= KEEP_ARENA_BYTES {
             arena.reset();
             ARENA.set(Some(arena));
@@ -58,12 +113,20 @@ impl Evaluator {
         answer.unwrap_or(Err(Refusal::Panicked))
     }
 
-    fn answer_in(&self, arena: &Arena, phase: Phase, body: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    fn answer_in<'a>(
+        &self,
+        document: &'a Arena,
+        arena: &'a Arena,
+        phase: Phase,
+        body: &'a [u8],
+        need: &Need,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
         let started = Instant::now();
         if started >= deadline {
             return Err(Refusal::DeadlinePassed);
         }
-        let request = admission::parse(arena, body, &self.document)?;
+        let request = admission::parse(document, body, &self.document)?;
         let view = self.cluster.as_ref().map(|cluster| cluster.view(deadline));
         let authorizer = view.as_ref().map(|view| CachingAuthorizer::new(&view.authorizer));
         let policies = self.policies.current();
@@ -84,10 +147,13 @@ impl Evaluator {
             observer: None,
         };
         let decision = policies.review(&request, &context);
+        if arena.was_overrun() && !need.is_final {
+            return Ok(None);
+        }
         let answer = admission::write(&request, &decision);
         self.metrics.answered(phase, request.operation, request.kind.kind, &decision, started.elapsed());
         log_decision(phase, self.mode, &request, &decision);
-        Ok(answer)
+        Ok(Some(answer))
     }
 }
 
@@ -151,7 +217,7 @@ fn object_name<'a>(request: &Request<'a>) -> &'a str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
@@ -170,7 +236,7 @@ spec:
     namespaceSelector: {matchLabels: {a: b}}
     resourceRules:
     - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}
-  validations: [{expression: 'true'}]
+  validations: [{expression: 'size(object.padding) > 0'}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -198,13 +264,15 @@ spec: {policyName: p, validationActions: [Deny]}
     struct Defect;
 
     impl Namespaces for Defect {
-        fn namespace<'a>(&'a self, _: &'a Arena, name: &str) -> Result<Option<Value<'a>>, String> {
+        fn namespace<'a>(&'a self, arena: &'a Arena, name: &str) -> Result<Option<Value<'a>>, String> {
             assert_ne!(name, "defect", "the panic that is wanted");
-            Ok(None)
+            let namespace = br#"{"metadata":{"labels":{"a":"b"}}}"#;
+            json::parse(arena, namespace, &json::Limits::default()).map(Some).map_err(|error| error.to_string())
         }
     }
 
-    fn evaluator() -> Evaluator {
+    /// An evaluator of one policy that asks for the namespace, in which `defect` is one.
+    pub fn evaluator() -> Evaluator {
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         Evaluator {
             policies: Arc::new(Policies::load(Box::new(OnePolicy), None, &metrics)),
@@ -216,14 +284,22 @@ spec: {policyName: p, validationActions: [Deny]}
         }
     }
 
-    fn answer(evaluator: &Evaluator, namespace: &str, padding: usize) -> Result<Vec<u8>, Refusal> {
-        let body = format!(
+    /// A review of a new ConfigMap in `namespace`.
+    pub fn review(namespace: &str, padding: usize) -> String {
+        format!(
             r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","operation":"CREATE",
             "kind":{{"version":"v1","kind":"ConfigMap"}},"resource":{{"version":"v1","resource":"configmaps"}},
             "namespace":"{namespace}","object":{{"metadata":{{}},"padding":[{}0]}}}}}}"#,
             "0,".repeat(padding)
-        );
-        evaluator.answer(Phase::Validate, body.as_bytes(), Instant::now() + Duration::from_secs(60))
+        )
+    }
+
+    fn answer(evaluator: &Evaluator, namespace: &str, padding: usize) -> Result<Vec<u8>, Refusal> {
+        let body = review(namespace, padding);
+        let need = evaluator.need(body.as_bytes());
+        let answer =
+            evaluator.answer(Phase::Validate, body.as_bytes(), &need, Instant::now() + Duration::from_secs(60))?;
+        Ok(answer.expect("enough memory"))
     }
 
     #[test]
@@ -244,8 +320,30 @@ spec: {policyName: p, validationActions: [Deny]}
     }
 
     #[test]
+    fn an_evaluation_that_runs_out_of_memory_is_not_taken_for_an_answer_until_it_has_all_there_is() {
+        let evaluator = evaluator();
+        let mut need = Need { document: 0, evaluation: 1, is_final: false, is_small: true };
+        let body = review("shop", 500_000);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let answer =
+            |need: &Need| evaluator.answer(Phase::Validate, body.as_bytes(), need, deadline).expect("a review");
+        // The document is in the evaluation's arena, where its size is noticed when an expression looks.
+        let mut attempts = 0;
+        while answer(&need).is_none() {
+            need.grow(1 << 30);
+            attempts += 1;
+        }
+        assert!((1..5).contains(&attempts), "{attempts}");
+        assert!(!need.is_small() && need.bytes() > body.len());
+        let mut least = Need { evaluation: 1, ..need };
+        least.grow(0);
+        assert!(least.is_final && answer(&least).is_some(), "the policy fails, by its failurePolicy");
+    }
+
+    #[test]
     fn nothing_is_evaluated_once_the_deadline_has_passed() {
-        let refused = evaluator().answer(Phase::Validate, b"", Instant::now());
+        let evaluator = evaluator();
+        let refused = evaluator.answer(Phase::Validate, b"", &evaluator.need(b""), Instant::now());
         assert!(matches!(refused, Err(Refusal::DeadlinePassed)), "{refused:?}");
     }
 }

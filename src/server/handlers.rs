@@ -1,71 +1,56 @@
 //! `/validate` and `/mutate`: what HTTP has to say about a request before and after its evaluation.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
 use axum::response::Response;
-use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::engine::Phase;
 
+use super::activity::Activity;
+use super::body::{Arrived, Bodies, Incoming};
 use super::drain::{Stage, Watch};
-use super::evaluate::Evaluator;
+use super::evaluate::{Evaluator, Need};
 use super::go_duration;
+use super::limits::{LARGE_BODY_BYTES, LARGEST_MARGIN, LONGEST_TIMEOUT, RequestLimits};
+use super::memory::{Grant, Memory};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
-
-/// What a request may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestLimits {
-    /// The largest body, in bytes. The API server stores at most 3 MiB and sends the old object, too.
-    pub body_bytes: usize,
-    /// For a body to arrive.
-    pub body_timeout: Duration,
-    /// Requests in progress at once, over all connections.
-    pub concurrent: usize,
-    /// For an answer, where the query names no `timeout`. The API server's own default.
-    pub timeout: Duration,
-}
-
-/// No caller waits longer: the most that the API server lets a webhook configuration ask for.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// What is left of the caller's timeout for the answer to travel: a tenth, and never more than this.
-const LARGEST_MARGIN: Duration = Duration::from_millis(500);
-/// From this size, a document takes so long that the thread's other connections are handed to another thread.
-const LARGE_BODY_BYTES: usize = 128 * 1024;
-/// How much of a body that is too large is read and dropped, in multiples of the limit, so that the client gets to
-/// read why: an answer beside a half-sent body is mostly lost.
-const DISCARD_FACTOR: usize = 4;
 
 /// What the endpoints share.
 #[derive(Debug)]
 pub struct Webhook {
     evaluator: Evaluator,
     limits: RequestLimits,
+    memory: Memory,
+    bodies: Bodies,
     permits: Semaphore,
     metrics: Arc<Metrics>,
     watch: Watch,
 }
 
 impl Webhook {
-    /// Endpoints that evaluate with `evaluator`.
-    pub fn new(evaluator: Evaluator, limits: RequestLimits, watch: Watch) -> Self {
+    /// Endpoints that evaluate with `evaluator`, in what `memory` has for requests.
+    pub fn new(evaluator: Evaluator, limits: RequestLimits, memory: Memory, watch: Watch) -> Self {
         let metrics = Arc::clone(&evaluator.metrics);
-        Self { evaluator, limits, permits: Semaphore::new(limits.concurrent), metrics, watch }
+        let bodies = Bodies::new(&memory, limits.body_bytes, Arc::clone(&metrics));
+        Self { evaluator, limits, memory, bodies, permits: Semaphore::new(limits.concurrent), metrics, watch }
     }
 
-    /// Answers a POST to the endpoint for `phase`.
-    pub async fn serve<B: Incoming>(&self, phase: Phase, request: Request<B>) -> Response {
+    /// Answers a POST to the endpoint for `phase` on the connection of `activity`.
+    pub async fn serve<B: Incoming>(&self, phase: Phase, request: Request<B>, activity: &Arc<Activity>) -> Response {
         let version = request.version();
-        let mut response = match self.answer(phase, request).await {
+        let _in_flight = self.metrics.load.in_flight();
+        let mut response = match self.answer(phase, request, activity).await {
             Ok(answer) => {
-                let mut response = Response::new(Body::from(answer));
+                let mut response = Response::new(Body::new(answer));
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
@@ -81,48 +66,104 @@ impl Webhook {
         response
     }
 
-    async fn answer<B: Incoming>(&self, phase: Phase, request: Request<B>) -> Result<Vec<u8>, Refusal> {
+    async fn answer<B: Incoming>(
+        &self,
+        phase: Phase,
+        request: Request<B>,
+        activity: &Arc<Activity>,
+    ) -> Result<Answer, Refusal> {
         let arrived = Instant::now();
         let timeout = timeout(request.uri())?.unwrap_or(self.limits.timeout).min(LONGEST_TIMEOUT);
         let deadline = arrived + timeout.saturating_sub(LARGEST_MARGIN.min(timeout / 10));
         check_headers(request.headers())?;
-        let Ok(_permit) = self.permits.try_acquire() else {
-            return Err(Refusal::Busy { limit: self.limits.concurrent });
-        };
-        self.metrics.in_flight.inc();
         let patience = self.limits.body_timeout.min(deadline.saturating_duration_since(arrived));
-        let answer = self.evaluate(phase, request.into_body(), patience, deadline).await;
-        self.metrics.in_flight.dec();
-        answer
+        let body = in_time(patience, self.bodies.read(request.into_body()));
+        let body = body.await.ok_or(Refusal::BodyTimeout(patience))??;
+        let _evaluation = activity.evaluation();
+        self.evaluate(phase, body, deadline).await
     }
 
-    async fn evaluate<B: Incoming>(
-        &self,
-        phase: Phase,
-        body: B,
-        patience: Duration,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, Refusal> {
-        let body =
-            in_time(patience, read(body, self.limits.body_bytes)).await.ok_or(Refusal::BodyTimeout(patience))??;
-        if body.len() < LARGE_BODY_BYTES {
-            self.evaluator.answer(phase, &body, deadline)
-        } else {
-            tokio::task::block_in_place(|| self.evaluator.answer(phase, &body, deadline))
+    /// Evaluates a body that is there. Memory comes before the permit, so that whoever waits for memory keeps nobody from
+    /// being evaluated; an evaluation that turns out to need more gives back what it has and starts anew.
+    async fn evaluate(&self, phase: Phase, mut body: Arrived, deadline: Instant) -> Result<Answer, Refusal> {
+        let mut need = self.evaluator.need(&body.bytes);
+        loop {
+            let mut grant = self.draw(&need, &mut body, deadline).await?;
+            let permit = self.permit(&mut body, deadline).await?;
+            let evaluated = if body.bytes.len() < LARGE_BODY_BYTES {
+                self.evaluator.answer(phase, &body.bytes, &need, deadline)
+            } else {
+                tokio::task::block_in_place(|| self.evaluator.answer(phase, &body.bytes, &need, deadline))
+            };
+            drop(permit);
+            match evaluated? {
+                Some(answer) => {
+                    grant.shrink(answer.len());
+                    return Ok(Answer { bytes: answer.into(), _grant: grant });
+                }
+                None => need.grow(self.memory.large.bytes()),
+            }
         }
+    }
+
+    async fn draw(&self, need: &Need, body: &mut Arrived, deadline: Instant) -> Result<Grant, Refusal> {
+        let pool = if need.is_small() { &self.memory.small } else { &self.memory.large };
+        if let Some(grant) = pool.try_draw(need.bytes()) {
+            return Ok(grant);
+        }
+        let _waiting = self.metrics.load.waiting();
+        let drawn = async {
+            self.bodies.keep(body).await?;
+            pool.draw(need.bytes(), deadline).await.ok_or(Refusal::Memory { limit: self.memory.limit })
+        };
+        let late = Refusal::Memory { limit: self.memory.limit };
+        tokio::time::timeout_at(deadline.into(), drawn).await.unwrap_or(Err(late))
+    }
+
+    async fn permit(&self, body: &mut Arrived, deadline: Instant) -> Result<SemaphorePermit<'_>, Refusal> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        let _waiting = self.metrics.load.waiting();
+        let busy = || Refusal::Busy { limit: self.limits.concurrent };
+        let permit = async {
+            self.bodies.keep(body).await?;
+            self.permits.acquire().await.map_err(|_| busy())
+        };
+        tokio::time::timeout_at(deadline.into(), permit).await.unwrap_or_else(|_| Err(busy()))
     }
 }
 
-/// What a request's body has to be.
-pub trait Incoming: HttpBody<Data = Bytes, Error: std::fmt::Display> + Unpin {}
+/// An answer and the memory that it holds until it is sent.
+#[derive(Debug)]
+struct Answer {
+    bytes: Bytes,
+    _grant: Grant,
+}
 
-impl<B: HttpBody<Data = Bytes, Error: std::fmt::Display> + Unpin> Incoming for B {}
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}
 
 /// The output of `future`, unless it takes longer than `patience`.
 ///
 /// A body that came with its header is handed over the second time that it is asked for, so a timer, which is a lock
 /// and two list operations, is not set before that.
-async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
+pub async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut asked = false;
     let early = poll_fn(|context| match future.as_mut().poll(context) {
@@ -137,43 +178,6 @@ async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> 
     match early.await {
         None => tokio::time::timeout(patience, future).await.ok(),
         output => output,
-    }
-}
-
-/// Reads a whole body of at most `limit` bytes; usually it arrives in one piece, which is not copied.
-async fn read<B: Incoming>(mut body: B, limit: usize) -> Result<Bytes, Refusal> {
-    let announced = body.size_hint().lower();
-    if announced > (limit as u64).saturating_mul(DISCARD_FACTOR as u64) {
-        return Err(Refusal::TooLarge { limit });
-    }
-    let mut first = Bytes::new();
-    let mut whole: Vec<u8> = Vec::new();
-    let mut length = 0usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::BodyBroken(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length > limit {
-            // Nothing is kept from here on.
-            (first, whole) = (Bytes::new(), Vec::new());
-            if length > limit.saturating_mul(DISCARD_FACTOR) {
-                break;
-            }
-        } else if first.is_empty() {
-            first = data;
-        } else {
-            if whole.is_empty() {
-                // The announced size is only trusted up to the limit.
-                whole.reserve(usize::try_from(announced).unwrap_or(limit).clamp(length, limit.max(length)));
-                whole.extend_from_slice(&first);
-            }
-            whole.extend_from_slice(&data);
-        }
-    }
-    match length {
-        length if length > limit => Err(Refusal::TooLarge { limit }),
-        _ if whole.is_empty() => Ok(first),
-        _ => Ok(whole.into()),
     }
 }
 
@@ -207,6 +211,7 @@ fn timeout(uri: &Uri) -> Result<Option<Duration>, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evaluate::tests::{evaluator, review};
     use super::*;
 
     fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
@@ -257,15 +262,74 @@ mod tests {
         assert_eq!(in_time(Duration::from_millis(10), std::future::pending::<()>()).await, None);
     }
 
+    fn webhook(memory: u64) -> Webhook {
+        let never = Duration::from_secs(3600);
+        let connections = super::super::limits::ConnectionLimits {
+            connections: 0,
+            per_peer: 0,
+            handshake: never,
+            header: never,
+            idle: never,
+            write: never,
+            http2_streams: 1,
+            http2_stream: never,
+        };
+        let limits =
+            RequestLimits { body_bytes: 1 << 20, body_timeout: never, concurrent: 1, timeout: Duration::from_secs(20) };
+        let memory = Memory::new(memory, &connections, limits.body_bytes).expect("enough");
+        Webhook::new(evaluator(), limits, memory, super::super::drain::Drain::new().1)
+    }
+
+    async fn post(webhook: &Webhook, query: &str, body: &str) -> (u16, String) {
+        let request = Request::post(format!("/validate{query}")).header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        let response = webhook.serve(Phase::Validate, request, &Activity::new()).await;
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
     #[tokio::test]
-    async fn reads_bodies_up_to_the_limit() {
-        for length in [0, 1, 99, 100] {
-            let body = read(Body::from(vec![b'x'; length]), 100).await.expect("within the limit");
-            assert_eq!(body.len(), length);
-        }
-        for length in [101, 400, 401, 10_000] {
-            let refused = read(Body::from(vec![b'x'; length]), 100).await;
-            assert!(matches!(refused, Err(Refusal::TooLarge { limit: 100 })), "{length}");
-        }
+    async fn a_request_waits_for_an_evaluation_to_end_until_its_deadline() {
+        let webhook = webhook(512 << 20);
+        let permit = webhook.permits.acquire().await.expect("free");
+        let (status, text) = post(&webhook, "?timeout=50ms", &review("shop", 0)).await;
+        assert_eq!(status, 429, "{text}");
+        assert!(text.contains("--max-concurrent-requests"), "{text}");
+        let body = review("shop", 0);
+        let ((status, text), ()) = tokio::join!(post(&webhook, "", &body), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(permit);
+        });
+        assert_eq!(status, 200, "{text}");
+        assert!(webhook.memory.pools().iter().all(|(_, pool)| pool.used() == 0));
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_memory_until_its_deadline() {
+        let webhook = webhook(512 << 20);
+        let taken = webhook.memory.small.try_draw(webhook.memory.small.bytes()).expect("all of it");
+        let (status, text) = post(&webhook, "?timeout=50ms", &review("shop", 0)).await;
+        assert_eq!(status, 503, "{text}");
+        assert!(text.contains("--memory-limit, 536870912 bytes"), "{text}");
+        let body = review("shop", 0);
+        let ((status, text), ()) = tokio::join!(post(&webhook, "", &body), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(taken);
+        });
+        assert_eq!(status, 200, "{text}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_document_that_never_fits_is_refused_at_once() {
+        // The share of large requests is then some 10 MiB.
+        let webhook = webhook(92 << 20);
+        let body = review("shop", 500_000);
+        assert!(webhook.evaluator.need(body.as_bytes()).bytes() > webhook.memory.large.bytes());
+        let (status, text) = post(&webhook, "", &body).await;
+        assert_eq!(status, 503, "{text}");
+        assert!(text.contains("--memory-limit"), "{text}");
+        let (status, text) = post(&webhook, "", &review("shop", 100_000)).await;
+        assert_eq!(status, 200, "{text}");
     }
 }

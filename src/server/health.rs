@@ -47,12 +47,16 @@ pub struct Caches {
 
 /// The endpoints of the admin port.
 pub fn router(health: Arc<Health>) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/livez", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(health)
+    probes().route("/metrics", get(metrics)).with_state(health)
+}
+
+/// What the webhook's port tells of health, too: that port is reached in other ways.
+pub fn webhook_router(health: Arc<Health>) -> Router {
+    probes().with_state(health)
+}
+
+fn probes() -> Router<Arc<Health>> {
+    Router::new().route("/healthz", get(healthz)).route("/livez", get(healthz)).route("/readyz", get(readyz))
 }
 
 /// Whoever gets this answer knows that the process runs and schedules tasks.
@@ -68,6 +72,7 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     health.tls.publish(&health.metrics);
+    health.metrics.load.publish();
     if let Some(caches) = &health.cluster {
         health.metrics.cluster.publish(&caches.cluster.health());
     }

@@ -1,13 +1,13 @@
-//! Accepts connections, takes them through TLS and HTTP, and bounds what each may cost: how many there are, how long a
-//! handshake or a header may take, how much an HTTP/2 peer may open.
+//! Accepts connections, takes them through TLS and HTTP, and holds each to its limits: how long a handshake, a header or
+//! an idle time may be, how much an HTTP/2 peer may open, and that answers are read.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
@@ -15,33 +15,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::drain::{LAST_REQUEST, Slots, Stage, Watch};
-use super::endpoints::Endpoints;
-use super::header_clock::HeaderClock;
+use super::activity::{Activity, Cut, Noted};
+use super::connections::{Connected, Connections};
+use super::drain::{LAST_REQUEST, Stage, Watch};
+use super::endpoints::{Endpoints, Served};
+use super::limits::{
+    BACKLOG, ConnectionLimits, HEADER_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PING_EVERY, HTTP2_PING_TIMEOUT,
+    HTTP2_STREAM_WINDOW,
+};
 use super::metrics::Metrics;
-
-/// What a connection may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Connections at once; more wait in the kernel's backlog.
-    pub connections: u32,
-    /// From accepting a connection to the end of its TLS handshake.
-    pub handshake: Duration,
-    /// For a request's header; also how long an HTTP/1.1 connection may stay idle.
-    pub header: Duration,
-    /// Requests in progress on one HTTP/2 connection.
-    pub http2_streams: u32,
-}
-
-/// How much of a header is buffered at most; the API server sends less than 1 KiB.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// How often an HTTP/2 peer is asked whether it is still there, and how long it has to answer.
-const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
-const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How long connections are still accepted once the listener closes. They can't be told from those that were waiting
-/// already, and clients that come back at once must not keep the server from leaving.
-const BACKLOG: Duration = Duration::from_millis(20);
+use super::streams::Streams;
 
 /// One listening socket and what is served on it.
 #[derive(Debug)]
@@ -50,7 +33,7 @@ pub struct Listener {
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
     endpoints: Endpoints,
     limits: ConnectionLimits,
-    slots: Slots,
+    connections: Connections,
     metrics: Arc<Metrics>,
 }
 
@@ -67,7 +50,7 @@ impl Listener {
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { socket, tls, endpoints, limits, slots: Slots::new(limits.connections), metrics })
+        Ok(Self { socket, tls, endpoints, limits, connections: Connections::new(limits), metrics })
     }
 
     /// The address that was bound, with the port that the system chose for port 0.
@@ -79,8 +62,8 @@ impl Listener {
     }
 
     /// The connections of this listener.
-    pub fn slots(&self) -> Slots {
-        self.slots.clone()
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// Accepts connections until the drain closes the listener, then those still in the backlog, for [`BACKLOG`] at
@@ -92,22 +75,23 @@ impl Listener {
                 () = watch.reached(Stage::Closed) => break,
             };
             match accepted {
-                Some((stream, slot)) => self.serve(stream, slot, &watch),
+                Some((stream, peer)) => self.admit(stream, peer, &watch).await,
                 // Out of file descriptors, mostly: give connections time to end.
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
         // A connection that the kernel has completed belongs to a client that believes in us.
         let end = Instant::now() + BACKLOG;
-        while let Ok(Some((stream, slot))) = tokio::time::timeout_at(end, self.accept()).await {
-            self.serve(stream, slot, &watch);
+        while let Ok(Some((stream, peer))) = tokio::time::timeout_at(end, self.accept()).await {
+            if tokio::time::timeout_at(end, self.admit(stream, peer, &watch)).await.is_err() {
+                break;
+            }
         }
     }
 
-    async fn accept(&self) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-        let slot = self.slots.take().await?;
+    async fn accept(&self) -> Option<(TcpStream, IpAddr)> {
         match self.socket.accept().await {
-            Ok((stream, _)) => Some((stream, slot)),
+            Ok((stream, peer)) => Some((stream, peer.ip())),
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
                 None
@@ -115,17 +99,26 @@ impl Listener {
         }
     }
 
-    fn serve(&self, stream: TcpStream, slot: tokio::sync::OwnedSemaphorePermit, watch: &Watch) {
+    /// Serves a connection once there is room for it. Others wait behind it, as it would behind them.
+    async fn admit(&self, stream: TcpStream, peer: IpAddr, watch: &Watch) {
+        match self.connections.admit(peer).await {
+            Some(connected) => self.serve(stream, connected, watch),
+            None => self.metrics.load.refused_connection(),
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, connected: Connected, watch: &Watch) {
         let tls = self.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
         let connection = Connection {
             endpoints: self.endpoints.clone(),
             limits: self.limits,
             metrics: Arc::clone(&self.metrics),
             watch: watch.clone(),
+            activity: Arc::clone(&connected.activity),
         };
         tokio::spawn(async move {
             connection.run(stream, tls).await;
-            drop(slot);
+            drop(connected);
         });
     }
 }
@@ -136,6 +129,7 @@ struct Connection {
     limits: ConnectionLimits,
     metrics: Arc<Metrics>,
     watch: Watch,
+    activity: Arc<Activity>,
 }
 
 /// Which protocol a connection speaks, if the handshake settled it.
@@ -162,56 +156,58 @@ impl Connection {
         match tls {
             None => self.http(stream, Protocol::Http1).await,
             Some(acceptor) => {
-                match tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream))).await {
-                    Ok(Ok(stream)) => {
-                        let protocol = match stream.get_ref().1.alpn_protocol() {
-                            Some(b"h2") => Protocol::Http2,
-                            _ => Protocol::Http1,
-                        };
-                        self.http(stream, protocol).await;
-                    }
-                    Ok(Err(error)) => {
-                        self.metrics.handshake_failures.with_label_values(&["failed"]).inc();
-                        tracing::debug!(%error, "TLS handshake failed");
-                    }
-                    Err(_) => {
-                        self.metrics.handshake_failures.with_label_values(&["timeout"]).inc();
-                        tracing::debug!("TLS handshake not finished in time");
-                    }
+                let handshake = tokio::time::timeout(self.limits.handshake, acceptor.accept(buffered(stream)));
+                let failed = tokio::select! {
+                    outcome = handshake => match outcome {
+                        Ok(Ok(stream)) => {
+                            let protocol = match stream.get_ref().1.alpn_protocol() {
+                                Some(b"h2") => Protocol::Http2,
+                                _ => Protocol::Http1,
+                            };
+                            self.http(stream, protocol).await;
+                            None
+                        }
+                        Ok(Err(error)) => {
+                            tracing::debug!(%error, "TLS handshake failed");
+                            Some("failed")
+                        }
+                        Err(_) => Some("timeout"),
+                    },
+                    () = self.evicted() => Some("evicted"),
+                };
+                if let Some(reason) = failed {
+                    self.metrics.handshake_failures.with_label_values(&[reason]).inc();
+                    tracing::debug!(reason, "TLS handshake not finished");
                 }
             }
         }
         gauge.dec();
     }
 
-    async fn http<S>(self, stream: S, protocol: Protocol)
+    /// Serves HTTP on `stream` until it ends or costs too much.
+    async fn http<S>(&self, stream: S, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Noted::new(stream, Arc::clone(&self.activity)));
+        let served = Served::new(self.endpoints.clone(), Arc::clone(&self.activity));
         let ended = match protocol {
             Protocol::Http1 => {
-                let clock = HeaderClock::new();
                 let mut builder = http1::Builder::new();
-                builder
-                    .timer(clock.clone())
-                    .header_read_timeout(self.limits.header)
-                    .max_buf_size(MAX_HEADER_BYTES)
-                    .keep_alive(true);
-                let connection = builder.serve_connection(stream, self.endpoints);
-                tokio::select! {
-                    biased;
-                    never = clock.ring(self.limits.header) => match never {},
-                    // Connections end by themselves after their next response; see `handlers`.
-                    ended = until_left(connection, self.watch, Stage::Closed, LAST_REQUEST) => ended,
-                }
+                builder.max_buf_size(HEADER_BYTES).keep_alive(true);
+                let connection = builder.serve_connection(stream, served);
+                // Connections end by themselves after their next response; see `handlers`.
+                self.until_left(connection, protocol, Stage::Closed, LAST_REQUEST).await
             }
             Protocol::Http2 => {
-                let mut builder = http2::Builder::new(TokioExecutor::new());
+                let mut builder =
+                    http2::Builder::new(Streams::new(Arc::clone(&self.metrics), self.limits.http2_stream));
                 builder
                     .timer(TokioTimer::new())
                     .max_concurrent_streams(self.limits.http2_streams)
-                    .max_header_list_size(MAX_HEADER_BYTES as u32)
+                    .max_header_list_size(HEADER_BYTES as u32)
+                    .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+                    .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
                     .keep_alive_interval(HTTP2_PING_EVERY)
                     .keep_alive_timeout(HTTP2_PING_TIMEOUT);
                 let leave_at = match self.watch.stage() {
@@ -220,35 +216,60 @@ impl Connection {
                     // A connection made while leaving has nowhere better to go yet.
                     _ => Stage::Closed,
                 };
-                let connection = builder.serve_connection(stream, self.endpoints);
-                until_left(connection, self.watch, leave_at, Duration::ZERO).await
+                let connection = builder.serve_connection(stream, served);
+                self.until_left(connection, protocol, leave_at, Duration::ZERO).await
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended early");
         }
     }
-}
 
-/// Serves a connection to its end, which is brought near once the server has reached `stage` and had `patience`.
-async fn until_left<C: GracefulConnection>(
-    connection: C,
-    mut watch: Watch,
-    stage: Stage,
-    patience: Duration,
-) -> Result<(), C::Error> {
-    tokio::pin!(connection);
-    let leave = async {
-        watch.reached(stage).await;
-        tokio::time::sleep(patience).await;
-    };
-    tokio::select! {
-        // First, so that a request that has arrived counts as one in progress.
-        biased;
-        ended = connection.as_mut() => ended,
-        () = leave => {
+    /// Serves a connection to its end, which is brought near once the server has reached `stage` and had `patience`, and
+    /// is at once when a limit is reached.
+    async fn until_left<C: GracefulConnection>(
+        &self,
+        connection: C,
+        protocol: Protocol,
+        stage: Stage,
+        patience: Duration,
+    ) -> Result<(), C::Error> {
+        tokio::pin!(connection);
+        let mut watch = self.watch.clone();
+        let leave = async {
+            watch.reached(stage).await;
+            tokio::time::sleep(patience).await;
+        };
+        let cut = self.activity.cut(&self.limits, protocol == Protocol::Http1);
+        tokio::pin!(cut);
+        let reason = tokio::select! {
+            // First, so that a request that has arrived counts as one in progress.
+            biased;
+            ended = connection.as_mut() => return ended,
+            reason = cut.as_mut() => reason,
+            () = leave => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => return ended,
+                    reason = cut.as_mut() => reason,
+                }
+            }
+        };
+        self.metrics.load.cut_connection(reason);
+        tracing::debug!(reason = reason.label(), "connection closed");
+        if matches!(reason, Cut::Idle | Cut::Evicted) {
+            // An HTTP/2 peer is told, as far as it can be told without waiting, that nothing was done with what it may
+            // be about to send.
             connection.as_mut().graceful_shutdown();
-            connection.await
+            let _ = tokio::time::timeout(Duration::ZERO, connection).await;
         }
+        Ok(())
+    }
+
+    /// Waits until the connection has to make room before it speaks HTTP.
+    async fn evicted(&self) {
+        self.activity.evicted().await;
+        self.metrics.load.cut_connection(Cut::Evicted);
     }
 }

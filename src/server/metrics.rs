@@ -13,6 +13,7 @@ use prometheus::{
 use crate::engine::{Decision, Operation, Phase, PolicySet, Verdict};
 
 use super::cluster_metrics::ClusterMetrics;
+use super::load_metrics::LoadMetrics;
 use super::refusal::Refusal;
 
 /// From 50 µs, where most answers are, to the API server's longest timeout.
@@ -88,8 +89,8 @@ pub struct Metrics {
     by_policy: ArcSwap<PolicyCounters>,
     /// Open connections.
     pub connections: IntGauge,
-    /// Admission requests being served.
-    pub in_flight: IntGauge,
+    /// Requests, memory and connections under load.
+    pub load: LoadMetrics,
     /// TLS handshakes that came to nothing, by `reason`.
     pub handshake_failures: IntCounterVec,
     /// Policies in use, by `type`.
@@ -155,11 +156,11 @@ impl Metrics {
             )?,
             by_policy: ArcSwap::default(),
             connections: gauge(&registry, "portcullis_connections", "Open connections.")?,
-            in_flight: gauge(&registry, "portcullis_admission_in_flight", "Admission requests being served.")?,
+            load: LoadMetrics::new(&registry)?,
             handshake_failures: counters(
                 &registry,
                 "portcullis_tls_handshake_failures_total",
-                "TLS handshakes that failed or were not finished in time.",
+                "TLS handshakes that failed, were not finished in time, or had to make room for other connections.",
                 &["reason"],
             )?,
             policies: {
@@ -212,7 +213,7 @@ impl Metrics {
         for reason in Refusal::LABELS {
             self.refused.with_label_values(&[reason]);
         }
-        for reason in ["failed", "timeout"] {
+        for reason in ["failed", "timeout", "evicted"] {
             self.handshake_failures.with_label_values(&[reason]);
         }
         for result in ["success", "error"] {
@@ -411,7 +412,8 @@ pub(super) fn counters(
     Ok(counters)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+/// Registers a gauge.
+pub(super) fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     let gauge = IntGauge::new(name, help)?;
     registry.register(Box::new(gauge.clone()))?;
     Ok(gauge)

@@ -3,18 +3,25 @@
 //! Knows HTTP and the certificate's files; judges nothing itself. The data's way through here:
 //! `listener` (TCP, TLS, HTTP) -> `handlers` (headers, body, deadline) -> `evaluate` (review, log, count).
 
+mod activity;
+mod body;
+mod cgroup;
 mod cluster_metrics;
+mod connections;
 mod drain;
 mod endpoints;
 mod evaluate;
 mod go_duration;
 mod handlers;
-mod header_clock;
 mod health;
+mod limits;
 mod listener;
+mod load_metrics;
+mod memory;
 mod metrics;
 mod refusal;
 mod reload;
+mod streams;
 mod tls;
 
 use std::net::SocketAddr;
@@ -22,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -29,15 +37,16 @@ use crate::cluster::Cluster;
 use crate::engine::{Mode, Namespaces};
 use crate::json;
 
-use drain::{Drain, Slots};
+use connections::Connections;
+use drain::Drain;
 use endpoints::Endpoints;
 use evaluate::Evaluator;
 pub use go_duration::parse as parse_duration;
-pub use handlers::RequestLimits;
 use handlers::Webhook;
 use health::{Caches, Health};
-pub use listener::ConnectionLimits;
+pub use limits::{ConnectionLimits, RequestLimits};
 use listener::Listener;
+use memory::Memory;
 use metrics::Metrics;
 use reload::Policies;
 pub use reload::{Compiled, FileError, InputFile, PolicySource, Role};
@@ -67,6 +76,8 @@ pub struct Settings {
     pub connection: ConnectionLimits,
     /// What a request may cost.
     pub request: RequestLimits,
+    /// What the process may take, in bytes; `None` for what its control group allows, or 1 GiB.
+    pub memory_limit: Option<u64>,
     /// How deep a document may be nested.
     pub document: json::Limits,
     /// How often certificate and policy files are looked at.
@@ -99,6 +110,9 @@ pub enum Error {
         /// The system's error.
         error: std::io::Error,
     },
+    /// The memory limit leaves nothing for requests.
+    #[error(transparent)]
+    Memory(#[from] memory::TooLittle),
     /// Metrics can't be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -121,22 +135,27 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// # Errors
 /// The server can't start. Once it runs, nothing ends it but a signal.
 pub fn run(settings: Settings) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK_BYTES)
-        .build()
-        .map_err(|error| Error::System { what: "can't start threads", error })?;
-    let served = runtime.block_on(serve(settings));
+    let no_threads = |error| Error::System { what: "can't start threads", error };
+    let runtime =
+        Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build().map_err(no_threads)?;
+    // A thread of its own answers probes, whatever the others are busy with.
+    let admin = Builder::new_multi_thread().enable_all().worker_threads(1).thread_name("admin").build();
+    let admin = admin.map_err(no_threads)?;
+    let served = runtime.block_on(serve(settings, admin.handle()));
     // Connections that outlived the drain's patience are not waited for.
     runtime.shutdown_background();
+    admin.shutdown_background();
     served
 }
 
-async fn serve(settings: Settings) -> Result<(), Error> {
+async fn serve(settings: Settings, admin_runtime: &Handle) -> Result<(), Error> {
     // Before anything else, so that a signal during the start is not lost.
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new()?);
     let (drain, watch) = Drain::new();
+    let memory = settings.memory_limit.or_else(cgroup::memory_limit).unwrap_or(limits::DEFAULT_MEMORY_BYTES);
+    let memory = Memory::new(memory, &settings.connection, settings.request.body_bytes)?;
+    metrics.load.watch(memory.clone());
     let tls = Arc::new(Tls::new(&settings.identity, settings.client_ca)?);
     tls.publish(&metrics);
     let cluster = settings.cluster.map(Arc::new);
@@ -151,53 +170,63 @@ async fn serve(settings: Settings) -> Result<(), Error> {
             metrics: Arc::clone(&metrics),
         },
         settings.request,
+        memory,
         watch.clone(),
     );
-    let bind = async |address, tls, endpoints| {
-        let listener = Listener::bind(address, tls, endpoints, settings.connection, Arc::clone(&metrics)).await;
+    let bind = async |runtime: &Handle, address, tls, endpoints| {
+        let listener = Listener::bind(address, tls, endpoints, settings.connection, Arc::clone(&metrics));
+        // A socket belongs to the threads that make it.
+        let listener = runtime.spawn(listener).await.map_err(std::io::Error::other).flatten();
         let bound = listener.and_then(|listener| Ok((listener.address()?, listener)));
         bound.map_err(|error| Error::Listen { address, error })
     };
-    let (address, listener) = bind(settings.listen, Some(tls.config()), Endpoints::Webhook(Arc::new(webhook))).await?;
-    let health = Health {
+    let health = Arc::new(Health {
         policies: Arc::clone(&policies),
         tls: Arc::clone(&tls),
         metrics: Arc::clone(&metrics),
         watch: watch.clone(),
         mode: settings.mode,
         cluster: cluster.map(Caches::new),
-    };
+    });
+    let endpoints = Endpoints::Webhook(Arc::new(webhook), health::webhook_router(Arc::clone(&health)));
+    let (address, listener) = bind(&Handle::current(), settings.listen, Some(tls.config()), endpoints).await?;
     let (admin_address, admin) =
-        bind(settings.admin_listen, None, Endpoints::Admin(health::router(Arc::new(health)))).await?;
+        bind(admin_runtime, settings.admin_listen, None, Endpoints::Admin(health::router(health))).await?;
     tracing::info!(address = %admin_address, "admin port is listening");
-    tokio::spawn(admin.run(watch.clone()));
+    admin_runtime.spawn(admin.run(watch.clone()));
     tokio::spawn(keep_current(policies, tls, Arc::clone(&metrics), settings.reload_every));
-    let slots = listener.slots();
+    let connections = listener.connections();
     let mut accepting = tokio::spawn(listener.run(watch));
     tracing::info!(%address, mode = mode_label(settings.mode), "webhook is listening");
 
     let signal = signals.next().await;
     tracing::info!(signal, delay = ?settings.drain_delay, "draining; another signal ends the process at once");
     tokio::select! {
-        () = finish(&drain, &mut accepting, &slots, settings.drain_delay, settings.drain_timeout) => {}
+        () = finish(&drain, &mut accepting, &connections, settings.drain_delay, settings.drain_timeout) => {}
         signal = signals.next() => tracing::warn!(signal, "ended without waiting for requests in progress"),
     }
     accepting.abort();
     Ok(())
 }
 
-async fn finish(drain: &Drain, accepting: &mut JoinHandle<()>, slots: &Slots, delay: Duration, patience: Duration) {
+async fn finish(
+    drain: &Drain,
+    accepting: &mut JoinHandle<()>,
+    connections: &Connections,
+    delay: Duration,
+    patience: Duration,
+) {
     drain.run(delay).await;
     let drained = async {
-        // First, because it still takes connections from the backlog: without them, slots that are all free mean
+        // First, because it still takes connections from the backlog: without them, that none is open means
         // nothing.
         if let Err(error) = accepting.await {
             tracing::error!(%error, "accepting connections panicked");
         }
-        slots.all_free().await;
+        connections.all_ended().await;
     };
     if tokio::time::timeout(patience, drained).await.is_err() {
-        tracing::warn!(connections = slots.taken(), "connections were still open when the drain timed out");
+        tracing::warn!(connections = connections.count(), "connections were still open when the drain timed out");
     } else {
         tracing::info!("drained");
     }

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// The body didn't arrive in time.
     #[error("the request body did not arrive within {0:?} (--body-timeout, or the timeout in the query)")]
     BodyTimeout(std::time::Duration),
+    /// The body stalled while others needed its memory.
+    #[error("the request body stopped arriving and had to make room for others (--memory-limit): send it again")]
+    BodyEvicted,
     /// The connection broke within the body.
     #[error("the request body could not be read: {0}")]
     BodyBroken(String),
@@ -48,10 +51,20 @@ pub enum Refusal {
     #[error(transparent)]
     Review(#[from] admission::Error),
     /// As many requests as allowed are being served.
-    #[error("{limit} requests are already in progress (--max-concurrent-requests): try again in a second")]
+    #[error(
+        "{limit} requests were being evaluated until the deadline (--max-concurrent-requests): try again in a second"
+    )]
     Busy {
         /// The limit.
         limit: usize,
+    },
+    /// The request's memory didn't become free in time, or is more than there is.
+    #[error(
+        "the memory that requests share has no room for this one (--memory-limit, {limit} bytes for the whole process): try again in a second"
+    )]
+    Memory {
+        /// The limit in bytes.
+        limit: u64,
     },
     /// The caller has stopped waiting.
     #[error("the caller's deadline passed before the policies could be evaluated")]
@@ -67,9 +80,10 @@ impl Refusal {
         match self {
             Refusal::ContentType { .. } | Refusal::ContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyTimeout(_) | Refusal::BodyEvicted => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyBroken(_) | Refusal::Timeout { .. } | Refusal::Review(_) => StatusCode::BAD_REQUEST,
             Refusal::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Memory { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::DeadlinePassed => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -80,9 +94,10 @@ impl Refusal {
         match self {
             Refusal::ContentType { .. } | Refusal::ContentEncoding { .. } => "UnsupportedMediaType",
             Refusal::TooLarge { .. } => "RequestEntityTooLarge",
-            Refusal::BodyTimeout(_) | Refusal::DeadlinePassed => "Timeout",
+            Refusal::BodyTimeout(_) | Refusal::BodyEvicted | Refusal::DeadlinePassed => "Timeout",
             Refusal::BodyBroken(_) | Refusal::Timeout { .. } | Refusal::Review(_) => "BadRequest",
             Refusal::Busy { .. } => "TooManyRequests",
+            Refusal::Memory { .. } => "ServiceUnavailable",
             Refusal::Panicked => "InternalError",
         }
     }
@@ -94,25 +109,29 @@ impl Refusal {
             Refusal::ContentEncoding { .. } => "content_encoding",
             Refusal::TooLarge { .. } => "body_too_large",
             Refusal::BodyTimeout(_) => "body_timeout",
+            Refusal::BodyEvicted => "body_evicted",
             Refusal::BodyBroken(_) => "body_broken",
             Refusal::Timeout { .. } => "bad_timeout",
             Refusal::Review(_) => "bad_review",
             Refusal::Busy { .. } => "too_many_requests",
+            Refusal::Memory { .. } => "memory",
             Refusal::DeadlinePassed => "deadline",
             Refusal::Panicked => "panic",
         }
     }
 
     /// Every value of [`Refusal::label`], so that the series exist from the start.
-    pub const LABELS: [&'static str; 10] = [
+    pub const LABELS: [&'static str; 12] = [
         "content_type",
         "content_encoding",
         "body_too_large",
         "body_timeout",
+        "body_evicted",
         "body_broken",
         "bad_timeout",
         "bad_review",
         "too_many_requests",
+        "memory",
         "deadline",
         "panic",
     ];
@@ -132,7 +151,7 @@ impl Refusal {
         *response.status_mut() = self.code();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Refusal::Busy { .. } = self {
+        if let Refusal::Busy { .. } | Refusal::Memory { .. } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -161,10 +180,12 @@ mod tests {
             Refusal::ContentEncoding { found: String::new() },
             Refusal::TooLarge { limit: 1 },
             Refusal::BodyTimeout(std::time::Duration::ZERO),
+            Refusal::BodyEvicted,
             Refusal::BodyBroken(String::new()),
             Refusal::Timeout { found: String::new(), why: "" },
             Refusal::Review(admission::Error::NoRequest),
             Refusal::Busy { limit: 1 },
+            Refusal::Memory { limit: 1 },
             Refusal::DeadlinePassed,
             Refusal::Panicked,
         ];

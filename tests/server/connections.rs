@@ -26,11 +26,6 @@ impl SlowRequest {
         Self { stream }
     }
 
-    /// Closes the connection.
-    pub async fn abandon(&mut self) {
-        self.stream.shutdown().await.unwrap();
-    }
-
     /// What the server says to it.
     pub async fn answer(&mut self) -> String {
         exchange(&mut self.stream, b"").await
@@ -137,18 +132,34 @@ async fn survives_plain_http_and_noise_on_the_tls_port() {
 }
 
 #[tokio::test]
-async fn bounds_the_connections_at_once_and_takes_the_next_when_one_ends() {
-    let server = Server::start(&["--max-connections", "2", "--handshake-timeout", "20s"]);
-    let idle = [TcpStream::connect(&server.address).await.unwrap(), TcpStream::connect(&server.address).await.unwrap()];
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let third = server.stream(server.tls(rustls::ALL_VERSIONS, &["http/1.1"]));
-    tokio::pin!(third);
-    let waits = tokio::time::timeout(Duration::from_millis(300), third.as_mut()).await;
-    assert!(waits.is_err(), "a third connection was served");
-    drop(idle);
-    let stream = tokio::time::timeout(PATIENCE, third).await.expect("served once there is room").unwrap();
-    let reply = Client::http1(stream).await.post("/validate", "application/json", config_map("x").to_string()).await;
-    assert_eq!(reply.unwrap().status, StatusCode::OK);
+async fn bounds_the_connections_at_once_and_the_oldest_idle_one_makes_room() {
+    let server = Server::start(&["--max-connections", "2", "--handshake-timeout", "60s"]);
+    let (mut first, second) = (server.connect().await, server.connect().await);
+    // The first has been used since the second came.
+    assert!(first.post("/validate", "application/json", config_map("x").to_string()).await.is_ok());
+    let mut third = server.connect().await;
+    assert!(third.post("/validate", "application/json", config_map("x").to_string()).await.is_ok());
+    assert!(first.post("/validate", "application/json", config_map("x").to_string()).await.is_ok());
+    let mut second = second;
+    assert!(second.post("/validate", "application/json", config_map("x").to_string()).await.is_err());
+    assert_eq!(server.metric(r#"portcullis_connections_closed_total{reason="evicted"}"#).await, 1.0);
+}
+
+#[tokio::test]
+async fn closes_connections_that_are_idle() {
+    let server = Server::start(&["--idle-timeout", "300ms"]);
+    for alpn in ["http/1.1", "h2"] {
+        let mut stream = server.stream(server.tls(rustls::ALL_VERSIONS, &[alpn])).await.unwrap();
+        let mut rest = Vec::new();
+        // What an HTTP/2 server says of itself may come first.
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the end");
+    }
+    server
+        .until("both were idle", async || {
+            server.metric(r#"portcullis_connections_closed_total{reason="idle"}"#).await >= 2.0
+        })
+        .await;
+    server.assert_alive().await;
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@
 
 mod support;
 
+mod attacks;
 mod connections;
 mod drain;
 mod expressions;
+mod memory;
 mod modes;
 mod reload;
 mod requests;

@@ -175,23 +175,6 @@ async fn refuses_a_request_whose_deadline_has_passed() {
 }
 
 #[tokio::test]
-async fn refuses_more_requests_at_once_than_allowed() {
-    let server = Server::start(&["--max-concurrent-requests", "1", "--body-timeout", "20s"]);
-    let mut slow = crate::connections::SlowRequest::begin(&server, 100).await;
-    let refused = async || {
-        let reply = server.post("/validate", config_map("allow").to_string()).await;
-        if reply.status == StatusCode::TOO_MANY_REQUESTS {
-            assert_eq!(reply.headers["retry-after"], "1");
-            assert!(reply.text().contains("--max-concurrent-requests"), "{reply:?}");
-        }
-        reply.status == StatusCode::TOO_MANY_REQUESTS
-    };
-    server.until("the refusal of a second request", refused).await;
-    slow.abandon().await;
-    server.until("room for another request", async || !refused().await).await;
-}
-
-#[tokio::test]
 async fn refuses_other_paths_and_methods() {
     let server = Server::start(&[]);
     let reply = server.post("/", config_map("allow").to_string()).await;

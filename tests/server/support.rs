@@ -90,7 +90,12 @@ impl Server {
 
     /// Starts a server with the policies that the binary ships. `cluster` says which it serves, or that it serves none.
     pub fn shipped(cluster: &[&str], flags: &[&str]) -> Self {
-        Self::spawn(cluster, flags, |directory| {
+        Self::shipped_in(&[], cluster, flags)
+    }
+
+    /// The same, started by `launcher`, a command that is given the server's as its last arguments.
+    pub fn shipped_in(launcher: &[&str], cluster: &[&str], flags: &[&str]) -> Self {
+        Self::spawn(launcher, cluster, flags, |directory| {
             let ca = directory.join("ca.crt").display().to_string();
             vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
         })
@@ -99,7 +104,7 @@ impl Server {
     /// Starts a server with the policies in its directory after `prepare` has filled that and said which further flags
     /// to give.
     pub fn start_with(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        Self::spawn(&["--offline"], flags, |directory| {
+        Self::spawn(&[], &["--offline"], flags, |directory| {
             let policies = directory.join("policies");
             std::fs::create_dir(&policies).unwrap();
             let mut flags = prepare(directory);
@@ -108,10 +113,12 @@ impl Server {
         })
     }
 
-    fn spawn(cluster: &[&str], flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
+    fn spawn(launcher: &[&str], cluster: &[&str], flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let prepared = prepare(directory.path());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        let command = [launcher, &[env!("CARGO_BIN_EXE_portcullis")]].concat();
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .args(cluster)
             .args(["--log-format", "json", "--reload-interval", "50ms"])
@@ -167,6 +174,25 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "never said {message:?}: {:#?}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// GETs a path of the webhook's port.
+    pub async fn get(&self, path: &str) -> Reply {
+        let stream = self.stream(self.tls(rustls::ALL_VERSIONS, &["http/1.1"])).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(path).header("host", "localhost").body(Full::new(Bytes::new())).unwrap();
+        Reply::of(sender.send_request(request).await.unwrap()).await.unwrap()
     }
 
     /// Sends a signal by name, `TERM` for example.
