@@ -35,11 +35,11 @@ pub struct Bodies {
     metrics: Arc<Metrics>,
 }
 
-/// Bodies of which nothing arrives, in the order in which that began.
+/// Bodies of which nothing arrives, by how long they have been waited for: whoever sends a byte now and then gains nothing.
 #[derive(Debug, Default)]
 struct Stalled {
     next: u64,
-    bodies: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    bodies: BTreeMap<(Instant, u64), Arc<Notify>>,
 }
 
 /// A body that is there, and the memory that it holds.
@@ -84,11 +84,19 @@ impl Bodies {
         }
     }
 
-    /// Reads a whole body; usually it arrives in one piece, which is not copied.
+    /// Reads a whole body; usually it arrives in one piece, which is not copied. What it waits for its sender may take
+    /// `patience` in all; what it waits for memory doesn't count, and both end at `deadline`.
     ///
     /// # Errors
-    /// It is too large, breaks off, or has to make room for others.
-    pub async fn read<B: Incoming>(&self, mut body: B) -> Result<Arrived, Refusal> {
+    /// It is too large, too slow, breaks off, or has to make room for others.
+    pub async fn read<B: Incoming>(
+        &self,
+        mut body: B,
+        patience: Duration,
+        deadline: Instant,
+    ) -> Result<Arrived, Refusal> {
+        let patience = patience.min(deadline.saturating_duration_since(Instant::now()));
+        let mut waited = Duration::ZERO;
         let limit = self.limit;
         let announced = body.size_hint().lower();
         if announced > (limit as u64).saturating_mul(DISCARD_FACTOR as u64) {
@@ -103,7 +111,7 @@ impl Bodies {
                 biased;
                 frame = body.frame() => frame,
                 // Only asked where no frame is there.
-                refusal = self.pause(&mut held, length) => return Err(refusal),
+                refusal = self.pause(&mut held, length, &mut waited, patience, deadline) => return Err(refusal),
             };
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|error| Refusal::BodyBroken(error.to_string()))?;
@@ -118,7 +126,7 @@ impl Bodies {
                 continue;
             }
             if length > UNCOUNTED_BODY_BYTES {
-                self.hold(&mut held, length).await?;
+                self.hold(&mut held, length, deadline).await?;
             }
             if first.is_empty() {
                 first = data;
@@ -142,12 +150,12 @@ impl Bodies {
     ///
     /// # Errors
     /// There are too many of them.
-    pub async fn keep(&self, body: &mut Arrived) -> Result<(), Refusal> {
-        self.hold(&mut body.held, body.bytes.len().max(1)).await
+    pub async fn keep(&self, body: &mut Arrived, deadline: Instant) -> Result<(), Refusal> {
+        self.hold(&mut body.held, body.bytes.len().max(1), deadline).await
     }
 
     /// Draws what a body of `length` bytes holds, waiting for it if need be.
-    async fn hold(&self, held: &mut Held, length: usize) -> Result<(), Refusal> {
+    async fn hold(&self, held: &mut Held, length: usize, deadline: Instant) -> Result<(), Refusal> {
         let more = length.saturating_sub(held.bytes());
         if more == 0 || held.ahead.is_some() {
             return Ok(());
@@ -160,9 +168,7 @@ impl Bodies {
             return Err(Refusal::Memory { limit: self.memory_limit });
         };
         let _waits = self.metrics.load.waiting();
-        // Whoever waits is told when to give up; see `handlers`.
-        let forever = Instant::now() + Duration::from_secs(3600);
-        let mut drawn = pin!(self.pool.draw(more, forever));
+        let mut drawn = pin!(self.pool.draw(more, deadline));
         let mut ahead = pin!(Arc::clone(&self.ahead).acquire_owned());
         loop {
             self.evict_stalled();
@@ -181,30 +187,41 @@ impl Bodies {
     }
 
     /// What becomes of a body of which nothing arrives: it is counted, and may have to make room for others.
-    async fn pause(&self, held: &mut Held, length: usize) -> Refusal {
-        // Mostly it comes right behind its header.
+    async fn pause(
+        &self,
+        held: &mut Held,
+        length: usize,
+        waited: &mut Duration,
+        patience: Duration,
+        deadline: Instant,
+    ) -> Refusal {
+        // Mostly it comes right behind its header, so that neither a timer nor memory is worth its while.
         tokio::task::yield_now().await;
-        if let Err(refusal) = self.hold(held, length.max(1)).await {
+        if let Err(refusal) = self.hold(held, length.max(1), deadline).await {
             return refusal;
         }
-        self.evicted().await;
-        Refusal::BodyEvicted
+        let began = Began { at: Instant::now(), waited };
+        let end = deadline.min(began.at + patience.saturating_sub(*began.waited));
+        match tokio::time::timeout_at(end.into(), self.evicted(*began.waited)).await {
+            Ok(()) => Refusal::BodyEvicted,
+            Err(_) => Refusal::BodyTimeout(patience),
+        }
     }
 
-    /// Ends the body that has stalled longest, if it has for long.
+    /// Ends the body that has been waited for longest, if that is long.
     fn evict_stalled(&self) {
         let mut stalled = self.stalled();
         if let Some(entry) = stalled.bodies.first_entry()
-            && entry.get().0.elapsed() >= BODY_STALL
+            && entry.key().0.elapsed() >= BODY_STALL
         {
-            entry.remove().1.notify_one();
+            entry.remove().notify_one();
         }
     }
 
     /// Waits, as a body that has stalled, until that has to make room.
-    async fn evicted(&self) {
+    async fn evicted(&self, waited: Duration) {
         let notify = Arc::new(Notify::new());
-        let _registered = Registered::new(self, &notify);
+        let _registered = Registered::new(self, waited, &notify);
         notify.notified().await;
     }
 
@@ -213,25 +230,39 @@ impl Bodies {
     }
 }
 
+/// A wait for the sender of a body; adds to what was waited when it ends, however it does.
+struct Began<'a> {
+    at: Instant,
+    waited: &'a mut Duration,
+}
+
+impl Drop for Began<'_> {
+    fn drop(&mut self) {
+        *self.waited += self.at.elapsed();
+    }
+}
+
 /// The entry of a body that has stalled, until something of it arrives.
 struct Registered<'a> {
     bodies: &'a Bodies,
-    id: u64,
+    key: (Instant, u64),
 }
 
 impl<'a> Registered<'a> {
-    fn new(bodies: &'a Bodies, notify: &Arc<Notify>) -> Self {
+    fn new(bodies: &'a Bodies, waited: Duration, notify: &Arc<Notify>) -> Self {
         let mut stalled = bodies.stalled();
-        let id = stalled.next;
+        let now = Instant::now();
+        let key = (now.checked_sub(waited).unwrap_or(now), stalled.next);
         stalled.next += 1;
-        stalled.bodies.insert(id, (Instant::now(), Arc::clone(notify)));
-        Self { bodies, id }
+        stalled.bodies.insert(key, Arc::clone(notify));
+        drop(stalled);
+        Self { bodies, key }
     }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.bodies.stalled().bodies.remove(&self.id);
+        self.bodies.stalled().bodies.remove(&self.key);
     }
 }
 
@@ -263,6 +294,11 @@ mod tests {
         Bodies::new(&memory, 100_000, Arc::new(Metrics::new().expect("metrics")))
     }
 
+    async fn read<B: Incoming>(bodies: &Bodies, body: B) -> Result<Arrived, Refusal> {
+        let minute = Duration::from_secs(60);
+        bodies.read(body, minute, Instant::now() + minute).await
+    }
+
     async fn begun(bytes: usize) -> (http_body_util::channel::Sender<Bytes, Infallible>, Channel<Bytes, Infallible>) {
         let (mut sender, channel) = Channel::new(4);
         sender.send_data(vec![b'x'; bytes].into()).await.expect("room");
@@ -273,11 +309,11 @@ mod tests {
     async fn reads_bodies_up_to_the_limit() {
         let bodies = bodies(400_000);
         for length in [0, 1, 99_999, 100_000] {
-            let body = bodies.read(Body::from(vec![b'x'; length])).await.expect("within the limit");
+            let body = read(&bodies, Body::from(vec![b'x'; length])).await.expect("within the limit");
             assert_eq!(body.bytes.len(), length);
         }
         for length in [100_001, 400_000, 400_001, 10_000_000] {
-            let refused = bodies.read(Body::from(vec![b'x'; length])).await;
+            let refused = read(&bodies, Body::from(vec![b'x'; length])).await;
             assert!(matches!(refused, Err(Refusal::TooLarge { limit: 100_000 })), "{length}");
         }
         assert_eq!(bodies.pool.used(), 0);
@@ -287,7 +323,7 @@ mod tests {
     async fn a_body_holds_what_has_arrived_of_it_until_it_is_done_with() {
         let bodies = bodies(400_000);
         let (mut sender, channel) = begun(70_000).await;
-        let read = bodies.read(channel);
+        let read = read(&bodies, channel);
         tokio::pin!(read);
         assert!(tokio::time::timeout(Duration::from_millis(20), read.as_mut()).await.is_err());
         assert!((70_000..80_000).contains(&bodies.pool.used()), "{}", bodies.pool.used());
@@ -308,12 +344,12 @@ mod tests {
         for _ in 0..3 {
             let (sender, channel) = begun(95_000).await;
             senders.push(sender);
-            let mut read = Box::pin(bodies.read(channel));
+            let mut read = Box::pin(read(&bodies, channel));
             assert!(tokio::time::timeout(Duration::from_millis(20), read.as_mut()).await.is_err());
             stalled.push(read);
         }
         let evicted = stalled.remove(0);
-        let (fourth, evicted) = tokio::join!(bodies.read(Body::from(vec![b'x'; 90_000])), evicted);
+        let (fourth, evicted) = tokio::join!(read(&bodies, Body::from(vec![b'x'; 90_000])), evicted);
         assert_eq!(fourth.expect("room").bytes.len(), 90_000);
         assert!(matches!(evicted, Err(Refusal::BodyEvicted)), "{evicted:?}");
     }
@@ -323,7 +359,7 @@ mod tests {
         let bodies = bodies(200_000);
         let reads = (0..10).map(|_| async {
             let (mut sender, channel) = begun(66_000).await;
-            let (read, ()) = tokio::join!(bodies.read(channel), async {
+            let (read, ()) = tokio::join!(read(&bodies, channel), async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 sender.send_data(vec![b'x'; 34_000].into()).await.expect("somebody reads");
                 drop(sender);
@@ -356,7 +392,38 @@ mod tests {
         let _taken = bodies.pool.try_draw(bodies.pool.bytes()).expect("all of it");
         let _ahead = Arc::clone(&bodies.ahead).acquire_owned().await.expect("free");
         let _waiting = bodies.waiting.acquire_many(WAITING_BODIES as u32).await.expect("free");
-        let refused = bodies.read(Body::from(vec![b'x'; 100_000])).await;
+        let refused = read(&bodies, Body::from(vec![b'x'; 100_000])).await;
         assert!(matches!(refused, Err(Refusal::Memory { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_in_has_to_end_in_time() {
+        let bodies = bodies(400_000);
+        let (mut sender, channel) = begun(10).await;
+        let drips = async {
+            while sender.send_data(vec![b'x'].into()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let patience = Duration::from_millis(100);
+        let (refused, ()) =
+            tokio::join!(bodies.read(channel, patience, Instant::now() + Duration::from_secs(60)), drips);
+        assert!(matches!(refused, Err(Refusal::BodyTimeout(limit)) if limit == patience), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_waits_for_memory_until_the_deadline_and_longer_than_for_its_sender() {
+        let bodies = bodies(200_000);
+        let taken = bodies.pool.try_draw(bodies.pool.bytes()).expect("all of it");
+        let _ahead = Arc::clone(&bodies.ahead).acquire_owned().await.expect("free");
+        let patience = Duration::from_millis(10);
+        let body = || Body::from(vec![b'x'; 100_000]);
+        let refused = bodies.read(body(), patience, Instant::now() + 10 * patience).await;
+        assert!(matches!(refused, Err(Refusal::Memory { .. })), "{refused:?}");
+        let (read, ()) = tokio::join!(bodies.read(body(), patience, Instant::now() + Duration::from_secs(60)), async {
+            tokio::time::sleep(10 * patience).await;
+            drop(taken);
+        });
+        assert_eq!(read.expect("room").bytes.len(), 100_000);
     }
 }

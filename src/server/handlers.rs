@@ -1,7 +1,6 @@
 //! `/validate` and `/mutate`: what HTTP has to say about a request before and after its evaluation.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -76,9 +75,7 @@ impl Webhook {
         let timeout = timeout(request.uri())?.unwrap_or(self.limits.timeout).min(LONGEST_TIMEOUT);
         let deadline = arrived + timeout.saturating_sub(LARGEST_MARGIN.min(timeout / 10));
         check_headers(request.headers())?;
-        let patience = self.limits.body_timeout.min(deadline.saturating_duration_since(arrived));
-        let body = in_time(patience, self.bodies.read(request.into_body()));
-        let body = body.await.ok_or(Refusal::BodyTimeout(patience))??;
+        let body = self.bodies.read(request.into_body(), self.limits.body_timeout, deadline).await?;
         let _evaluation = activity.evaluation();
         self.evaluate(phase, body, deadline).await
     }
@@ -113,7 +110,7 @@ impl Webhook {
         }
         let _waiting = self.metrics.load.waiting();
         let drawn = async {
-            self.bodies.keep(body).await?;
+            self.bodies.keep(body, deadline).await?;
             pool.draw(need.bytes(), deadline).await.ok_or(Refusal::Memory { limit: self.memory.limit })
         };
         let late = Refusal::Memory { limit: self.memory.limit };
@@ -127,7 +124,7 @@ impl Webhook {
         let _waiting = self.metrics.load.waiting();
         let busy = || Refusal::Busy { limit: self.limits.concurrent };
         let permit = async {
-            self.bodies.keep(body).await?;
+            self.bodies.keep(body, deadline).await?;
             self.permits.acquire().await.map_err(|_| busy())
         };
         tokio::time::timeout_at(deadline.into(), permit).await.unwrap_or_else(|_| Err(busy()))
@@ -156,28 +153,6 @@ impl HttpBody for Answer {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.len() as u64)
-    }
-}
-
-/// The output of `future`, unless it takes longer than `patience`.
-///
-/// A body that came with its header is handed over the second time that it is asked for, so a timer, which is a lock
-/// and two list operations, is not set before that.
-pub async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut asked = false;
-    let early = poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if asked => Poll::Ready(None),
-        Poll::Pending => {
-            asked = true;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    });
-    match early.await {
-        None => tokio::time::timeout(patience, future).await.ok(),
-        output => output,
     }
 }
 
@@ -249,17 +224,6 @@ mod tests {
         for uri in ["/validate?timeout=", "/validate?timeout=soon", "/validate?timeout=0s", "/validate?timeout=-1s"] {
             assert!(matches!(timeout(&Uri::from_static(uri)), Err(Refusal::Timeout { .. })), "{uri}");
         }
-    }
-
-    #[tokio::test]
-    async fn waits_for_a_body_as_long_as_it_may() {
-        assert_eq!(in_time(Duration::ZERO, async { 1 }).await, Some(1));
-        let soon = async {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            2
-        };
-        assert_eq!(in_time(Duration::from_secs(60), soon).await, Some(2));
-        assert_eq!(in_time(Duration::from_millis(10), std::future::pending::<()>()).await, None);
     }
 
     fn webhook(memory: u64) -> Webhook {

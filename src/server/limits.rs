@@ -67,7 +67,7 @@ pub const UNCOUNTED_BODY_BYTES: usize = 64 * 1024;
 /// How many bodies may wait for memory at once; more are refused at once. Of each, an HTTP/2 stream's window may be there
 /// uncounted.
 pub const WAITING_BODIES: usize = 256;
-/// How long nothing of a body may arrive before it has to make room for others, should they need it.
+/// How long a body may be waited for in all before it has to make room for others, should they need it.
 pub const BODY_STALL: Duration = Duration::from_millis(500);
 /// How much of a body that is too large is read and dropped, in multiples of the limit, so that the client gets to
 /// read why: an answer beside a half-sent body is mostly lost.
