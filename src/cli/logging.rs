@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use crate::server::LogQueue;
+
 /// How to log.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Logs")]
@@ -25,25 +27,32 @@ enum LogFormat {
 }
 
 impl LogFlags {
-    /// Starts logging, for the rest of the process.
+    /// Starts logging, for the rest of the process, through the queue that is returned.
     ///
     /// # Errors
     /// The level can't be read, or logging was started before.
-    pub fn start(&self) -> anyhow::Result<()> {
+    pub fn start(&self) -> anyhow::Result<LogQueue> {
         let filter = EnvFilter::try_new(&self.log_level)
             .with_context(|| format!("--log-level {}: write a level such as info", self.log_level))?;
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let queue = LogQueue::start(std::io::stderr()).context("can't start logging")?;
+        let writer = queue.clone();
+        // What goes wrong would be printed to standard error, which panics where that can't be written.
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .log_internal_errors(false)
+            .with_writer(move || writer.clone());
         let started = match self.log_format {
             LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
             LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
         };
         started.map_err(|error| anyhow::anyhow!("can't start logging: {error}"))?;
         log_panics();
-        Ok(())
+        Ok(queue)
     }
 }
 
-/// Panics are defects: they go where every other event goes, with their place.
+/// Panics are defects: they go where every other event goes, with their place, and not to a standard error that may be
+/// closed.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cluster::{Cluster, Connection};
 use crate::engine::Mode;
 use crate::json;
-use crate::server::{self, ConnectionLimits, Identity, RequestLimits, Settings};
+use crate::server::{self, ConnectionLimits, Identity, LogQueue, RequestLimits, Settings};
 
 use super::load::DefinitionFlags;
 use super::logging::LogFlags;
@@ -200,7 +200,13 @@ enum ModeFlag {
 /// # Errors
 /// The flags don't go together, a file that is needed at the start can't be used, or an address can't be bound.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    args.log.start()?;
+    let log = args.log.start()?;
+    let served = serve(args, log.clone());
+    log.flush();
+    served.map(|()| Outcome::Clean)
+}
+
+fn serve(args: Args, log: LogQueue) -> anyhow::Result<()> {
     let namespaces = namespaces::read(&args.namespaces)?;
     let cluster = match args.offline {
         true => None,
@@ -241,8 +247,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         reload_every: args.lifecycle.reload_interval.max(Duration::from_millis(10)),
         drain_delay: args.lifecycle.drain_delay,
         drain_timeout: args.lifecycle.drain_timeout,
+        log,
     })?;
-    Ok(Outcome::Clean)
+    Ok(())
 }
 
 impl TlsFlags {

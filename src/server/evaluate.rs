@@ -13,7 +13,7 @@ use crate::json::{self, Arena};
 
 use super::limits::LARGE_BODY_BYTES;
 use super::metrics::{Metrics, phase_label, verdict_label};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, excerpt};
 use super::reload::Policies;
 
 /// An arena that grew beyond this for one large request is given back to the system.
@@ -157,6 +157,11 @@ impl Evaluator {
     }
 }
 
+/// As much of an identifier as the log needs: the longest that the API server accepts has 253 bytes.
+fn short(identifier: &str) -> &str {
+    excerpt(identifier, 253)
+}
+
 /// One line for each finding that isn't a pass, and for each mutation. Messages come from policies and name fields;
 /// objects, which may hold secrets, are never logged.
 fn log_decision(phase: Phase, mode: Mode, request: &Request<'_>, decision: &Decision<'_>) {
@@ -167,11 +172,11 @@ fn log_decision(phase: Phase, mode: Mode, request: &Request<'_>, decision: &Deci
         let Some(mutated) = mutated else { continue };
         tracing::info!(
             phase = phase_label(phase),
-            uid = request.uid,
+            uid = short(request.uid),
             operation = request.operation.as_str(),
-            kind = request.kind.kind,
-            namespace = request.namespace,
-            name = object_name(request),
+            kind = short(request.kind.kind),
+            namespace = short(request.namespace),
+            name = short(object_name(request)),
             policies = mutated.policies.join(","),
             mode = super::mode_label(mode),
             applied,
@@ -186,11 +191,11 @@ fn log_finding(phase: Phase, request: &Request<'_>, finding: &Finding<'_>) {
         ($level:ident) => {
             tracing::$level!(
                 phase = phase_label(phase),
-                uid = request.uid,
+                uid = short(request.uid),
                 operation = request.operation.as_str(),
-                kind = request.kind.kind,
-                namespace = request.namespace,
-                name = object_name(request),
+                kind = short(request.kind.kind),
+                namespace = short(request.namespace),
+                name = short(object_name(request)),
                 policy = finding.policy,
                 binding = finding.binding,
                 verdict = verdict_label(finding.verdict),

@@ -55,7 +55,7 @@ impl Webhook {
             }
             Err(refusal) => {
                 self.metrics.refused(&refusal);
-                tracing::warn!(reason = refusal.label(), error = %refusal, "request refused");
+                tracing::warn!(reason = refusal.label(), error = refusal.message(), "request refused");
                 refusal.response()
             }
         };

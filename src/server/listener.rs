@@ -25,6 +25,10 @@ use super::limits::{
 };
 use super::metrics::Metrics;
 use super::streams::Streams;
+use super::throttle::Throttle;
+
+/// Without file descriptors, accepting fails again and again.
+static CANNOT_ACCEPT: Throttle = Throttle::new(Duration::from_secs(1));
 
 /// One listening socket and what is served on it.
 #[derive(Debug)]
@@ -93,7 +97,9 @@ impl Listener {
         match self.socket.accept().await {
             Ok((stream, peer)) => Some((stream, peer.ip())),
             Err(error) => {
-                tracing::warn!(%error, "can't accept a connection");
+                if let Some(held_back) = CANNOT_ACCEPT.admit(std::time::Instant::now()) {
+                    tracing::warn!(%error, held_back, "can't accept a connection");
+                }
                 None
             }
         }

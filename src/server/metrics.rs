@@ -208,6 +208,14 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Adds a counter that was there before the server.
+    ///
+    /// # Errors
+    /// There is one of its name already.
+    pub fn register(&self, counter: &IntCounter) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(counter.clone()))
+    }
+
     /// Creates the series that alerts are written on, so that their first increase is seen as one.
     fn start_at_zero(&self) -> Result<(), prometheus::Error> {
         for reason in Refusal::LABELS {

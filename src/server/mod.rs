@@ -17,11 +17,13 @@ mod health;
 mod limits;
 mod listener;
 mod load_metrics;
+mod log_queue;
 mod memory;
 mod metrics;
 mod refusal;
 mod reload;
 mod streams;
+mod throttle;
 mod tls;
 
 use std::net::SocketAddr;
@@ -46,6 +48,7 @@ use handlers::Webhook;
 use health::{Caches, Health};
 pub use limits::{ConnectionLimits, RequestLimits};
 use listener::Listener;
+pub use log_queue::LogQueue;
 use memory::Memory;
 use metrics::Metrics;
 use reload::Policies;
@@ -86,6 +89,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// From closing the listener to giving up on requests in progress.
     pub drain_timeout: Duration,
+    /// Where log lines go.
+    pub log: LogQueue,
 }
 
 /// Why a server didn't start, or couldn't go on.
@@ -130,7 +135,8 @@ pub fn mode_label(mode: Mode) -> &'static str {
 /// Evaluation is recursive where expressions are; debug builds need the most.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Serves until SIGTERM or SIGINT and the drain that follows; a second signal ends it at once.
+/// Serves until SIGTERM or SIGINT and the drain that follows; a second signal ends it at once. SIGHUP has the files
+/// looked at; SIGUSR1 and SIGUSR2 do nothing.
 ///
 /// # Errors
 /// The server can't start. Once it runs, nothing ends it but a signal.
@@ -150,8 +156,9 @@ pub fn run(settings: Settings) -> Result<(), Error> {
 
 async fn serve(settings: Settings, admin_runtime: &Handle) -> Result<(), Error> {
     // Before anything else, so that a signal during the start is not lost.
-    let mut signals = Signals::new()?;
+    let (mut signals, asked) = Signals::new()?;
     let metrics = Arc::new(Metrics::new()?);
+    metrics.register(settings.log.dropped())?;
     let (drain, watch) = Drain::new();
     let memory = settings.memory_limit.or_else(cgroup::memory_limit).unwrap_or(limits::DEFAULT_MEMORY_BYTES);
     let memory = Memory::new(memory, &settings.connection, settings.request.body_bytes)?;
@@ -194,7 +201,7 @@ async fn serve(settings: Settings, admin_runtime: &Handle) -> Result<(), Error> 
         bind(admin_runtime, settings.admin_listen, None, Endpoints::Admin(health::router(health))).await?;
     tracing::info!(address = %admin_address, "admin port is listening");
     admin_runtime.spawn(admin.run(watch.clone()));
-    tokio::spawn(keep_current(policies, tls, Arc::clone(&metrics), settings.reload_every));
+    tokio::spawn(keep_current(policies, tls, Arc::clone(&metrics), settings.reload_every, asked));
     let connections = listener.connections();
     let mut accepting = tokio::spawn(listener.run(watch));
     tracing::info!(%address, mode = mode_label(settings.mode), "webhook is listening");
@@ -232,10 +239,20 @@ async fn finish(
     }
 }
 
-/// Looks at the files again and again. Reading and compiling block, so they have a thread of their own.
-async fn keep_current(policies: Arc<Policies>, tls: Arc<Tls>, metrics: Arc<Metrics>, every: Duration) {
+/// Looks at the files again and again, and at once when asked to. Reading and compiling block, so they have a thread of
+/// their own.
+async fn keep_current(
+    policies: Arc<Policies>,
+    tls: Arc<Tls>,
+    metrics: Arc<Metrics>,
+    every: Duration,
+    mut asked: Signal,
+) {
     loop {
-        tokio::time::sleep(every).await;
+        let is_asked = tokio::select! {
+            () = tokio::time::sleep(every) => false,
+            _ = asked.recv() => true,
+        };
         let (policies, tls, metrics) = (Arc::clone(&policies), Arc::clone(&tls), Arc::clone(&metrics));
         let looked = tokio::task::spawn_blocking(move || {
             if tls.reloads() {
@@ -245,6 +262,9 @@ async fn keep_current(policies: Arc<Policies>, tls: Arc<Tls>, metrics: Arc<Metri
         });
         if let Err(error) = looked.await {
             tracing::error!(%error, "reloading panicked; what was in use stays in use");
+        }
+        if is_asked {
+            tracing::info!(signal = "SIGHUP", "looked at certificate and policy files");
         }
     }
 }
@@ -256,9 +276,15 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> Result<Self, Error> {
+    /// Takes over every signal that would end the process by default and means something else; beside those that end
+    /// it, returns the one that asks for a look at the files.
+    fn new() -> Result<(Self, Signal), Error> {
         let listen = |kind| signal(kind).map_err(|error| Error::System { what: "can't listen for signals", error });
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        // They say nothing to a server. Once taken over, a signal stays so without anybody who listens.
+        drop(listen(SignalKind::user_defined1())?);
+        drop(listen(SignalKind::user_defined2())?);
+        let ends = Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
+        Ok((ends, listen(SignalKind::hangup())?))
     }
 
     async fn next(&mut self) -> &'static str {

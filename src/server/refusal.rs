@@ -2,6 +2,8 @@
 //!
 //! The body is a `metav1.Status`, because the API server shows its message to whoever made the request.
 
+use std::fmt::{self, Write};
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -136,13 +138,22 @@ impl Refusal {
         "panic",
     ];
 
+    /// What is wrong, in [`MAX_MESSAGE_BYTES`] at most, whatever was sent: for the client and for the log.
+    pub fn message(&self) -> String {
+        let mut message = Clipped(String::new());
+        if write!(message, "{self}").is_err() {
+            message.0.push_str(CUT);
+        }
+        message.0
+    }
+
     /// The HTTP response.
     pub fn response(&self) -> Response {
         let status = Status {
             kind: "Status",
             api_version: "v1",
             status: "Failure",
-            message: format!("portcullis: {self}"),
+            message: format!("portcullis: {}", self.message()),
             reason: self.reason(),
             code: self.code().as_u16(),
         };
@@ -156,6 +167,27 @@ impl Refusal {
         }
         response
     }
+}
+
+/// The longest message of a refusal; a header or a name that is quoted may be as long as its sender likes.
+const MAX_MESSAGE_BYTES: usize = 1024;
+const CUT: &str = "… (cut)";
+
+/// A text that takes no more than fits.
+struct Clipped(String);
+
+impl fmt::Write for Clipped {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (MAX_MESSAGE_BYTES - CUT.len()).saturating_sub(self.0.len());
+        let fits = excerpt(text, room);
+        self.0.push_str(fits);
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// As much of the beginning of `text` as fits into `bytes`.
+pub fn excerpt(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -172,6 +204,35 @@ struct Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{self, Arena};
+
+    #[test]
+    fn messages_are_at_most_a_kilobyte_whatever_was_sent() {
+        let long = "é\u{202e}".repeat(100_000);
+        let (arena, twice) = (Arena::new(), format!(r#"{{"{long}":1,"{long}":2}}"#));
+        let json = json::parse(&arena, twice.as_bytes(), &json::Limits::default());
+        let refusals = [
+            Refusal::ContentType { found: long.clone() },
+            Refusal::ContentEncoding { found: long.clone() },
+            Refusal::BodyBroken(long.clone()),
+            Refusal::Timeout { found: long.clone(), why: "" },
+            Refusal::Review(admission::Error::Json(json.expect_err("a key twice"))),
+            Refusal::Review(admission::Error::Operation(long.clone())),
+            Refusal::Review(admission::Error::WrongType {
+                expected: "",
+                api_version: long.clone(),
+                kind: long.clone(),
+            }),
+        ];
+        for refusal in refusals {
+            let message = refusal.message();
+            assert!(message.len() <= MAX_MESSAGE_BYTES, "{}: {}", refusal.label(), message.len());
+            assert!(message.ends_with(CUT), "{}: {message}", refusal.label());
+            assert!(message.len() > MAX_MESSAGE_BYTES / 2, "{}: {message}", refusal.label());
+        }
+        let whole = Refusal::Busy { limit: 1 };
+        assert_eq!(whole.message(), whole.to_string());
+    }
 
     #[test]
     fn every_label_is_listed() {

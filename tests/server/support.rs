@@ -113,19 +113,41 @@ impl Server {
         })
     }
 
+    /// Starts a server with [`LABEL_POLICY`], which says a lot in its log, and writes that to `stderr`.
+    pub fn unheard(flags: &[&str], stderr: Stdio) -> Self {
+        // Both at once, so that they differ; nobody else gets them in the moment until the server does.
+        let free = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let [address, admin] = free.map(|listener| listener.local_addr().unwrap().to_string());
+        let directory = tempfile::tempdir().unwrap();
+        let policies = directory.path().join("policies");
+        std::fs::create_dir(&policies).unwrap();
+        let message = format!("must not be deny{}", "!".repeat(4000));
+        std::fs::write(policies.join("label.yaml"), LABEL_POLICY.replace("must not be deny", &message)).unwrap();
+        let ca = directory.path().join("ca.crt");
+        let child = command(&[], &address, &admin)
+            .args(["--offline", "--no-embedded", "--tls-self-signed", "--tls-write-ca"])
+            .args([&ca, Path::new("--policies"), &policies])
+            .args(flags)
+            .stderr(stderr)
+            .spawn()
+            .expect("the binary starts");
+        let server = Self { child, address, admin, directory, log: Arc::default() };
+        let started = Instant::now();
+        while std::net::TcpStream::connect(&server.admin).is_err() {
+            assert!(started.elapsed() < PATIENCE, "never listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
     fn spawn(launcher: &[&str], cluster: &[&str], flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let prepared = prepare(directory.path());
-        let command = [launcher, &[env!("CARGO_BIN_EXE_portcullis")]].concat();
-        let mut child = Command::new(command[0])
-            .args(&command[1..])
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        let mut child = command(launcher, "127.0.0.1:0", "127.0.0.1:0")
             .args(cluster)
-            .args(["--log-format", "json", "--reload-interval", "50ms"])
+            .args(if flags.contains(&"--reload-interval") { &[][..] } else { &["--reload-interval", "50ms"] })
             .args(prepared)
             .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
@@ -199,6 +221,13 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.expect("kill runs").success());
+    }
+
+    /// Changes how many files the server may have open from now on.
+    pub fn limit_open_files(&self, limit: u32) {
+        let status =
+            Command::new("prlimit").args([format!("--pid={}", self.child.id()), format!("--nofile={limit}:")]).status();
+        assert!(status.expect("prlimit runs").success());
     }
 
     /// Waits for the process to end and returns its exit code.
@@ -287,6 +316,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn command(launcher: &[&str], address: &str, admin: &str) -> Command {
+    let words = [launcher, &[env!("CARGO_BIN_EXE_portcullis")]].concat();
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .args(["serve", "--listen", address, "--admin-listen", admin])
+        .args(["--log-format", "json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
 }
 
 /// An HTTP connection.
