@@ -152,7 +152,7 @@ mod tests {
             "source": {"file": "media/jellyfin.yaml", "document": 0, "line": 24},
             "field": "spec.template.spec.containers[0].securityContext.privileged",
             "message": "container jellyfin is privileged, but its pods will be repaired",
-            "severity": "high",
+            "severity": "high", "repairedBy": "gpu-device-access",
         });
         assert_eq!(document["findings"][0], row);
         assert_eq!(document["findings"][5]["source"]["file"], "media/broken.yaml");

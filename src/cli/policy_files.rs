@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::json::Arena;
 use crate::manifests;
 use crate::policy::{self, Manifest};
-use crate::server::{Compiled, FileError, InputFile, PolicySource, Role};
+use crate::server::{Compiled, Declared, FileError, InputFile, PolicySource, Role};
 
 use super::PolicyFlags;
 use super::load::{DefinitionFlags, Manifests};
@@ -15,12 +16,30 @@ use super::load::{DefinitionFlags, Manifests};
 pub struct PolicyFiles {
     flags: PolicyFlags,
     definitions: DefinitionFlags,
+    allow_empty: bool,
 }
 
 impl PolicyFiles {
-    /// The policies that `flags` select, with the custom resources that `definitions` select.
-    pub fn new(flags: PolicyFlags, definitions: DefinitionFlags) -> Self {
-        Self { flags, definitions }
+    /// The policies that `flags` select, with the custom resources that `definitions` select. A path of policies without
+    /// any object is an error unless `allow_empty`.
+    pub fn new(flags: PolicyFlags, definitions: DefinitionFlags, allow_empty: bool) -> Self {
+        Self { flags, definitions, allow_empty }
+    }
+
+    /// The errors of paths in which nothing is declared, and nothing else is wrong.
+    fn empty(&self, files: &[InputFile], declared: &[Declared], errors: &[FileError]) -> Vec<FileError> {
+        if self.allow_empty {
+            return Vec::new();
+        }
+        let roots = self.flags.policies.iter().map(|path| manifests::display_name(path));
+        let is_in =
+            |file: &str, root: &str| file == root || files.iter().any(|input| input.file == file && input.root == root);
+        let is_empty = |root: &String| {
+            !declared.iter().any(|declared| is_in(&declared.file, root))
+                && !errors.iter().any(|error| is_in(&error.file, root))
+        };
+        let problem = "no documents; give policies, or say with --allow-empty that it is meant";
+        roots.filter(is_empty).map(|root| FileError { message: format!("{root}: {problem}"), file: root }).collect()
     }
 }
 
@@ -50,8 +69,34 @@ impl PolicySource for PolicyFiles {
             Some(FileError { file: input.file.clone(), message: format!("{}: {why}", input.file) })
         });
         let wrong = wrong.into_iter().map(|error| FileError { message: error.to_string(), file: error.at.file });
-        Compiled { set, errors: unreadable.chain(wrong).collect() }
+        let mut errors: Vec<FileError> = unreadable.chain(wrong).collect();
+        let declared = declared(files);
+        errors.extend(self.empty(files, &declared, &errors));
+        Compiled { set, declared, errors }
     }
+
+    fn allow_empty(&self) -> bool {
+        self.allow_empty
+    }
+}
+
+/// The objects that files declare, as far as they can be parsed; exemptions are none.
+fn declared(files: &[InputFile]) -> Vec<Declared> {
+    let mut declared = Vec::new();
+    for role in [Role::Policies, Role::Params, Role::Definitions] {
+        for manifest in manifests(files, role) {
+            // Mistakes have been reported by whoever compiled the same text.
+            for document in manifest.objects(&Arena::new(), &mut Vec::new()) {
+                let (kind, name) = (document.text(&["kind"]), document.text(&["metadata", "name"]));
+                let object = match document.text(&["metadata", "namespace"]) {
+                    "" => format!("{kind} {name}"),
+                    namespace => format!("{kind} {namespace}/{name}"),
+                };
+                declared.push(Declared { file: manifest.file.clone(), object });
+            }
+        }
+    }
+    declared
 }
 
 fn manifests(files: &[InputFile], role: Role) -> impl Iterator<Item = Manifest> {
@@ -59,10 +104,20 @@ fn manifests(files: &[InputFile], role: Role) -> impl Iterator<Item = Manifest> 
     of_role.filter_map(|input| Some(Manifest::new(&*input.file, &**input.text.as_ref().ok()?)))
 }
 
-/// The files that `paths` name, and what can't be read among them.
+/// The files that `paths` name, and what can't be read among them. Only a regular file is the same when it is read
+/// again; a FIFO without a writer would keep its reader waiting.
 fn read(paths: &[PathBuf], role: Role) -> Vec<InputFile> {
-    let (files, errors) = manifests::read(paths, &mut std::io::empty());
-    let good = files.into_iter().map(|file| InputFile { file: file.name, role, text: Ok(Arc::from(file.text)) });
-    let bad = errors.into_iter().map(|error| InputFile { file: error.name, role, text: Err(error.problem) });
-    good.chain(bad).collect()
+    let mut inputs = Vec::new();
+    for path in paths {
+        let root = manifests::display_name(path);
+        let input = |file, text| InputFile { file, role, root: root.clone(), text };
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            inputs.push(input(root.clone(), Err("not a regular file, which could be read again".to_owned())));
+            continue;
+        }
+        let (files, errors) = manifests::read(std::slice::from_ref(path), &mut std::io::empty());
+        inputs.extend(files.into_iter().map(|file| input(file.name, Ok(Arc::from(file.text)))));
+        inputs.extend(errors.into_iter().map(|error| input(error.name, Err(error.problem))));
+    }
+    inputs
 }

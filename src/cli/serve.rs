@@ -20,7 +20,16 @@ use super::{Outcome, PolicyFlags, namespaces};
 /// POST /validate and /mutate speak admission.k8s.io/v1 over HTTPS; the admin port has /healthz, /readyz and /metrics
 /// over HTTP. Namespaces, params and CustomResourceDefinitions come from the cluster, which also answers authorization
 /// checks; with --offline they come from files. Where both say something, the cluster's counts. Certificates and policies
-/// are used anew when their files change; a file with an error never replaces what it said before. SIGTERM drains.
+/// are used anew when their files change; a file with an error never replaces what it said before.
+///
+/// A policy or binding that is gone from its files stays in force, as an error in the log, in /readyz and in the metrics,
+/// until a second look finds the same: a file that can be parsed and still declares something, or a file deleted beside
+/// others. The swap of a mounted ConfigMap counts at once. A file that is emptied, replaced by a folder or a FIFO, or that
+/// a flag names and that is missing, never counts. Exemptions end with their file. A certificate out of its time never
+/// replaces one that is valid.
+///
+/// SIGTERM drains. SIGHUP looks at the files at once. Log lines that can't be written are dropped, and counted in
+/// portcullis_log_lines_dropped_total.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -62,6 +71,11 @@ pub struct Args {
 
     #[command(flatten)]
     definitions: DefinitionFlags,
+
+    /// Serves without policies, with policies that no binding names, and without what the last file of a directory
+    /// declared; otherwise they keep a starting server from being ready, and a running one from forgetting them
+    #[arg(long, help_heading = "Policies")]
+    allow_empty: bool,
 
     #[command(flatten)]
     tls: TlsFlags,
@@ -222,7 +236,7 @@ fn serve(args: Args, log: LogQueue) -> anyhow::Result<()> {
             ModeFlag::Warn => Mode::Warn,
             ModeFlag::Enforce => Mode::Enforce,
         },
-        policies: Box::new(PolicyFiles::new(args.policies, args.definitions)),
+        policies: Box::new(PolicyFiles::new(args.policies, args.definitions, args.allow_empty)),
         namespaces: Arc::new(namespaces),
         cluster,
         connection: ConnectionLimits {

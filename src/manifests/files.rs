@@ -131,7 +131,7 @@ fn read_text(name: &str, from: &mut dyn Read) -> Result<String, ReadError> {
 }
 
 /// The path as the operator would type it: without a leading `./`, with `/`.
-fn display_name(path: &Path) -> String {
+pub fn display_name(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     path.to_string_lossy().replace('\\', "/")
 }

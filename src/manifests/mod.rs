@@ -9,4 +9,4 @@ mod kustomize;
 
 pub use classify::Reason;
 pub use documents::{Collection, LeftOut, Manifest, ObjectId, Unreadable, collect};
-pub use files::{MAX_FILE_SIZE, ReadError, TextFile, find_suites, read, read_manifest, read_manifests};
+pub use files::{MAX_FILE_SIZE, ReadError, TextFile, display_name, find_suites, read, read_manifest, read_manifests};

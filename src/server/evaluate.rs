@@ -260,7 +260,12 @@ spec: {policyName: p, validationActions: [Deny]}
         fn compile(&self, _: &[InputFile]) -> Compiled {
             let loaded = load(&[Manifest::new("p.yaml", POLICY)], 36);
             assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
-            Compiled { set: PolicySet::new(loaded.policies, loaded.params, Exemptions::default()), errors: Vec::new() }
+            let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
+            Compiled { set, declared: Vec::new(), errors: Vec::new() }
+        }
+
+        fn allow_empty(&self) -> bool {
+            false
         }
     }
 

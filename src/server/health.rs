@@ -95,13 +95,26 @@ impl Health {
         if self.watch.stage() > Stage::Serving {
             line('-', format_args!("shutting down: requests in progress are being finished"));
         }
-        let (count, errors) = self.policies.summary();
+        let policies = self.policies.summary();
+        let (count, errors) = (policies.policies, &policies.errors);
+        let bad = if policies.ready { '!' } else { '-' };
         let mark = match (count, errors.is_empty()) {
-            (0, false) => '-',
-            (_, false) | (0, true) => '!',
+            (0, _) => bad,
+            (_, false) => '!',
             _ => '+',
         };
         line(mark, format_args!("policies: {count} loaded, {} errors in their files", errors.len()));
+        if count == 0 {
+            line(bad, format_args!("policies: everything is allowed; --allow-empty says that it is meant"));
+        }
+        for policy in &policies.unbound {
+            line(
+                bad,
+                format_args!(
+                    "policies: no binding names {policy}, so it does nothing; --allow-empty says that it is meant"
+                ),
+            );
+        }
         for error in errors.iter() {
             line('!', format_args!("policies: {error}"));
         }

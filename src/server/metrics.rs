@@ -95,6 +95,8 @@ pub struct Metrics {
     pub handshake_failures: IntCounterVec,
     /// Policies in use, by `type`.
     policies: IntGaugeVec,
+    /// Policies that no binding names.
+    pub policies_unbound: IntGauge,
     /// Errors in the files that policies are loaded from.
     pub policy_load_errors: IntGauge,
     /// Reloads of policies, by `result`.
@@ -169,6 +171,11 @@ impl Metrics {
                 registry.register(Box::new(gauges.clone()))?;
                 gauges
             },
+            policies_unbound: gauge(
+                &registry,
+                "portcullis_policies_unbound",
+                "Policies in use that no binding names, so that they do nothing.",
+            )?,
             policy_load_errors: gauge(
                 &registry,
                 "portcullis_policy_load_errors",

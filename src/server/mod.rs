@@ -7,6 +7,7 @@ mod activity;
 mod body;
 mod cgroup;
 mod cluster_metrics;
+mod confirm;
 mod connections;
 mod drain;
 mod endpoints;
@@ -52,7 +53,7 @@ pub use log_queue::LogQueue;
 use memory::Memory;
 use metrics::Metrics;
 use reload::Policies;
-pub use reload::{Compiled, FileError, InputFile, PolicySource, Role};
+pub use reload::{Compiled, Declared, FileError, InputFile, PolicySource, Role};
 pub use tls::Identity;
 use tls::Tls;
 

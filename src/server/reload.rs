@@ -1,10 +1,13 @@
 //! Policies in use, and their replacement when files change. A file that can't be used any more never unloads what it
-//! said before: its last good text stays in use, and every place that an operator looks at says so.
+//! said before: its last good text stays in use, and every place that an operator looks at says so. What is gone from
+//! files that can be used stays until that is confirmed; see `confirm`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
@@ -12,6 +15,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::cluster::Cluster;
 use crate::engine::PolicySet;
 
+use super::confirm::{Doubt, Found, Look, Past, place, volume};
 use super::metrics::Metrics;
 use super::tls::unix_seconds;
 
@@ -22,6 +26,9 @@ pub trait PolicySource: fmt::Debug + Send + Sync + 'static {
 
     /// Compiles what the files say. What is wrong with one file keeps nothing from being loaded from the others.
     fn compile(&self, files: &[InputFile]) -> Compiled;
+
+    /// Whether no policies, and policies without a binding, are meant.
+    fn allow_empty(&self) -> bool;
 }
 
 /// What a file contributes.
@@ -44,6 +51,8 @@ pub struct InputFile {
     pub file: String,
     /// What it contributes.
     pub role: Role,
+    /// The path that a flag names: the file, or a directory around it.
+    pub root: String,
     /// Its text, or why it can't be read. A directory that can't be listed is a file that can't be read, too.
     pub text: Result<Arc<str>, String>,
 }
@@ -53,8 +62,19 @@ pub struct InputFile {
 pub struct Compiled {
     /// The policies that can be used.
     pub set: PolicySet,
+    /// What the files declare that can be parsed, exemptions left out.
+    pub declared: Vec<Declared>,
     /// What is wrong.
     pub errors: Vec<FileError>,
+}
+
+/// An object, and the file that declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The file, named as in [`InputFile::file`].
+    pub file: String,
+    /// Kind, namespace and name.
+    pub object: String,
 }
 
 /// Something wrong with a file.
@@ -73,6 +93,8 @@ pub struct Policies {
     /// Where the params of the policies are watched.
     cluster: Option<Arc<Cluster>>,
     set: ArcSwap<PolicySet>,
+    /// Whether there ever were policies that all had a binding.
+    was_complete: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -80,8 +102,34 @@ pub struct Policies {
 struct State {
     fingerprint: u64,
     /// The last text of each file that had nothing wrong with it.
-    good: HashMap<(Role, String), Arc<str>>,
+    good: HashMap<(Role, String), Good>,
+    /// What the files in force declare.
+    in_force: Vec<Declared>,
+    /// Files from which something is gone that the next look may confirm.
+    unconfirmed: HashMap<String, Found>,
     errors: Arc<[String]>,
+}
+
+#[derive(Clone, Debug)]
+struct Good {
+    text: Arc<str>,
+    root: String,
+    /// The version of the volume that it was read from.
+    volume: Option<PathBuf>,
+}
+
+/// The state of the policies, for health.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Policies in use.
+    pub policies: usize,
+    /// Those among them that no binding names, so that they do nothing.
+    pub unbound: Vec<String>,
+    /// What is wrong with the files.
+    pub errors: Arc<[String]>,
+    /// Whether requests should come here. Once all policies had bindings a server stays ready: what its files lose
+    /// later is the same for all replicas, and no reason for all of them to leave at once.
+    pub ready: bool,
 }
 
 /// Editors and volume updates may need more than one write; what is read twice alike is taken as complete.
@@ -91,18 +139,25 @@ impl Policies {
     /// Loads the policies for the first time. Errors are reported, not returned: the policies without errors are used.
     pub fn load(source: Box<dyn PolicySource>, cluster: Option<Arc<Cluster>>, metrics: &Metrics) -> Self {
         let files = source.read();
-        let fingerprint = fingerprint(&files);
+        let fingerprint = fingerprint(&files, &BTreeSet::new());
         let compiled = source.compile(&files);
         let policies = Self {
             source,
             cluster,
             set: ArcSwap::from_pointee(PolicySet::default()),
-            state: Mutex::new(State { fingerprint, good: HashMap::new(), errors: Arc::from([]) }),
+            was_complete: AtomicBool::new(false),
+            state: Mutex::new(State {
+                fingerprint,
+                good: HashMap::new(),
+                in_force: compiled.declared,
+                unconfirmed: HashMap::new(),
+                errors: Arc::from([]),
+            }),
         };
         for error in &compiled.errors {
             tracing::error!(file = error.file, error = error.message, "policy file has an error");
         }
-        let mut state = policies.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = policies.state();
         state.remember(&files, &compiled.errors);
         state.errors = compiled.errors.into_iter().map(|error| error.message).collect();
         policies.publish(compiled.set, &state.errors, metrics);
@@ -115,29 +170,42 @@ impl Policies {
         self.set.load()
     }
 
-    /// How many policies are in use, and what is wrong with the files.
-    pub fn summary(&self) -> (usize, Arc<[String]>) {
-        let errors = Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner).errors);
-        (self.set.load().policies().len(), errors)
+    /// How many policies are in use, and what is wrong with them and their files.
+    pub fn summary(&self) -> Summary {
+        let errors = Arc::clone(&self.state().errors);
+        let set = self.set.load();
+        let allowed = self.source.allow_empty();
+        Summary {
+            policies: set.policies().len(),
+            unbound: if allowed { Vec::new() } else { unbound(&set).map(str::to_owned).collect() },
+            errors,
+            ready: allowed || self.was_complete.load(Ordering::Relaxed),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the files and uses what they say if they changed. Takes as long as compiling all policies.
     pub fn refresh(&self, metrics: &Metrics) {
-        let before = self.state.lock().unwrap_or_else(PoisonError::into_inner).fingerprint;
-        let first = self.source.read();
-        if fingerprint(&first) == before {
+        let (before, waits, known) = {
+            let state = self.state();
+            (state.fingerprint, !state.unconfirmed.is_empty(), state.known())
+        };
+        let first = fingerprint(&self.source.read(), &known);
+        if first == before && !waits {
             return;
         }
         std::thread::sleep(SETTLE);
         let files = self.source.read();
-        let now = fingerprint(&files);
-        if now != fingerprint(&first) {
+        if fingerprint(&files, &known) != first {
             // Still being written; the next look will see it complete.
             return;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.fingerprint = now;
-        let (set, errors) = self.compile_with_fallback(files, &mut state);
+        let mut state = self.state();
+        let (set, errors) = self.compile_with_fallback(&files, &mut state);
+        state.fingerprint = fingerprint(&files, &state.known());
         state.errors = errors.iter().map(|error| error.message.clone()).collect();
         let result = if errors.is_empty() { "success" } else { "error" };
         metrics.policy_reloads.with_label_values(&[result]).inc();
@@ -150,47 +218,102 @@ impl Policies {
         }
     }
 
-    /// Compiles `files`; where a file has errors and had none before, what it said before takes its place.
-    fn compile_with_fallback(&self, files: Vec<InputFile>, state: &mut State) -> (PolicySet, Vec<FileError>) {
-        let compiled = self.source.compile(&files);
-        if compiled.errors.is_empty() {
-            state.good.clear();
-            state.remember(&files, &[]);
-            return (compiled.set, Vec::new());
-        }
-        let mut fallback = files.clone();
-        // A file that can't even be listed any more still counts with what it said.
-        let mut kept: Vec<String> = Vec::new();
-        for input in &mut fallback {
-            let wrong = compiled.errors.iter().any(|error| error.file == input.file);
-            if let Some(good) = state.good.get(&(input.role, input.file.clone())).filter(|_| wrong) {
-                input.text = Ok(Arc::clone(good));
-                kept.push(input.file.clone());
-            }
-        }
-        for ((role, file), text) in &state.good {
-            let below_unreadable = files.iter().any(|input| input.text.is_err() && is_below(file, &input.file));
-            if below_unreadable && !fallback.iter().any(|input| input.file == *file && input.role == *role) {
-                fallback.push(InputFile { file: file.clone(), role: *role, text: Ok(Arc::clone(text)) });
-                kept.push(file.clone());
-            }
-        }
-        let mut errors = compiled.errors;
+    /// Compiles `files`. Where a file has errors and had none before, what it said before takes its place; so it does
+    /// where a file lacks what was in force and doesn't confirm that this is meant.
+    fn compile_with_fallback(&self, files: &[InputFile], state: &mut State) -> (PolicySet, Vec<FileError>) {
+        let mut compiled = self.source.compile(files);
+        let mut errors = std::mem::take(&mut compiled.errors);
+        let mut fallback = files.to_vec();
+        let kept = state.replace_broken(&mut fallback, &errors);
         for error in &mut errors {
             if kept.iter().any(|file| *file == error.file || is_below(file, &error.file)) {
                 error.message.push_str(" (the last good version of the file stays in use)");
+            } else if files
+                .iter()
+                .any(|input| input.role == Role::Exemptions && input.file == error.file && has_ended(input))
+            {
+                error.message.push_str(" (its exemptions have ended)");
             }
+        }
+        if !kept.is_empty() {
+            compiled = self.source.compile(&fallback);
+        }
+        let doubts = self.doubts(&fallback, &compiled, state);
+        state.unconfirmed.clear();
+        let mut restored = false;
+        for (file, (objects, doubt)) in doubts {
+            restored |= state.restore(&file, &mut fallback);
+            let message = format!("{file}: {objects}, which was in force, is gone: {doubt} (it stays in force)");
+            if let Doubt::Unconfirmed(found) = doubt {
+                state.unconfirmed.insert(file.clone(), found);
+            }
+            errors.push(FileError { file, message });
+        }
+        if restored {
+            compiled = self.source.compile(&fallback);
+        }
+        for error in &errors {
             tracing::error!(file = error.file, error = error.message, "policy file has an error");
         }
-        let set = if kept.is_empty() { compiled.set } else { self.source.compile(&fallback).set };
         // What was good stays known for as long as its file is broken.
         state.good.retain(|(role, file), _| fallback.iter().any(|input| input.file == *file && input.role == *role));
-        state.remember(&files, &errors);
-        (set, errors)
+        state.remember(files, &errors);
+        state.in_force = compiled.declared;
+        (compiled.set, errors)
+    }
+
+    /// What `compiled` lacks of what is in force, by file, and why it isn't believed to be meant.
+    fn doubts(&self, files: &[InputFile], compiled: &Compiled, state: &State) -> BTreeMap<String, (String, Doubt)> {
+        let there: HashSet<&str> = compiled.declared.iter().map(|declared| declared.object.as_str()).collect();
+        let mut gone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for declared in state.in_force.iter().filter(|declared| !there.contains(declared.object.as_str())) {
+            gone.entry(&declared.file).or_default().push(&declared.object);
+        }
+        let allow_empty = self.source.allow_empty();
+        let look = Look { files, declared: &compiled.declared, allow_empty };
+        let nothing_left = !allow_empty && compiled.set.policies().is_empty() && !self.set.load().policies().is_empty();
+        let mut doubts = BTreeMap::new();
+        for (file, objects) in gone {
+            // What never was good can't be restored.
+            let Some(good) = state.good.iter().find_map(|((_, name), good)| (name == file).then_some(good)) else {
+                continue;
+            };
+            let past =
+                Past { file, root: &good.root, volume: good.volume.as_deref(), found: state.unconfirmed.get(file) };
+            let confirmed =
+                look.confirms(past).and_then(|()| if nothing_left { Err(Doubt::NothingLeft) } else { Ok(()) });
+            let named = match &*objects {
+                [first] => (*first).to_owned(),
+                [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+                [] => String::new(),
+            };
+            match confirmed {
+                Ok(()) => tracing::info!(file, gone = named, "no longer in force, as the file confirms"),
+                Err(doubt) => {
+                    doubts.insert(file.to_owned(), (named, doubt));
+                }
+            }
+        }
+        doubts
     }
 
     fn publish(&self, set: PolicySet, errors: &[String], metrics: &Metrics) {
         metrics.use_policies(&set);
+        metrics.policies_unbound.set(i64::try_from(unbound(&set).count()).unwrap_or(i64::MAX));
+        if !self.source.allow_empty() {
+            for policy in unbound(&set) {
+                tracing::warn!(
+                    policy,
+                    "no binding names this policy, so it does nothing; --allow-empty says that it is meant"
+                );
+            }
+            if set.policies().is_empty() {
+                tracing::error!("there are no policies, so everything is allowed; --allow-empty says that it is meant");
+            }
+        }
+        if !set.policies().is_empty() && unbound(&set).next().is_none() {
+            self.was_complete.store(true, Ordering::Relaxed);
+        }
         metrics.policy_load_errors.set(i64::try_from(errors.len()).unwrap_or(i64::MAX));
         if errors.is_empty() {
             metrics.policy_last_success.set(unix_seconds(SystemTime::now()));
@@ -203,26 +326,95 @@ impl Policies {
 }
 
 impl State {
+    /// The files that were good when they were last read.
+    fn known(&self) -> BTreeSet<String> {
+        self.good.keys().map(|(_, file)| file.clone()).collect()
+    }
+
     /// Remembers the text of each file that has no error.
     fn remember(&mut self, files: &[InputFile], errors: &[FileError]) {
         for input in files {
             if let Ok(text) = &input.text
                 && !errors.iter().any(|error| error.file == input.file)
             {
-                self.good.insert((input.role, input.file.clone()), Arc::clone(text));
+                let good = Good { text: Arc::clone(text), root: input.root.clone(), volume: volume(&input.file) };
+                self.good.insert((input.role, input.file.clone()), good);
             }
         }
     }
+
+    /// Puts the last good texts of files with errors, and of files below a directory that can't be read, in their
+    /// places; returns those files.
+    fn replace_broken(&self, files: &mut Vec<InputFile>, errors: &[FileError]) -> Vec<String> {
+        let mut kept: Vec<String> = Vec::new();
+        let unreadable: Vec<String> =
+            files.iter().filter(|input| input.text.is_err()).map(|input| input.file.clone()).collect();
+        for input in files.iter_mut().filter(|input| !has_ended(input)) {
+            let wrong = errors.iter().any(|error| error.file == input.file);
+            if let Some(good) = self.good.get(&(input.role, input.file.clone())).filter(|_| wrong) {
+                input.text = Ok(Arc::clone(&good.text));
+                kept.push(input.file.clone());
+            }
+        }
+        for ((role, file), good) in &self.good {
+            let input = good.input(*role, file);
+            if unreadable.iter().any(|directory| is_below(file, directory))
+                && !files.iter().any(|other| other.file == *file && other.role == *role)
+                && !has_ended(&input)
+            {
+                kept.push(file.clone());
+                files.push(input);
+            }
+        }
+        kept
+    }
+
+    /// Puts the last good text of `file` in its place; returns whether there is one.
+    fn restore(&self, file: &str, files: &mut Vec<InputFile>) -> bool {
+        let mut restored = false;
+        for ((role, name), good) in &self.good {
+            if name != file {
+                continue;
+            }
+            restored = true;
+            match files.iter_mut().find(|input| input.file == file && input.role == *role) {
+                Some(input) => input.text = Ok(Arc::clone(&good.text)),
+                None => files.push(good.input(*role, file)),
+            }
+        }
+        restored
+    }
+}
+
+impl Good {
+    fn input(&self, role: Role, file: &str) -> InputFile {
+        InputFile { file: file.to_owned(), role, root: self.root.clone(), text: Ok(Arc::clone(&self.text)) }
+    }
+}
+
+/// Whether these are exemptions whose file is gone: they end, for to go on they would have to open the gate.
+fn has_ended(input: &InputFile) -> bool {
+    input.role == Role::Exemptions && !Path::new(&input.file).is_file()
+}
+
+/// The policies that no binding names.
+fn unbound(set: &PolicySet) -> impl Iterator<Item = &str> {
+    set.policies().iter().filter(|policy| policy.bindings.is_empty()).map(|policy| policy.name.as_str())
 }
 
 fn is_below(file: &str, directory: &str) -> bool {
-    std::path::Path::new(file).starts_with(directory)
+    Path::new(file).starts_with(directory)
 }
 
-fn fingerprint(files: &[InputFile]) -> u64 {
+/// What was read, the versions of the volumes that it was read from, and what is in the places of those `known` files
+/// that were not read.
+fn fingerprint(files: &[InputFile], known: &BTreeSet<String>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for input in files {
-        (&input.file, input.role, &input.text).hash(&mut hasher);
+        (&input.file, input.role, &input.text, volume(&input.file)).hash(&mut hasher);
+    }
+    for file in known.iter().filter(|file| !files.iter().any(|input| input.file == **file)) {
+        (file, place(file), volume(file)).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -1,8 +1,10 @@
 //! The serving certificate: read from files and read again when they change, or made on the spot.
 //!
 //! Secret volumes change by swapping a symbolic link, and cert-manager may write the key after the certificate, so
-//! contents are compared rather than watched: what doesn't fit together is reported, and what was good stays in use.
+//! contents are compared rather than watched: what doesn't fit together is reported, and what was good stays in use. So
+//! it does when the new certificate has expired or isn't valid yet, until its time comes or that of the one in use ends.
 
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +72,14 @@ pub enum Error {
     /// The certificate can't be read as X.509.
     #[error("{0}: not an X.509 certificate")]
     X509(String),
+    /// The certificate isn't valid now, and the one in use is.
+    #[error("{file}: valid from {from} to {until} only", file = .file.display(), from = timestamp(.validity.from), until = timestamp(.validity.until))]
+    OutOfTime {
+        /// The certificate's file.
+        file: PathBuf,
+        /// When it is valid.
+        validity: Validity,
+    },
     /// The CA for client certificates can't be used.
     #[error("{file}: not usable as a CA for clients: {why}", file = .file.display())]
     ClientCa {
@@ -84,6 +94,19 @@ pub enum Error {
     /// The TLS library refuses the settings.
     #[error("TLS: {0}")]
     Settings(#[from] rustls::Error),
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    from: SystemTime,
+    until: SystemTime,
+}
+
+impl Validity {
+    fn holds(self, now: SystemTime) -> bool {
+        self.from <= now && now <= self.until
+    }
 }
 
 /// The bytes that a configuration was made from.
@@ -115,7 +138,7 @@ struct Files {
 struct State {
     /// What was read last, good or bad, so that each change is judged and reported once.
     seen: Option<Material>,
-    expires: SystemTime,
+    validity: Validity,
     /// Why the files can't be used at present.
     error: Option<String>,
 }
@@ -143,11 +166,11 @@ impl Tls {
                 (files, Material { certificate: certificate.into_bytes(), key: key.into_bytes(), client_ca }, false)
             }
         };
-        let (config, expires) = files.configure(&material)?;
+        let (config, validity) = files.configure(&material)?;
         Ok(Self {
             files,
             config: Arc::new(ArcSwap::from_pointee(config)),
-            state: Mutex::new(State { seen: Some(material), expires, error: None }),
+            state: Mutex::new(State { seen: Some(material), validity, error: None }),
             reloads,
         })
     }
@@ -159,7 +182,7 @@ impl Tls {
 
     /// When the certificate in use expires.
     pub fn expires(&self) -> SystemTime {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).expires
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).validity.until
     }
 
     /// Why the certificate files can't be used at present, if they can't.
@@ -176,31 +199,31 @@ impl Tls {
     pub fn refresh(&self, metrics: &Metrics) {
         let read = self.files.read();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = match read {
-            Ok(material) if state.seen.as_ref() == Some(&material) => return,
+        let (seen, outcome) = match read {
+            Ok(material) if state.error.is_none() && state.seen.as_ref() == Some(&material) => return,
             Ok(material) => {
-                let outcome = self.files.configure(&material);
-                state.seen = Some(material);
-                outcome
+                let outcome = self.files.configure(&material).and_then(|made| self.in_time(made, state.validity));
+                (Some(material), outcome)
             }
-            Err(error) => {
-                // Reported when it begins; the files are looked at anew each time.
-                if state.error.as_deref() == Some(&error.to_string()) {
-                    return;
-                }
-                state.seen = None;
-                Err(error)
-            }
+            Err(error) => (None, Err(error)),
         };
+        // Reported when it begins. What can't be used is judged anew each time, for its time may have come.
+        if let Err(error) = &outcome
+            && state.seen == seen
+            && state.error.as_deref() == Some(&error.to_string())
+        {
+            return;
+        }
+        state.seen = seen;
         match outcome {
-            Ok((config, expires)) => {
+            Ok((config, validity)) => {
                 self.config.store(Arc::new(config));
-                state.expires = expires;
+                state.validity = validity;
                 state.error = None;
                 metrics.certificate_reloads.with_label_values(&["success"]).inc();
                 tracing::info!(
                     certificate = %self.files.certificate.display(),
-                    expires = %timestamp(expires),
+                    expires = %timestamp(validity.until),
                     "certificate reloaded"
                 );
             }
@@ -212,6 +235,19 @@ impl Tls {
         }
         drop(state);
         self.publish(metrics);
+    }
+
+    /// Refuses what isn't valid now in place of what is.
+    fn in_time(
+        &self,
+        (config, validity): (ServerConfig, Validity),
+        in_use: Validity,
+    ) -> Result<(ServerConfig, Validity), Error> {
+        let now = SystemTime::now();
+        if in_use.holds(now) && !validity.holds(now) {
+            return Err(Error::OutOfTime { file: self.files.certificate.clone(), validity });
+        }
+        Ok((config, validity))
     }
 
     /// Writes the certificate's state into the metrics.
@@ -234,11 +270,11 @@ impl Files {
         Ok(self.client_ca.as_deref().map(read_file).transpose()?.unwrap_or_default())
     }
 
-    fn configure(&self, material: &Material) -> Result<(ServerConfig, SystemTime), Error> {
+    fn configure(&self, material: &Material) -> Result<(ServerConfig, Validity), Error> {
         let chain = certificates(&material.certificate, &self.certificate)?;
-        let expires = chain
+        let validity = chain
             .first()
-            .and_then(|leaf| expiry(leaf))
+            .and_then(|leaf| validity(leaf))
             .ok_or_else(|| Error::X509(self.certificate.display().to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(&material.key).map_err(|error| Error::Pem {
             file: self.key.clone(),
@@ -266,7 +302,7 @@ impl Files {
             error,
         })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok((config, expires))
+        Ok((config, validity))
     }
 }
 
@@ -274,8 +310,23 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// The largest file that is read, in bytes: a chain takes some KiB, a bundle of all public CAs 200 KiB.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Reads a regular file; a FIFO without a writer would keep its reader waiting.
 fn read_file(file: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file).map_err(|error| Error::File { file: file.to_owned(), error })
+    let read = || {
+        if !std::fs::metadata(file)?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(std::io::Error::other(format!("larger than {} KiB", MAX_FILE_BYTES >> 10)));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| Error::File { file: file.to_owned(), error })
 }
 
 fn certificates(pem: &[u8], file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
@@ -285,10 +336,11 @@ fn certificates(pem: &[u8], file: &Path) -> Result<Vec<CertificateDer<'static>>,
     if chain.is_empty() { Err(refuse("the file has no CERTIFICATE block".to_owned())) } else { Ok(chain) }
 }
 
-fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+fn validity(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    let time = |seconds: i64| UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    let (from, until) = (parsed.validity().not_before, parsed.validity().not_after);
+    Some(Validity { from: time(from.timestamp())?, until: time(until.timestamp())? })
 }
 
 /// How long a self-signed certificate is valid; its holder is restarted more often than that.

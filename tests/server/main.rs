@@ -8,6 +8,7 @@ mod attacks;
 mod connections;
 mod drain;
 mod expressions;
+mod gate;
 mod logging;
 mod memory;
 mod modes;

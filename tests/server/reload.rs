@@ -6,7 +6,7 @@ use std::path::Path;
 use hyper::StatusCode;
 use rustls::pki_types::CertificateDer;
 
-use crate::support::{LABEL_POLICY, Server, config_map};
+use crate::support::{LABEL_POLICY, Server, config_map, fifo};
 
 /// Writes a Secret volume's next version, `..version/`, and swaps the link `..data` to it, as the kubelet does.
 fn swap(volume: &Path, version: &str, certificate: &str, key: &str) {
@@ -65,6 +65,49 @@ async fn a_swapped_certificate_is_used_and_a_broken_one_is_not() {
     assert_eq!(shown(&server, &trusted).await, Some(second));
     assert_eq!(server.metric("portcullis_certificate_load_error").await, 0.0);
     assert_eq!(server.metric(r#"portcullis_certificate_reloads_total{result="success"}"#).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_does_not_replace_a_valid_one() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = |from: i32, until: i32| {
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params.self_signed(&key).unwrap()
+    };
+    let good = made(2001, 2200);
+    let mut server = Server::start_with(&[], |directory| {
+        std::fs::write(directory.join("policies/label.yaml"), LABEL_POLICY).unwrap();
+        let path = |file: &str| directory.join(file).display().to_string();
+        std::fs::write(path("tls.crt"), good.pem()).unwrap();
+        std::fs::write(path("tls.key"), key.serialize_pem()).unwrap();
+        vec!["--tls-cert".to_owned(), path("tls.crt"), "--tls-key".to_owned(), path("tls.key")]
+    });
+    let trusted = [good.der().clone()];
+    let file = server.directory.path().join("tls.crt");
+    for (number, bad, says) in [
+        (1.0, made(2001, 2002).pem(), "valid from 2001-01-01T00:00:00Z to 2002-01-01T00:00:00Z only"),
+        (2.0, made(2199, 2200).pem(), "valid from 2199-01-01T00:00:00Z to 2200-01-01T00:00:00Z only"),
+        (3.0, String::new(), "no usable PEM certificate"),
+    ] {
+        std::fs::write(&file, &bad).unwrap();
+        let errors = r#"portcullis_certificate_reloads_total{result="error"}"#;
+        server.until(says, async || server.metric(errors).await == number).await;
+        server.look(2).await;
+        assert_eq!(server.metric(errors).await, number, "reported once");
+        assert_eq!(shown(&server, &trusted).await.as_ref(), Some(good.der()), "{says}");
+        let detail = server.admin("/readyz").await.text();
+        assert!(detail.contains("the previous one stays in use") && detail.contains(says), "{detail}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    fifo(&file);
+    server.until("a FIFO is told", async || server.admin("/readyz").await.text().contains("not a regular file")).await;
+    std::fs::remove_file(&file).unwrap();
+    let better = made(2002, 2201);
+    std::fs::write(&file, better.pem()).unwrap();
+    server.wait_for_log("certificate reloaded");
+    assert_eq!(shown(&server, &[better.der().clone()]).await.as_ref(), Some(better.der()));
 }
 
 #[tokio::test]

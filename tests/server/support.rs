@@ -303,6 +303,17 @@ impl Server {
         }
     }
 
+    /// Has the server look at its files, so many times, and waits until it has made of them what it makes of them.
+    pub async fn look(&self, times: usize) {
+        let looked =
+            || self.log().iter().filter(|event| event["message"] == "looked at certificate and policy files").count();
+        for _ in 0..times {
+            let before = looked();
+            self.signal("HUP");
+            self.until("a look", async || looked() > before).await;
+        }
+    }
+
     /// Proves that the server still does its work.
     pub async fn assert_alive(&self) {
         let response = self.review("/validate", &config_map("deny")).await;
@@ -434,6 +445,11 @@ pub fn client_config(
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     config
+}
+
+/// Makes a FIFO that nobody writes to.
+pub fn fifo(file: &Path) {
+    assert!(Command::new("mkfifo").arg(file).status().expect("mkfifo runs").success());
 }
 
 /// The certificates in a PEM file.

@@ -1,0 +1,292 @@
+//! The gate is never opened by accident: what became of a policy file, what is in force afterwards, and what is said.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use hyper::StatusCode;
+use serde_json::Value;
+
+use crate::support::{LABEL_POLICY, MUTATING_POLICY, Server, config_map, fifo};
+
+/// The policy of [`LABEL_POLICY`] without its binding, as a writer leaves it who is cut off between the documents.
+fn cut() -> String {
+    LABEL_POLICY.split("---").next().unwrap().to_owned()
+}
+
+async fn denies(server: &Server) -> bool {
+    server.review("/validate", &config_map("deny")).await["allowed"] == false
+}
+
+/// A server with two policy files in a directory, that looks at them when it is told to.
+fn server(flags: &[&str]) -> Server {
+    Server::start(&[&["--mode", "enforce", "--reload-interval", "1h"], flags].concat())
+}
+
+#[tokio::test]
+async fn accidents_change_nothing() {
+    type Accident = fn(&Path);
+    let accidents: [(&str, Accident, &str); 9] = [
+        ("emptied", |file| fs::write(file, "").unwrap(), "holds no documents any more"),
+        ("comments only", |file| fs::write(file, "# nothing\n---\n").unwrap(), "holds no documents any more"),
+        ("cut within a document", |file| fs::write(file, &LABEL_POLICY[..300]).unwrap(), "last good version"),
+        (
+            "a FIFO",
+            |file| {
+                fs::remove_file(file).unwrap();
+                fifo(file);
+            },
+            "no regular file",
+        ),
+        (
+            "a folder",
+            |file| {
+                fs::remove_file(file).unwrap();
+                fs::create_dir(file).unwrap();
+            },
+            "no regular file",
+        ),
+        (
+            "a dangling link",
+            |file| {
+                fs::remove_file(file).unwrap();
+                symlink("nowhere", file).unwrap();
+            },
+            "label.yaml",
+        ),
+        ("not UTF-8", |file| fs::write(file, b"kind: \xff").unwrap(), "last good version"),
+        (
+            "the whole directory moved",
+            |file| fs::rename(file.parent().unwrap(), file.parent().unwrap().with_extension("old")).unwrap(),
+            "last good version",
+        ),
+        (
+            "the whole directory emptied",
+            |file| {
+                for entry in fs::read_dir(file.parent().unwrap()).unwrap() {
+                    fs::remove_file(entry.unwrap().path()).unwrap();
+                }
+            },
+            "nothing would be left",
+        ),
+    ];
+    for (what, accident, says) in accidents {
+        let server = server(&[]);
+        assert!(denies(&server).await);
+        accident(&server.directory.path().join("policies/label.yaml"));
+        server.look(4).await;
+        assert!(denies(&server).await, "{what}: the gate is open");
+        assert!(server.metric("portcullis_policy_load_errors").await > 0.0, "{what}");
+        assert_eq!(server.metric("portcullis_policy_reloads_total{result=\"error\"}").await, 1.0, "{what}: told once");
+        let ready = server.admin("/readyz").await;
+        assert_eq!(ready.status, StatusCode::OK, "{what}");
+        assert!(ready.text().contains(says), "{what}: {}", ready.text());
+        let is_said = |event: &Value| {
+            event["level"] == "ERROR" && event["error"].as_str().is_some_and(|error| error.contains(says))
+        };
+        assert!(server.log().iter().any(is_said), "{what}: {:#?}", server.log());
+    }
+}
+
+#[tokio::test]
+async fn what_is_meant_counts_at_the_second_look() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change, &str); 4] = [
+        ("the file deleted", |file| fs::remove_file(file).unwrap(), "waiting for the next look"),
+        ("cut between documents", |file| fs::write(file, cut()).unwrap(), "waiting for the next look"),
+        (
+            "another policy in its place",
+            |file| fs::write(file, LABEL_POLICY.replace("no-deny-label", "other").replace("'deny'", "'x'")).unwrap(),
+            "waiting for the next look",
+        ),
+        (
+            "its binding renamed and weakened",
+            |file| fs::write(file, LABEL_POLICY.replace("everywhere", "here").replace("Deny, Audit", "Audit")).unwrap(),
+            "waiting for the next look",
+        ),
+    ];
+    for (what, change, says) in changes {
+        let server = server(&[]);
+        change(&server.directory.path().join("policies/label.yaml"));
+        server.look(1).await;
+        assert!(denies(&server).await, "{what}: believed at once");
+        let detail = server.admin("/readyz").await.text();
+        assert!(detail.contains(says), "{what}: {detail}");
+        assert!(server.metric("portcullis_policy_load_errors").await > 0.0, "{what}");
+        server.look(1).await;
+        assert!(!denies(&server).await, "{what}: never believed");
+        assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_between_looks_is_not_believed() {
+    let server = server(&[]);
+    let file = server.directory.path().join("policies/label.yaml");
+    for part in [cut(), format!("{}---\n", cut()), format!("{}---\n# on its way\n", cut())] {
+        fs::write(&file, part).unwrap();
+        server.look(1).await;
+        assert!(denies(&server).await);
+    }
+    fs::write(&file, LABEL_POLICY).unwrap();
+    server.look(1).await;
+    assert!(denies(&server).await);
+    assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_policy_that_moves_to_another_file_is_not_gone() {
+    let server = server(&[]);
+    let policies = server.directory.path().join("policies");
+    fs::rename(policies.join("label.yaml"), policies.join("moved.yaml")).unwrap();
+    server.look(1).await;
+    assert!(denies(&server).await);
+    assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0);
+}
+
+#[tokio::test]
+async fn other_files_are_used_anew_while_one_is_in_doubt() {
+    let server = server(&[]);
+    let policies = server.directory.path().join("policies");
+    fs::write(policies.join("label.yaml"), "").unwrap();
+    fs::write(policies.join("more.yaml"), LABEL_POLICY.replace("no-deny-label", "more").replace("everywhere", "more"))
+        .unwrap();
+    server.look(2).await;
+    assert_eq!(server.metric(r#"portcullis_policies{type="validating"}"#).await, 2.0);
+}
+
+/// Writes a ConfigMap volume's next version and swaps `..data` to it, as the kubelet does.
+fn mount(volume: &Path, version: &str, files: &[(&str, &str)]) {
+    let directory = volume.join(format!("..{version}"));
+    fs::create_dir(&directory).unwrap();
+    for (name, text) in files {
+        fs::write(directory.join(name), text).unwrap();
+        if !volume.join(name).is_symlink() {
+            symlink(format!("..data/{name}"), volume.join(name)).unwrap();
+        }
+    }
+    symlink(format!("..{version}"), volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    for entry in fs::read_dir(volume).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.starts_with("..") && !files.iter().any(|(kept, _)| *kept == name) {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+fn mounted() -> Server {
+    Server::start_with(&["--mode", "enforce", "--reload-interval", "1h"], |directory| {
+        let files = [("label.yaml", LABEL_POLICY), ("mutate.yaml", MUTATING_POLICY)];
+        mount(&directory.join("policies"), "1", &files);
+        let ca = directory.join("ca.crt").display().to_string();
+        vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
+    })
+}
+
+#[tokio::test]
+async fn a_config_maps_swap_counts_at_once() {
+    let cut = cut();
+    for files in [&[("mutate.yaml", MUTATING_POLICY)][..], &[("label.yaml", &cut), ("mutate.yaml", MUTATING_POLICY)]] {
+        let server = mounted();
+        assert!(denies(&server).await);
+        mount(&server.directory.path().join("policies"), "2", files);
+        server.look(1).await;
+        assert!(!denies(&server).await, "{files:?}");
+        assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn a_config_maps_swap_to_nothing_is_an_accident() {
+    for files in
+        [&[][..], &[("label.yaml", ""), ("mutate.yaml", MUTATING_POLICY)], &[("label.yaml", ""), ("mutate.yaml", "")]]
+    {
+        let server = mounted();
+        mount(&server.directory.path().join("policies"), "2", files);
+        server.look(3).await;
+        assert!(denies(&server).await, "{files:?}");
+        assert!(server.metric("portcullis_policy_load_errors").await > 0.0);
+    }
+}
+
+#[tokio::test]
+async fn with_allow_empty_nothing_may_be_meant() {
+    let server = server(&["--allow-empty"]);
+    for entry in fs::read_dir(server.directory.path().join("policies")).unwrap() {
+        fs::write(entry.unwrap().path(), "").unwrap();
+    }
+    server.look(1).await;
+    assert!(denies(&server).await, "believed at once");
+    server.look(1).await;
+    assert!(!denies(&server).await);
+    assert_eq!(server.admin("/readyz").await.status, StatusCode::OK);
+    assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_server_without_policies_or_bindings_is_not_ready_unless_that_is_meant() {
+    for (what, text, says) in [
+        ("an empty file", "", "everything is allowed"),
+        ("no binding", &*cut(), "no binding names no-deny-label"),
+        ("another kind", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}", "everything is allowed"),
+    ] {
+        for allowed in [false, true] {
+            let flags: &[&str] = if allowed { &["--allow-empty"] } else { &[] };
+            let server = Server::start_with(flags, |directory| {
+                fs::write(directory.join("policies/label.yaml"), text).unwrap();
+                let ca = directory.join("ca.crt").display().to_string();
+                vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
+            });
+            let ready = server.admin("/readyz").await;
+            assert_eq!(ready.status == StatusCode::OK, allowed, "{what}: {}", ready.text());
+            if !allowed {
+                assert!(ready.text().contains(says), "{what}: {}", ready.text());
+                // What comes later makes it ready.
+                fs::write(server.directory.path().join("policies/label.yaml"), LABEL_POLICY).unwrap();
+                let is_ready = async || server.admin("/readyz").await.status == StatusCode::OK;
+                server.until("being ready", is_ready).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn exemptions_end_with_their_file() {
+    const EXEMPTION: &str = "
+apiVersion: portcullis.dev/v1alpha1
+kind: Exemption
+metadata: {name: x}
+spec: {policies: ['*'], match: {names: ['*']}, reason: it is tested, expires: 2200-01-01}
+";
+    type Change = fn(&Path);
+    let changes: [(&str, Change, bool); 5] = [
+        ("removed", |file| fs::remove_file(file).unwrap(), true),
+        ("emptied", |file| fs::write(file, "").unwrap(), true),
+        (
+            "a FIFO",
+            |file| {
+                fs::remove_file(file).unwrap();
+                fifo(file);
+            },
+            true,
+        ),
+        ("another policy's", |file| fs::write(file, EXEMPTION.replace("'*'", "other")).unwrap(), true),
+        ("broken", |file| fs::write(file, "kind: [").unwrap(), false),
+    ];
+    for (what, change, ends) in changes {
+        let server = Server::start_with(&["--mode", "enforce", "--reload-interval", "1h"], |directory| {
+            fs::write(directory.join("policies/label.yaml"), LABEL_POLICY).unwrap();
+            fs::write(directory.join("exemptions.yaml"), EXEMPTION).unwrap();
+            let path = |file: &str| directory.join(file).display().to_string();
+            vec!["--tls-self-signed", "--tls-write-ca", &path("ca.crt"), "--exemptions", &path("exemptions.yaml")]
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        });
+        assert!(!denies(&server).await, "{what}: not exempt at first");
+        change(&server.directory.path().join("exemptions.yaml"));
+        server.look(1).await;
+        assert_eq!(denies(&server).await, ends, "{what}");
+    }
+}
