@@ -17,6 +17,7 @@ mod tagged;
 mod test;
 mod webhook_config;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -34,7 +35,11 @@ pub fn main() -> ExitCode {
             let code = u8::try_from(usage.exit_code()).unwrap_or(2);
             return match usage.print() {
                 Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::from(2),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(code),
+                Err(error) => {
+                    output::report_error(&error.into());
+                    ExitCode::from(2)
+                }
             };
         }
     };

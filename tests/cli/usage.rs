@@ -1,5 +1,7 @@
 //! What every command has in common.
 
+use std::process::{Command, Stdio};
+
 use super::portcullis;
 
 #[test]
@@ -31,6 +33,50 @@ fn bad_usage_is_exit_code_2() {
         let run = portcullis(args);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
         assert!(run.stderr.starts_with("error: "), "{args:?}: {}", run.stderr);
+    }
+}
+
+/// Commands that print something, and their exit codes.
+const PRINTING: [(&[&str], i32); 8] = [
+    (&["--help"], 0),
+    (&["--version"], 0),
+    (&["audit", "examples/media-server"], 0),
+    (&["audit", "--format", "json", "examples/media-server"], 0),
+    (&["mutate", "-n", "media", "examples/media-server"], 0),
+    (&["policies", "list"], 0),
+    (&["completions", "bash"], 0),
+    (&["eval", "1 + 1"], 0),
+];
+
+fn run_into(args: &[&str], stdout: impl Into<Stdio>) -> (Option<i32>, String) {
+    let run = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .output()
+        .expect("the binary runs");
+    (run.status.code(), String::from_utf8(run.stderr).expect("text"))
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    for (args, code) in PRINTING {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let (found, stderr) = run_into(args, writer);
+        assert_eq!(found, Some(code), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("error"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_exit_code_2_and_said() {
+    for (args, _) in PRINTING {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+        let (found, stderr) = run_into(args, full);
+        assert_eq!(found, Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains("error: ") && stderr.contains("No space left"), "{args:?}: {stderr}");
     }
 }
 
