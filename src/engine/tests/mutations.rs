@@ -229,7 +229,7 @@ fn a_change_that_defaulting_takes_back_is_none() {
     let set = policies(&mutating("p", &json_patch(r#"[JSONPatch{op: "remove", path: "/spec/dnsPolicy"}]"#)));
     let arena = Arena::new();
     let kind = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
-    let object = json::to_json(default(&arena, kind, parse(&arena, r#"{"spec":{}}"#)));
+    let object = json::to_json(crate::defaulting::default(&arena, kind, parse(&arena, r#"{"spec":{}}"#)));
     assert_eq!(review(&set, &Ask { object: &object, ..Ask::default() }).mutated, None);
 }
 
