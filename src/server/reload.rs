@@ -280,8 +280,10 @@ impl Policies {
             };
             let past =
                 Past { file, root: &good.root, volume: good.volume.as_deref(), found: state.unconfirmed.get(file) };
-            let confirmed =
-                look.confirms(past).and_then(|()| if nothing_left { Err(Doubt::NothingLeft) } else { Ok(()) });
+            let confirmed = match look.confirms(past) {
+                Ok(()) if nothing_left => Err(Doubt::NothingLeft),
+                confirmed => confirmed,
+            };
             let named = match &*objects {
                 [first] => (*first).to_owned(),
                 [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
