@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::apply::{Configuration, Foreign};
-use crate::cel::Value as Cel;
-use crate::cel::value::{List, Map, Struct, Timestamp};
+use crate::cel::value::{List, Map, Struct};
+use crate::cel::{Value as Cel, duration_text, zoned_text};
 use crate::json::{Arena, Member, Object, Value};
 
 /// The largest integer that JSON numbers carry exactly; beyond it upstream writes a string.
@@ -143,9 +143,9 @@ impl<'a> Conversion<'a> {
             Cel::Bytes(bytes) if applies => self.keep(Foreign::bytes(arena, bytes)),
             Cel::Bytes(bytes) => text(STANDARD.encode(bytes)),
             Cel::Duration(nanos) if applies => self.keep(Foreign::duration(arena, nanos)),
-            Cel::Duration(nanos) => text(duration(nanos)),
+            Cel::Duration(nanos) => text(duration_text(nanos)),
             Cel::Timestamp(timestamp) if applies => self.keep(Foreign::timestamp(arena, timestamp)),
-            Cel::Timestamp(timestamp) => text(rfc3339(timestamp).ok_or_else(|| unsupported(&value))?),
+            Cel::Timestamp(timestamp) => text(zoned_text(timestamp)),
             Cel::List(List::Json(elements)) if applies => Value::Array(elements),
             Cel::List(list) => {
                 let elements = list.iter().map(|element| self.value(element, true)).collect::<Result<Vec<_>, _>>()?;
@@ -223,18 +223,10 @@ fn double<'a>(d: f64) -> Result<Value<'a>, ConvertError> {
     Ok(if integral { Value::Int(d as i64) } else { Value::Float(d) })
 }
 
-/// Seconds with as many decimals as needed, as Go writes them.
-fn duration(nanos: i64) -> String {
-    format!("{}s", nanos as f64 / 1e9)
-}
-
-fn rfc3339(timestamp: Timestamp) -> Option<String> {
-    let nanos = i32::try_from(timestamp.nanos).ok()?;
-    jiff::Timestamp::new(timestamp.seconds, nanos).ok().map(|t| t.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::cel::value::Timestamp;
+
     use super::*;
 
     #[test]
@@ -249,7 +241,15 @@ mod tests {
             (Cel::Double(2.5), Value::Float(2.5)),
             (Cel::Bytes(b"hi"), Value::String("aGk=")),
             (Cel::Duration(1_500_000_000), Value::String("1.5s")),
+            // As `string()` gives them: a double of seconds, and the offset that the text had.
+            (Cel::Duration(5_467_437_777_444_762_813), Value::String("5467437777.444763s")),
+            (Cel::Duration(-1), Value::String("-0.000000001s")),
             (Cel::Timestamp(Timestamp::utc(0, 0)), Value::String("1970-01-01T00:00:00Z")),
+            (
+                Cel::Timestamp(Timestamp { seconds: 0, nanos: 250_000_000, offset: 5_400 }),
+                Value::String("1970-01-01T01:30:00.25+01:30"),
+            ),
+            (Cel::Timestamp(Timestamp::utc(-62_135_596_800, 0)), Value::String("0001-01-01T00:00:00Z")),
             (Cel::Optional(Some(&Cel::Bool(true))), Value::Bool(true)),
             (Cel::List(List::Values(&[Cel::Int(1), Cel::Null])), Value::Array(&[Value::Int(1), Value::Null])),
         ] {

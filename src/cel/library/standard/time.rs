@@ -173,8 +173,9 @@ fn zone_offset(zone: &str) -> Option<i64> {
     (hours <= 24 && minutes <= 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// RFC 3339 with the offset that the timestamp was read with, and as many fractional digits as needed.
-pub(in crate::cel) fn zoned_text(t: Timestamp) -> String {
+/// A timestamp as `string()` gives it, and JSON: RFC 3339 with the offset that it was read with, and as many fractional
+/// digits as needed.
+pub fn zoned_text(t: Timestamp) -> String {
     let Civil { year, month, day, hour, minute, second } = Civil::at(t.seconds + i64::from(t.offset));
     let fraction = format!(".{:09}", t.nanos);
     let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
@@ -247,8 +248,8 @@ fn duration_part(text: &str) -> Option<(i128, &str)> {
     Some((part, after))
 }
 
-/// Seconds with as many fractional digits as needed, and `s`.
-pub(in crate::cel) fn duration_text(nanoseconds: i64) -> String {
+/// A duration as `string()` gives it, and JSON: seconds with as many fractional digits as a double has, and `s`.
+pub fn duration_text(nanoseconds: i64) -> String {
     // Upstream prints a double, which has no room for the nanoseconds of a long duration.
     let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
     format!("{}s", seconds as f64 + rest as f64 / 1e9)
