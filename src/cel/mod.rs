@@ -17,7 +17,7 @@ pub use check::env::{Declarations, SUPPORTED_MINORS};
 pub use check::issues::Issues;
 pub use check::types::Type;
 pub use function::{Error, Limit};
-pub use library::standard::{duration_text, zoned_text};
+pub use library::standard::{duration_text, parse_duration, zoned_text};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
 pub use syntax::builder::{MAX_NODES, MAX_TREE_HEIGHT};
 pub use syntax::escape::escape;

@@ -12,7 +12,7 @@ mod zone;
 use crate::cel::function::Function;
 
 pub(in crate::cel) use conversions::{to_duration, to_timestamp};
-pub use time::{duration_text, zoned_text};
+pub use time::{duration_text, parse_duration, zoned_text};
 
 /// Every standard function.
 pub(in crate::cel) fn all() -> impl Iterator<Item = &'static Function> {

@@ -187,8 +187,8 @@ pub fn zoned_text(t: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
 }
 
-/// Parses `1h30m`, `-1.5s` and the like, as Go's `time.ParseDuration` does.
-pub(in crate::cel) fn parse_duration(text: &str) -> Option<i64> {
+/// Parses `1h30m`, `-1.5s` and the like to nanoseconds, as Go's `time.ParseDuration` does.
+pub fn parse_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),
