@@ -189,13 +189,13 @@ impl<T: Send + Sync> Watch<'_, T> {
         }
         let unusable = || Failure::Unusable("an event that is no JSON object".to_owned());
         let event = slices::members(line).ok_or_else(unusable)?;
-        let object = member(&event, "object").ok_or_else(unusable)?;
+        let object = event.get("object").copied().ok_or_else(unusable)?;
         let arena = Arena::new();
         let parsed = json::parse(&arena, object, &Limits::default());
         if let Some(newer) = parsed.as_ref().ok().and_then(|object| text(*object, &["metadata", "resourceVersion"])) {
             *version = newer.to_owned();
         }
-        match member(&event, "type") {
+        match event.get("type").copied() {
             Some(b"\"ADDED\"" | b"\"MODIFIED\"") => {
                 self.insert(kept, object);
                 Ok(true)
@@ -284,20 +284,16 @@ impl<'t> Page<'t> {
     fn read(list: &'t [u8]) -> Result<Self, Failure> {
         let unusable = |what: &str| Failure::Unusable(format!("a list without {what}"));
         let list = slices::members(list).ok_or_else(|| unusable("members"))?;
-        let items = match member(&list, "items") {
+        let items = match list.get("items").copied() {
             Some(b"null") => Vec::new(),
             items => items.and_then(slices::elements).ok_or_else(|| unusable("items"))?,
         };
         let arena = Arena::new();
-        let metadata = member(&list, "metadata").and_then(|text| json::parse(&arena, text, &Limits::default()).ok());
+        let metadata = list.get("metadata").and_then(|text| json::parse(&arena, text, &Limits::default()).ok());
         let metadata = metadata.ok_or_else(|| unusable("metadata"))?;
         let part = |name| text(metadata, &[name]).unwrap_or_default().to_owned();
         Ok(Self { version: part("resourceVersion"), next: part("continue"), items })
     }
-}
-
-fn member<'t>(members: &[(&[u8], &'t [u8])], name: &str) -> Option<&'t [u8]> {
-    members.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
 }
 
 fn key(object: Value<'_>) -> Option<Key> {
