@@ -7,7 +7,7 @@ use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, 
 use crate::json::{Arena, Object, Value};
 use crate::manifests::{Collection, Manifest};
 
-use super::locate::Locator;
+use super::locate::line;
 use super::report::{Finding, Judged, Report};
 
 /// Who creates the objects, and when.
@@ -44,8 +44,7 @@ impl Options {
 
 /// Judges every manifest of a collection.
 pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Report {
-    let mut locator = Locator::default();
-    let judge = |manifest| judge(manifest, collection, policies, options, &mut locator);
+    let judge = |manifest| judge(manifest, collection, policies, options);
     Report {
         objects: collection.manifests.iter().map(judge).collect(),
         left_out: collection.left_out.clone(),
@@ -84,18 +83,12 @@ pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options:
     request(arena, manifest.object, Value::Null, attributes)
 }
 
-fn judge(
-    manifest: &Manifest<'_>,
-    collection: &Collection<'_>,
-    policies: &PolicySet,
-    options: &Options,
-    locator: &mut Locator,
-) -> Judged {
+fn judge(manifest: &Manifest<'_>, collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Judged {
     let arena = Arena::new();
     let decision = review(&arena, manifest, collection, policies, options);
     let mut judged =
         Judged { object: manifest.id.clone(), source: manifest.source.clone(), passed: 0, findings: Vec::new() };
-    judged.source.line = locator.line(manifest, "");
+    judged.source.line = line(manifest, "");
     for finding in decision.findings {
         if finding.verdict == Verdict::Pass {
             judged.passed += 1;
@@ -109,7 +102,7 @@ fn judge(
             binding: finding.binding.to_owned(),
             verdict: finding.verdict,
             reason: finding.reason.to_owned(),
-            line: locator.line(manifest, &offender.field),
+            line: line(manifest, &offender.field),
             field: offender.field.clone(),
             message: offender.message.clone(),
             repaired_by: finding.repaired_by.map(str::to_owned),

@@ -180,7 +180,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn case(&self, node: &Node<'a, '_>, defaults: &Defaults) -> Option<Case> {
-        let line = self.document.line(node.path()).unwrap_or(self.document.at.line);
+        let line = self.document.line(node.path());
         let source = Source { line, ..self.document.at.clone() };
         node.fields(|fields| {
             let (name, _) = fields.text("name", "", "write what the case shows, as a sentence")?;

@@ -84,16 +84,31 @@ pub fn parse<'a>(arena: &'a Arena, bytes: &'a [u8], limits: &Limits) -> Result<V
         Err(error) => return Err(locate(bytes, Fault { offset: error.valid_up_to(), kind: ParseErrorKind::Utf8 })),
     };
     let outline = if text.len() < OUTLINED_FROM { Outline::default() } else { Outline::of(bytes, limits) };
-    let mut parser = Parser {
-        arena,
-        large: outline.large(),
-        text,
-        at: 0,
-        max_depth: limits.max_depth,
-        elements: Vec::with_capacity(32),
-        members: Vec::with_capacity(128),
-    };
+    let mut parser = Parser { large: outline.large(), ..Parser::new(arena, text, limits) };
     parser.document().map_err(|fault| locate(bytes, *fault))
+}
+
+/// Parses the JSON value that `text` begins with; returns how many bytes it takes with the white space before it.
+pub(super) fn parse_first<'a>(
+    arena: &'a Arena,
+    text: &'a str,
+    limits: &Limits,
+) -> Result<(Value<'a>, usize), ParseError> {
+    let mut parser = Parser::new(arena, text, limits);
+    match parser.value(0) {
+        Ok(value) => Ok((value, parser.at)),
+        Err(fault) => Err(locate(text.as_bytes(), *fault)),
+    }
+}
+
+/// How many bytes the JSON value that `text` begins with takes, whatever it means.
+pub(super) fn syntax_end(text: &str, limits: &Limits) -> Result<usize, ParseError> {
+    let arena = Arena::new();
+    let mut parser = Parser { syntax_only: true, ..Parser::new(&arena, text, limits) };
+    match parser.value(0) {
+        Ok(_) => Ok(parser.at),
+        Err(fault) => Err(locate(text.as_bytes(), *fault)),
+    }
 }
 
 /// An error before its line and column are counted.
@@ -111,11 +126,18 @@ struct Parser<'a, 'o> {
     text: &'a str,
     at: usize,
     max_depth: usize,
+    /// Looks for the value's end only: what it means may be wrong.
+    syntax_only: bool,
     elements: Vec<Value<'a>>,
     members: Vec<Member<'a>>,
 }
 
 impl<'a> Parser<'a, '_> {
+    fn new(arena: &'a Arena, text: &'a str, limits: &Limits) -> Self {
+        let (elements, members) = (Vec::with_capacity(32), Vec::with_capacity(128));
+        Self { arena, large: &[], text, at: 0, max_depth: limits.max_depth, syntax_only: false, elements, members }
+    }
+
     fn document(&mut self) -> Step<Value<'a>> {
         if self.peek() == END && self.at >= self.bytes().len() {
             return Err(self.fault(ParseErrorKind::Empty));
@@ -174,7 +196,7 @@ impl<'a> Parser<'a, '_> {
             if seen & fingerprint != 0 {
                 let earlier = self.members.get(start..).unwrap_or_default();
                 // Longer objects are sorted when they close, which finds their duplicates in less time.
-                if earlier.len() <= INDEXED_FROM && earlier.iter().any(|(k, _)| *k == key) {
+                if !self.syntax_only && earlier.len() <= INDEXED_FROM && earlier.iter().any(|(k, _)| *k == key) {
                     return Err(Box::new(Fault { offset, kind: ParseErrorKind::DuplicateKey(key.to_owned()) }));
                 }
             }
@@ -228,7 +250,7 @@ impl<'a> Parser<'a, '_> {
 
     fn close_object(&mut self, start: usize) -> Step<Value<'a>> {
         let members = self.members.get_mut(start..).unwrap_or_default();
-        if let Some(key) = index(members) {
+        if let Some(key) = index(members).filter(|_| !self.syntax_only) {
             return Err(self.duplicate(key));
         }
         let object = Object::from_checked(self.arena.alloc_slice_copy(members));
@@ -370,7 +392,7 @@ impl<'a> Parser<'a, '_> {
             return Ok(Value::Int(int));
         }
         match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => Ok(Value::Float(float)),
+            Ok(float) if float.is_finite() || self.syntax_only => Ok(Value::Float(float)),
             _ => {
                 let kind = ParseErrorKind::NumberRange(shorten(text));
                 Err(Box::new(Fault { offset: start, kind }))

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::admission::offline::{KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
-use crate::json::{Arena, Object, Value, yaml};
+use crate::json::yaml::{self, Lines, Step};
+use crate::json::{Arena, Object, Value};
 use crate::policy::model::Source;
 
 use super::classify::{self, Reason};
@@ -40,10 +41,8 @@ pub struct Manifest<'a> {
     pub resource: Resource,
     /// Where it was read from.
     pub source: Source,
-    /// The text that it was read from.
-    pub text: &'a str,
-    /// Which items of (nested) lists it is, outermost first; empty for a document of its own.
-    pub items: Vec<usize>,
+    /// The lines of its fields.
+    pub lines: Lines<'a>,
 }
 
 /// What names an object.
@@ -118,7 +117,7 @@ struct Found<'a> {
     value: Value<'a>,
     source: Source,
     file: &'a TextFile,
-    items: Vec<usize>,
+    lines: Lines<'a>,
 }
 
 impl<'a> Collector<'a> {
@@ -138,7 +137,7 @@ impl<'a> Collector<'a> {
             match parsed {
                 Ok(parsed) => {
                     let source = Source { file: file.name.clone(), document, line: parsed.line };
-                    self.value(parsed.value, source, file, Vec::new());
+                    self.value(parsed.value, parsed.lines, source, file, 0);
                 }
                 // Templates lie about outside charts too.
                 Err(_) if file.text.contains("{{") => {
@@ -155,17 +154,18 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn value(&mut self, value: Value<'a>, source: Source, file: &'a TextFile, items: Vec<usize>) {
-        if let Some(list) = list_items(value).filter(|_| items.len() < MAX_LIST_DEPTH) {
+    /// Sorts a value, `depth` lists deep in its document.
+    fn value(&mut self, value: Value<'a>, lines: Lines<'a>, source: Source, file: &'a TextFile, depth: usize) {
+        if let Some(list) = list_items(value).filter(|_| depth < MAX_LIST_DEPTH) {
             for (index, item) in list.elements.iter().enumerate() {
-                let items = items.iter().copied().chain([index]).collect();
-                self.value(list.typed(self.arena, *item), source.clone(), file, items);
+                let lines = lines.at(&[Step::Key("items"), Step::Index(index)]);
+                self.value(list.typed(self.arena, *item), lines, source.clone(), file, depth + 1);
             }
             return;
         }
         match classify::left_out(value, file.path.as_deref()) {
             Some(reason) => self.left_out.push(LeftOut { source, reason }),
-            None => self.found.push(Found { value, source, file, items }),
+            None => self.found.push(Found { value, source, file, lines }),
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Collector<'a> {
             namespaces.learn(found.value);
         }
         let mut manifests = Vec::with_capacity(self.found.len());
-        for Found { value, source, file, items } in std::mem::take(&mut self.found) {
+        for Found { value, source, file, lines } in std::mem::take(&mut self.found) {
             let text = |path: &[&str]| value.at(path).and_then(|value| value.as_str()).unwrap_or_default();
             let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
             let (group, _) = split_api_version(api_version);
@@ -194,7 +194,7 @@ impl<'a> Collector<'a> {
             };
             let object = with_namespace(self.arena, value, &namespace);
             let id = ObjectId { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name };
-            manifests.push(Manifest { object, written: value, id, resource, source, text: &file.text, items });
+            manifests.push(Manifest { object, written: value, id, resource, source, lines });
         }
         Collection { manifests, left_out: self.left_out, unreadable: self.unreadable, namespaces }
     }

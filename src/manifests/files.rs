@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::json::yaml;
 use crate::policy::Manifest;
 
 /// The largest file that is read, in bytes. The API server takes objects of up to 3 MiB; a file may hold many.
@@ -124,10 +125,7 @@ fn read_text(name: &str, from: &mut dyn Read) -> Result<String, ReadError> {
     if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(ReadError::new(name, format!("larger than {} MiB; split it", MAX_FILE_SIZE >> 20)));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        ReadError::new(name, format!("not UTF-8 (byte {at}); Kubernetes takes nothing else"))
-    })
+    yaml::decode(bytes).map_err(|error| ReadError::new(name, error))
 }
 
 /// The path as the operator would type it: without a leading `./`, with `/`.
@@ -213,7 +211,7 @@ mod tests {
         let (files, errors) = read(&[dir.path().join("absent"), bad, good], &mut io::empty());
         assert_eq!(names(&files), ["good.yaml"]);
         let problems: Vec<_> = errors.iter().map(|error| error.problem.as_str()).collect();
-        assert_eq!(problems, ["no such file or directory", "not UTF-8 (byte 6); Kubernetes takes nothing else"]);
+        assert_eq!(problems, ["no such file or directory", "not UTF-8 (byte 6); save the file as UTF-8"]);
         Ok(())
     }
 

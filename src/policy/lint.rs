@@ -221,13 +221,14 @@ impl Warner<'_> {
         let TypeChecking { warnings, unknown } = type_check(policy, kinds, minor);
         for warning in warnings {
             let path = self.document.path.below(&warning.field_ref);
-            let line = || self.document.line_within(&path, warning.place);
+            let helped = self.found.len() < HELPED_ERRORS;
+            let line = if helped { self.document.line_within(&path, warning.place) } else { self.document.line(&path) };
             let (at, object) = (self.at(line), self.object());
             self.found.push(Lint::Warning { at, object, field: path.to_string(), message: warning.warning });
         }
         for unknown in unknown {
             let path = self.document.path.below(&unknown.field_ref);
-            let (at, object) = (self.at(|| self.document.line(&path)), self.object());
+            let (at, object) = (self.at(self.document.line(&path)), self.object());
             let message = format!(
                 "the fields of {} are not known, so they are not checked; give the CustomResourceDefinition with --crds",
                 unknown.name
@@ -237,16 +238,14 @@ impl Warner<'_> {
     }
 
     fn warn(&mut self, path: FieldPath, message: String) {
-        let line = || if path.0.is_empty() { None } else { self.document.line(&path) };
+        let line = if path.0.is_empty() { self.document.at.line } else { self.document.line(&path) };
         let (at, object) = (self.at(line), self.object());
         self.found.push(Lint::Warning { at, object, field: path.to_string(), message });
     }
 
-    /// The document's place, with the line of a field in it unless there is so much to report that finding it would
-    /// take too long.
-    fn at(&self, line: impl FnOnce() -> Option<usize>) -> Source {
-        let line = if self.found.len() < HELPED_ERRORS { line() } else { None };
-        Source { line: line.unwrap_or(self.document.at.line), ..self.document.at.clone() }
+    /// The document's place, with the line of a field in it.
+    fn at(&self, line: usize) -> Source {
+        Source { line, ..self.document.at.clone() }
     }
 
     fn object(&self) -> String {

@@ -9,7 +9,8 @@ use super::error::{LoadError, Reason};
 use super::model::Source;
 use super::problem::{Fault, FieldPath, Problem, Problems};
 
-/// How many errors get help that takes a look at everything: the line of their field, the name that was probably meant.
+/// How many errors get help that takes a look at everything: the line within an expression, the name that was probably
+/// meant.
 /// Whoever has more of them begins with the first, and a file full of mistakes must not take minutes to refuse.
 pub(super) const HELPED_ERRORS: usize = 50;
 
@@ -35,8 +36,8 @@ impl Manifest {
             let at = |line| Source { file: self.file.clone(), document: index, line };
             match document {
                 Ok(document) if document.value.is_null() => {}
-                Ok(yaml::Document { value, line }) => {
-                    let document = Document { value, path: FieldPath::default(), at: at(line), manifest: self };
+                Ok(yaml::Document { value, line, lines }) => {
+                    let document = Document { value, path: FieldPath::default(), at: at(line), lines, manifest: self };
                     document.take_apart(&mut objects);
                 }
                 Err(error) => errors.push(LoadError {
@@ -59,6 +60,7 @@ pub struct Document<'a> {
     pub path: FieldPath,
     /// Where it was read from.
     pub at: Source,
+    lines: yaml::Lines<'a>,
     manifest: &'a Manifest,
 }
 
@@ -69,9 +71,9 @@ impl<'a> Document<'a> {
     }
 
     /// The line of the field at `path`, which begins at the document's root, or of the nearest field around it.
-    pub fn line(&self, path: &FieldPath) -> Option<usize> {
+    pub fn line(&self, path: &FieldPath) -> usize {
         let steps: Vec<_> = path.0.iter().map(locate_step).collect();
-        yaml::locate(&self.manifest.text, self.at.document, &steps)
+        self.lines.line(&steps)
     }
 
     /// The error that this object is wrong for `reason`.
@@ -86,11 +88,12 @@ impl<'a> Document<'a> {
         let problems = problems.into_inner();
         for problem in &problems {
             let mut error = self.error(Reason::Field(problem.clone()));
-            if errors.len() < HELPED_ERRORS
-                && let Some(line) = self.line_of(problem)
-            {
-                error.at.line = line;
-            }
+            error.at.line = match problem.fault {
+                Fault::Expression { line, column, .. } if errors.len() < HELPED_ERRORS => {
+                    self.line_within(&problem.path, (line, column))
+                }
+                _ => self.line(&problem.path),
+            };
             errors.push(error);
         }
         problems
@@ -102,31 +105,22 @@ impl<'a> Document<'a> {
         match self.value.get("items").and_then(|items| items.as_array()) {
             Some(items) if is_list => objects.extend((0..).zip(items).map(|(index, value)| {
                 let path = FieldPath::default().field("items").index(index);
-                let line = if index < HELPED_ERRORS { self.line(&path) } else { None };
-                let at = Source { line: line.unwrap_or(self.at.line), ..self.at.clone() };
-                Document { value: *value, path, at, manifest: self.manifest }
+                let at = Source { line: self.line(&path), ..self.at.clone() };
+                Document { value: *value, path, at, lines: self.lines, manifest: self.manifest }
             })),
             _ => objects.push(self),
         }
     }
 
-    /// The line of a problem: that of its field, or within an expression that of the mistake.
-    fn line_of(&self, problem: &Problem) -> Option<usize> {
-        match problem.fault {
-            Fault::Expression { line, column, .. } => self.line_within(&problem.path, (line, column)),
-            _ => self.line(&problem.path),
-        }
-    }
-
     /// The line of a place, given as line and column from 1, in the expression at `path`.
-    pub(super) fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> Option<usize> {
-        let start = self.line(path)?;
+    pub(super) fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> usize {
+        let start = self.line(path);
         let within = || {
             let below = Path(path.0.get(self.path.0.len()..)?.to_vec());
             let expression = below.find(self.value)?.as_str()?;
             line_of_scalar(&self.manifest.text, start, expression, offset(expression, line, column)?)
         };
-        Some(within().unwrap_or(start))
+        within().unwrap_or(start)
     }
 }
 

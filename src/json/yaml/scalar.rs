@@ -6,9 +6,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use saphyr_parser::Tag;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::Fault;
+use super::fault::Fault;
+use super::scan_scalar::CORE_TAGS;
 use crate::json::{Arena, Value};
 
 /// A scalar before it goes through JSON; as a key it needs its float.
@@ -25,15 +28,21 @@ pub(super) enum Scalar<'a> {
 }
 
 /// Gives a scalar its type. `plain` is false for quoted and block scalars.
-pub(super) fn resolve<'a>(text: &'a str, plain: bool, tag: Option<&Tag>) -> Result<Scalar<'a>, Fault> {
-    let tag = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix));
-    let Some(core) = tag.as_deref().map(|tag| tag.strip_prefix("tag:yaml.org,2002:")) else {
+pub(super) fn resolve<'a>(
+    arena: &'a Arena,
+    text: &'a str,
+    plain: bool,
+    tag: Option<&str>,
+) -> Result<Scalar<'a>, Fault> {
+    let Some(tag) = tag else {
         return Ok(if plain { implicit(text) } else { Scalar::String(text) });
     };
+    let core = tag.strip_prefix(CORE_TAGS);
     let scalar = match core {
         Some("null" | "bool" | "int" | "float") => implicit(text),
-        Some("binary") => return Err(mismatch("!!binary", text)),
-        // Strings, timestamps and, as upstream, every tag that is not YAML's own.
+        Some("binary") => return binary(arena, text),
+        Some("timestamp") => return Err(Fault::Timestamp),
+        // Strings and, as upstream, every tag that is not one of these.
         _ => return Ok(Scalar::String(text)),
     };
     match (core, scalar) {
@@ -42,8 +51,26 @@ pub(super) fn resolve<'a>(text: &'a str, plain: bool, tag: Option<&Tag>) -> Resu
         | (Some("int"), Scalar::Int(_) | Scalar::Unsigned(_))
         | (Some("float"), Scalar::Float(..)) => Ok(scalar),
         (Some("float"), Scalar::Int(int)) => Ok(Scalar::Float(int as f64, text)),
-        (core, _) => Err(mismatch(&format!("!!{}", core.unwrap_or_default()), text)),
+        (core, _) => Err(Fault::Tag { tag: format!("!!{}", core.unwrap_or_default()), text: text.to_owned() }),
     }
+}
+
+/// The text that base64 stands for; line breaks in it don't count.
+fn binary<'a>(arena: &'a Arena, text: &str) -> Result<Scalar<'a>, Fault> {
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let written: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let bytes = GeneralPurpose::new(&STANDARD, config).decode(written).map_err(|_| Fault::Base64)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::BinaryText)?;
+    Ok(Scalar::String(arena.alloc_str(text)))
+}
+
+/// Whether a key is the merge key, in quotes only by its tag.
+pub(super) fn is_merge_key(text: &str, plain: bool, tag: Option<&str>) -> bool {
+    let tagged = match tag {
+        None => plain,
+        Some(tag) => tag == "!" || tag.strip_prefix(CORE_TAGS) == Some("merge"),
+    };
+    text == "<<" && tagged
 }
 
 /// The key that a scalar makes.
@@ -84,10 +111,6 @@ impl<'a> Scalar<'a> {
     }
 }
 
-fn mismatch(tag: &str, text: &str) -> Fault {
-    Fault::Tag { tag: tag.to_owned(), text: text.to_owned() }
-}
-
 /// The integer that a float becomes on its way through JSON: Go writes the shortest digits that tell it from other
 /// floats, then zeros, and reads what fits `i64` as an integer.
 fn integral(value: f64) -> Option<i64> {
@@ -108,10 +131,12 @@ fn implicit(text: &str) -> Scalar<'_> {
         _ => {}
     }
     let number = match text.as_bytes().first() {
-        Some(b'.') => float(text, text),
+        // Here upstream takes underscores only between digits.
+        Some(b'.') if text.contains('_') && !underscores_separate(text) => None,
+        Some(b'.') => float(&text.replace('_', ""), text),
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let digits = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
-            integer(&digits).or_else(|| float(&digits, text))
+            integer(&digits).or_else(|| float(&digits, text)).or_else(|| signed_binary(&digits))
         }
         _ => None,
     };
@@ -144,6 +169,20 @@ fn integer(text: &str) -> Option<Scalar<'static>> {
         (true, Ok(int)) => Some(Scalar::Int(-int)),
         (true, Err(_)) => (magnitude == i64::MIN.unsigned_abs()).then_some(Scalar::Int(i64::MIN)),
     }
+}
+
+fn underscores_separate(text: &str) -> bool {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte != b'_' || (at > 0 && digit(bytes.get(at - 1)) && digit(bytes.get(at + 1))))
+}
+
+/// What upstream takes besides: a sign behind `0b`.
+fn signed_binary(text: &str) -> Option<Scalar<'static>> {
+    text.strip_prefix("0b").and_then(|digits| i64::from_str_radix(digits, 2).ok()).map(Scalar::Int)
 }
 
 /// A decimal float; one that is out of range is a string, as in Go.

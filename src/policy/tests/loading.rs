@@ -137,7 +137,7 @@ fn a_file_full_of_mistakes_is_refused_soon() {
     let started = std::time::Instant::now();
     let loaded = load_documents(&[&text]);
     assert_eq!(loaded.errors.len(), 5_000);
-    assert_ne!(loaded.errors.first().map(|error| error.at.line), Some(1), "the first errors have their line");
-    assert_eq!(loaded.errors.last().map(|error| error.at.line), Some(1), "the last ones have their document's");
+    let lines: std::collections::BTreeSet<_> = loaded.errors.iter().map(|error| error.at.line).collect();
+    assert_eq!(lines.len(), 5_000, "every error has its line");
     assert!(started.elapsed().as_secs() < 30);
 }
