@@ -3,6 +3,7 @@
 //!
 //! Knows `admission.k8s.io/v1` and what the API server accepts in an answer; knows nothing of HTTP, files or clusters.
 
+pub mod acceptable;
 mod annotations;
 mod answers;
 mod error;

@@ -31,7 +31,7 @@ pub struct Judged {
 /// A finding that is not a pass.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The policy's name.
+    /// The policy's name; empty when the API server would refuse the object before it asks any.
     pub policy: String,
     /// The binding's name; empty when the policy itself could not be used.
     pub binding: String,
@@ -95,6 +95,14 @@ impl Report {
         summary.error += self.unreadable.len();
         summary.left_out = self.left_out.iter().filter(|document| document.reason != Reason::Empty).count();
         summary
+    }
+
+    /// The first object that policies could not be asked about, because the API server would refuse it before.
+    pub fn first_refused(&self) -> Option<(&Judged, &Finding)> {
+        self.objects.iter().find_map(|judged| {
+            let finding = judged.findings.iter().find(|finding| finding.policy.is_empty())?;
+            Some((judged, finding))
+        })
     }
 
     /// Whether a finding is at least as strong as `verdict`.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::admission::acceptable::{Refusal, incomplete, undecodable};
 use crate::admission::offline::{Attributes, request};
 use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value};
@@ -65,6 +66,36 @@ pub fn review<'a>(
     policies.review(&request, &context)
 }
 
+/// The decision on a manifest, or why the API server would ask no validating policy about it.
+fn accepted<'a>(
+    arena: &'a Arena,
+    manifest: &'a Manifest<'a>,
+    collection: &'a Collection<'a>,
+    policies: &'a PolicySet,
+    options: &Options,
+) -> Result<Decision<'a>, Refusal> {
+    if let Some(refusal) = undecodable(manifest.object) {
+        return Err(refusal);
+    }
+    let decision = review(arena, manifest, collection, policies, options);
+    let stored = decision.mutated.as_ref().map_or(manifest.object, |mutated| mutated.object);
+    incomplete(stored).map_or(Ok(decision), Err)
+}
+
+/// The finding that an object could not be judged; it is no policy's.
+fn refused(refusal: Refusal, line: impl FnOnce(&str) -> usize) -> Finding {
+    Finding {
+        policy: String::new(),
+        binding: String::new(),
+        verdict: Verdict::Error,
+        reason: refusal.reason.to_owned(),
+        line: line(&refusal.field),
+        field: refusal.field,
+        message: refusal.message,
+        severity: String::new(),
+    }
+}
+
 /// The request that creating the manifest's object would be.
 pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options: &Options) -> Request<'a> {
     let text = |text: &str| Value::String(arena.alloc_str(text));
@@ -85,10 +116,16 @@ pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options:
 
 fn judge(manifest: &Manifest<'_>, collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Judged {
     let arena = Arena::new();
-    let decision = review(&arena, manifest, collection, policies, options);
     let mut judged =
         Judged { object: manifest.id.clone(), source: manifest.source.clone(), passed: 0, findings: Vec::new() };
     judged.source.line = line(manifest, "");
+    let decision = match accepted(&arena, manifest, collection, policies, options) {
+        Ok(decision) => decision,
+        Err(refusal) => {
+            judged.findings.push(refused(refusal, |field| line(manifest, field)));
+            return judged;
+        }
+    };
     for finding in decision.findings {
         if finding.verdict == Verdict::Pass {
             judged.passed += 1;

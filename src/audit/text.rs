@@ -56,7 +56,8 @@ fn write_finding(
     if severity_width > 0 {
         write!(out, "{:severity_width$}  ", finding.severity)?;
     }
-    write!(out, "{}", finding.policy)?;
+    // What no policy found was judged by none.
+    write!(out, "{}", if finding.policy.is_empty() { "not judged" } else { &finding.policy })?;
     // A binding that is called like its policy says nothing new.
     if !finding.binding.is_empty() && finding.binding != finding.policy {
         write!(out, " {FAINT}({}){FAINT:#}", finding.binding)?;

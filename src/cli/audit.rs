@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::audit::{self, Report};
+use crate::audit::{self, Finding, Report};
 use crate::engine::Verdict;
 use crate::json::Arena;
 use crate::manifests::{self, Collection, Reason, TextFile, Unreadable};
@@ -35,9 +35,11 @@ Examples:
 
 In directories, *.yaml, *.yml and *.json are read, hidden ones left out. Kustomizations, values and chart templates are
 recognised and left out; -v says which and why. An object without a namespace gets that of the kustomization that
-lists its file, or --namespace.
+lists its file, or --namespace. An object that no API server would take, because a field has a wrong type or a workload
+no containers, is an error of one line in place of a verdict.
 
-Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or no findings but input that can't be read.")]
+Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or no findings but input that can't be read or
+judged.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -133,9 +135,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
     match report.unreadable.as_slice() {
         _ if args.fail_on.is_reached(&report) => Ok(Outcome::Findings),
-        [] => Ok(Outcome::Clean),
         // Nobody should take silence for approval.
         [unreadable, ..] => Err(not_read(unreadable)),
+        [] => match report.first_refused() {
+            Some((judged, Finding { line, message, .. })) if args.fail_on != FailOn::Never => {
+                anyhow::bail!("{}:{line}: {} could not be judged: {message}", judged.source.file, judged.object)
+            }
+            _ => Ok(Outcome::Clean),
+        },
     }
 }
 

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use similar::{ChangeTag, TextDiff};
 
+use crate::admission::acceptable::{incomplete, undecodable};
 use crate::admission::offline::without_namespace;
 use crate::audit;
 use crate::defaulting::{carry_over, default};
 use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
-use crate::manifests::{Collection, Manifest, ObjectId};
+use crate::manifests::{Collection, Manifest, ObjectId, Unreadable};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 
 use super::audit::{Input, not_read};
@@ -72,6 +73,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
     let mut out = Output::open(None)?;
     for manifest in &collection.manifests {
+        if let Some(refusal) = undecodable(manifest.object) {
+            let message = format!("{}: {}", manifest.id, refusal.message);
+            unreadable.push(Unreadable { source: manifest.source.clone(), message });
+            continue;
+        }
         let arena = Arena::new();
         let review = Review { arena: &arena, manifest, collection: &collection, policies: &policies };
         let stored = review.stored(args);
@@ -145,7 +151,9 @@ impl<'a> Review<'a> {
         let after = after.map_or(before, |after| carry_over(self.arena, reviewed, after, before));
         let written = self.manifest.written.at(&["metadata", "namespace"]).is_some();
         let shown = |object| if written { object } else { without_namespace(self.arena, object) };
-        let denied = decision.denied.as_ref().map(|denied| denied.message.clone());
+        // The API server refuses what is incomplete before it asks validating policies.
+        let denied = incomplete(after).map(|refusal| refusal.message);
+        let denied = denied.or_else(|| decision.denied.as_ref().map(|denied| denied.message.clone()));
         Stored { id: &self.manifest.id, is_effective_pod, before: shown(before), after: shown(after), denied }
     }
 }

@@ -1,10 +1,14 @@
-//! Whether a patched object can be decoded as its kind: what a JSON patch may have put where it doesn't belong.
+//! Whether an object can be decoded as its kind: what a JSON patch, or whoever wrote a manifest, may have put where it
+//! doesn't belong.
 //!
 //! Upstream decodes the patched object strictly into the kind's Go type (`policy/mutating/patch/json_patch.go`). What
 //! can't be decoded is an internal error that fails the request, whatever the failure policy is.
 
+use std::borrow::Cow;
+
+use crate::json::pointer::{Path, Segment};
 use crate::json::{Object, Value};
-use crate::schema::{self, Form, Scalar, TypeId, resolve};
+use crate::schema::{self, Form, Scalar, Seen, Type, TypeId, resolve};
 
 use super::context::Phase;
 use super::field::{self, Step};
@@ -19,16 +23,55 @@ use super::request::GroupVersionKind;
 /// What can't be decoded.
 pub fn check<'a>(kind: GroupVersionKind<'a>, before: Value<'a>, after: Value<'a>, phase: Phase) -> Result<(), String> {
     let (root, true) = schema::merge_type(kind.group, kind.version, kind.kind) else { return Ok(()) };
-    let mut decoding = Decoding { kind: kind.kind, path: Vec::new(), unknown: Vec::new(), mistyped: None };
+    let mut decoding = Decoding::default();
     decoding.value(root, before, after);
     match decoding.mistyped {
-        Some(error) if phase == Phase::Both => return Err(error),
+        Some(mistyped) if phase == Phase::Both => return Err(mistyped.in_upstreams_words(kind.kind)),
         _ => {}
     }
     match decoding.unknown.is_empty() {
         true => Ok(()),
         false => Err(format!("strict decoding error: {}", decoding.unknown.join(", "))),
     }
+}
+
+/// The first value in a written object that its kind has no room for. Of kinds that are not built in only the metadata
+/// is known. Fields that the kind doesn't have are no matter: the API server drops them unless it is asked not to.
+pub fn mistyped<'a>(kind: GroupVersionKind<'_>, object: Value<'a>) -> Option<Mistyped<'a>> {
+    let (root, _) = schema::merge_type(kind.group, kind.version, kind.kind);
+    let mut decoding = Decoding::default();
+    decoding.value(root, Value::Null, object);
+    decoding.mistyped
+}
+
+/// A value of another type than its field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistyped<'a> {
+    /// The field.
+    pub field: Path<'a>,
+    /// What the field holds.
+    pub wanted: Wanted,
+    /// What was found there.
+    pub found: Value<'a>,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// An object with fields.
+    Object,
+    /// A list.
+    List,
+    /// Text.
+    String,
+    /// A number; most are whole.
+    Number,
+    /// A whole number of so many bits.
+    Integer(u8),
+    /// `true` or `false`.
+    Boolean,
+    /// A number or text: a quantity, a port by number or name.
+    NumberOrString,
 }
 
 /// Fields of built-in kinds that hold 64-bit integers; all other numbers are of 32 bits.
@@ -65,12 +108,19 @@ pub fn check_integers(kind: GroupVersionKind<'_>, configuration: Value<'_>) -> R
         return Ok(());
     }
     fraction(root, "", configuration).map_or(Ok(()), |field| {
-        let width = if WIDE.contains(&field) { 64 } else { 32 };
         Err(format!(
-            "unable to convert unstructured object to {}/{}, Kind={}: cannot convert float64 to int{width}",
-            kind.group, kind.version, kind.kind
+            "unable to convert unstructured object to {}/{}, Kind={}: cannot convert float64 to int{}",
+            kind.group,
+            kind.version,
+            kind.kind,
+            width(field)
         ))
     })
+}
+
+/// How many bits the integer in a field has.
+fn width(field: &str) -> u8 {
+    if WIDE.contains(&field) { 64 } else { 32 }
 }
 
 /// The field that holds a fraction in place of an integer.
@@ -87,20 +137,21 @@ fn fraction<'a>(id: TypeId, field: &'a str, value: Value<'a>) -> Option<&'a str>
     }
 }
 
-struct Decoding<'k> {
-    kind: &'k str,
-    path: Vec<Step<'k>>,
+#[derive(Default)]
+struct Decoding<'a> {
+    path: Vec<Step<'a>>,
     unknown: Vec<String>,
     /// The first value of a wrong type.
-    mistyped: Option<String>,
+    mistyped: Option<Mistyped<'a>>,
 }
 
-impl<'k> Decoding<'k> {
-    fn value(&mut self, id: TypeId, before: Value<'k>, after: Value<'k>) {
+impl<'a> Decoding<'a> {
+    fn value(&mut self, id: TypeId, before: Value<'a>, after: Value<'a>) {
         if before.is_shared_with(&after) {
             return;
         }
-        match (resolve(id).form(after), after) {
+        let found = resolve(id);
+        match (found.form(after), after) {
             (_, Value::Null) | (None, _) => {}
             (Some(Form::Map(map)), Value::Object(after)) => {
                 self.members(map, before.as_object().unwrap_or_default(), after);
@@ -112,12 +163,17 @@ impl<'k> Decoding<'k> {
                     self.below(Step::Index(i), |decoding| decoding.value(list.element, before, *element));
                 }
             }
-            (Some(Form::Scalar(scalar)), value) if fits(scalar, value) => {}
-            (Some(form), value) => self.mistype(form, value),
+            (Some(form), value) => {
+                if let Some(wanted) = self.unmet(found, form, value)
+                    && self.mistyped.is_none()
+                {
+                    self.mistyped = Some(Mistyped { field: self.field(), wanted, found: value });
+                }
+            }
         }
     }
 
-    fn members(&mut self, map: &schema::Map, before: Object<'k>, after: Object<'k>) {
+    fn members(&mut self, map: &schema::Map, before: Object<'a>, after: Object<'a>) {
         for (index, (key, member)) in after.members().iter().enumerate() {
             let before = before.get_near(key, index);
             // A patch shares what it leaves alone, so most of an object is not looked at.
@@ -136,11 +192,56 @@ impl<'k> Decoding<'k> {
         }
     }
 
-    fn mistype(&mut self, form: Form<'_>, value: Value<'_>) {
-        if self.mistyped.is_some() {
-            return;
-        }
-        let found = match value {
+    /// What is wanted here in place of a scalar, or of a value whose form the type doesn't have.
+    fn unmet(&self, of: &Type, form: Form<'_>, value: Value<'_>) -> Option<Wanted> {
+        let scalar = match form {
+            Form::Map(_) => return Some(Wanted::Object),
+            Form::List(_) => return Some(Wanted::List),
+            Form::Scalar(scalar) => scalar,
+        };
+        let (fits, wanted) = match (scalar, value) {
+            // Go decodes bytes from text, or from a list of them.
+            (Scalar::String, Value::Array(_)) if of.seen == Seen::Bytes => return None,
+            (Scalar::String, _) => (matches!(value, Value::String(_)), Wanted::String),
+            (Scalar::Boolean, _) => (matches!(value, Value::Bool(_)), Wanted::Boolean),
+            (Scalar::Numeric, Value::Float(number)) if number.fract() != 0.0 && of.seen != Seen::Double => {
+                (false, Wanted::Integer(width(self.name())))
+            }
+            (Scalar::Numeric, _) => (matches!(value, Value::Int(_) | Value::Float(_)), Wanted::Number),
+            // Where lists and objects would do, any scalar does.
+            (Scalar::Untyped, Value::Bool(_)) => (of.list.is_some() || of.map.is_some(), Wanted::NumberOrString),
+            (Scalar::Untyped, _) => (!matches!(value, Value::Array(_) | Value::Object(_)), Wanted::NumberOrString),
+        };
+        (!fits).then_some(wanted)
+    }
+
+    /// The name of the field that the value is in, or in a list of.
+    fn name(&self) -> &'a str {
+        let name = |step: &Step<'a>| match step {
+            Step::Field(name) | Step::Key(name) => Some(*name),
+            Step::Index(_) => None,
+        };
+        self.path.iter().rev().find_map(name).unwrap_or_default()
+    }
+
+    fn field(&self) -> Path<'a> {
+        let segment = |step: &Step<'a>| match step {
+            Step::Field(name) | Step::Key(name) => Segment::Key(Cow::Borrowed(name)),
+            Step::Index(index) => Segment::Index(*index),
+        };
+        Path(self.path.iter().map(segment).collect())
+    }
+
+    fn below(&mut self, step: Step<'a>, work: impl FnOnce(&mut Self)) {
+        self.path.push(step);
+        work(self);
+        self.path.pop();
+    }
+}
+
+impl Mistyped<'_> {
+    fn in_upstreams_words(&self, kind: &str) -> String {
+        let found = match self.found {
             Value::Null => "null",
             Value::Bool(_) => "bool",
             Value::Int(_) | Value::Float(_) => "number",
@@ -148,32 +249,24 @@ impl<'k> Decoding<'k> {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        let wanted = match form {
-            Form::Map(_) => "object",
-            Form::List(_) => "array",
-            Form::Scalar(Scalar::String) => "string",
-            Form::Scalar(Scalar::Numeric) => "number",
-            Form::Scalar(Scalar::Boolean) => "bool",
-            Form::Scalar(Scalar::Untyped) => "scalar",
+        let (found, wanted) = match (self.wanted, self.found) {
+            (Wanted::Integer(bits), Value::Float(number)) => (format!("number {number}"), format!("int{bits}")),
+            (wanted, _) => (found.to_owned(), wanted.in_upstreams_words().to_owned()),
         };
-        let (kind, path) = (self.kind, field::join(&self.path));
-        self.mistyped =
-            Some(format!("json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"));
-    }
-
-    fn below(&mut self, step: Step<'k>, work: impl FnOnce(&mut Self)) {
-        self.path.push(step);
-        work(self);
-        self.path.pop();
+        format!("json: cannot unmarshal {found} into Go struct field {kind}.{} of type {wanted}", self.field)
     }
 }
 
-fn fits(scalar: Scalar, value: Value<'_>) -> bool {
-    match scalar {
-        Scalar::String => matches!(value, Value::String(_)),
-        Scalar::Numeric => matches!(value, Value::Int(_) | Value::Float(_)),
-        Scalar::Boolean => matches!(value, Value::Bool(_)),
-        Scalar::Untyped => !matches!(value, Value::Array(_) | Value::Object(_)),
+impl Wanted {
+    fn in_upstreams_words(self) -> &'static str {
+        match self {
+            Wanted::Object => "object",
+            Wanted::List => "array",
+            Wanted::String => "string",
+            Wanted::Number | Wanted::Integer(_) => "number",
+            Wanted::Boolean => "bool",
+            Wanted::NumberOrString => "scalar",
+        }
     }
 }
 

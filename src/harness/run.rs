@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use similar::{ChangeTag, TextDiff};
 
+use crate::admission::acceptable::undecodable;
 use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
@@ -109,6 +110,11 @@ fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32)
 fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {
     let arena = Arena::new();
     let subject = Subject::new(&arena, &case.request);
+    // A partial object is what a case is about, and no more; a wrong type is one that no policy ever sees.
+    let refused = [subject.object, subject.old_object].into_iter().find_map(undecodable);
+    if let Some(refusal) = refused {
+        return vec![format!("no API server would take the object: {}", refusal.message)];
+    }
     let mut namespaces = KnownNamespaces::default();
     if let Some(object) = &case.request.namespace_object {
         namespaces.insert(subject.namespace, object.view(&arena));

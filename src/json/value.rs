@@ -168,6 +168,18 @@ impl PartialEq for Object<'_> {
 }
 
 impl<'a> Value<'a> {
+    /// The name of its type, with the article, for people.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) | Value::Float(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        }
+    }
+
     /// The member `key` of an object; `None` for every other value.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         match self {

@@ -120,7 +120,7 @@ impl<'a, 'p> Node<'a, 'p> {
     }
 
     fn wrong_type(&self, expected: &'static str, advice: String) {
-        self.report(Fault::Type { expected, found: type_name(self.value) }, advice);
+        self.report(Fault::Type { expected, found: self.value.type_name() }, advice);
     }
 }
 
@@ -190,18 +190,6 @@ impl<'a, 'p> Fields<'a, 'p> {
                 self.problems.add(self.path.field(name), Fault::Unknown, advice);
             }
         }
-    }
-}
-
-/// The name of a value's type, with its article.
-fn type_name(value: Value<'_>) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Int(_) | Value::Float(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

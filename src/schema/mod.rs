@@ -13,4 +13,6 @@ pub use identity::{GroupVersionKind, GroupVersionResource};
 pub use kinds::{KindName, Kinds};
 pub use merging::{Definition, Definitions, Known, Types};
 pub use structure::{Objects, Structure};
-pub use table::{Field, Form, KeyDefault, Kind, List, ListKind, Map, Scalar, Type, TypeId, kinds, merge_type, resolve};
+pub use table::{
+    Field, Form, KeyDefault, Kind, List, ListKind, Map, Scalar, Seen, Type, TypeId, kinds, merge_type, resolve,
+};

@@ -74,7 +74,7 @@ fn reads_standard_input_and_writes_a_file() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     let report = std::fs::read_to_string(dir.path().join("report.txt")).expect("the report");
     assert!(report.contains("  -:7  deny  low  labels (deny)\n    metadata.labels.bad: yes is bad\n"), "{report}");
-    assert!(report.contains("  -:15  warn  low  labels (warn)\n"), "{report}");
+    assert!(report.contains("  -:16  warn  low  labels (warn)\n"), "{report}");
     assert!(report.ends_with("1 deny, 1 warn in 2 of 2 objects; 0 checks passed\n"), "{report}");
 }
 
@@ -119,6 +119,35 @@ fn a_document_that_is_not_yaml_is_reported_and_the_others_are_judged() {
     let run = portcullis_with(&args, "", dir.path());
     assert_eq!(run.code, 2, "nothing was found, but not everything was read");
     assert!(run.stderr.contains("error: m/a.yaml:"), "{}", run.stderr);
+}
+
+#[test]
+fn an_object_that_no_api_server_takes_gets_one_line_in_place_of_verdicts() {
+    let typed = pod("deny").replace("image: a", "image: 1.5");
+    let partial = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 3\n";
+    let dir = checkout(&[("policy.yaml", LABELS), ("typed.yaml", &typed), ("partial.yaml", partial)]);
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml"];
+    for (file, line, field, reason) in [
+        ("typed.yaml", 8, "spec.containers[0].image", "BadRequest"),
+        ("partial.yaml", 4, "spec.template.spec.containers", "Invalid"),
+    ] {
+        let run = portcullis_with(&[&args[..], &[file]].concat(), "", dir.path());
+        assert_eq!(run.code, 2, "nothing was judged, so nothing is approved: {}", run.stdout);
+        let head = format!("\n  {file}:{line}  error  not judged\n    {field}: ");
+        assert!(run.stdout.contains(&head), "{}", run.stdout);
+        assert_eq!(run.stdout.lines().count(), 5, "{}", run.stdout);
+        assert!(run.stderr.starts_with(&format!("error: {file}:{line}: ")), "{}", run.stderr);
+        let run = portcullis_with(&[&args[..], &["--format", "json", file]].concat(), "", dir.path());
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let finding = &report["findings"][0];
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report}");
+        for (key, value) in [("policy", ""), ("verdict", "error"), ("field", field), ("reason", reason)] {
+            assert_eq!(finding[key], value, "{finding}");
+        }
+    }
+    let run = portcullis_with(&["mutate", "--no-embedded", "--policies", "policy.yaml", "typed.yaml"], "", dir.path());
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("spec.containers[0].image: must be a string"), "{}", run.stderr);
 }
 
 #[test]

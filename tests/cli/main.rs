@@ -106,5 +106,8 @@ spec:
 
 /// A pod for [`LABELS`].
 pub fn pod(act: &str) -> String {
-    format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {act}\n  labels:\n    act: {act}\n    bad: 'yes'\n")
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {act}\n  labels:\n    act: {act}\n    bad: 'yes'\n\
+         spec: {{containers: [{{name: a, image: a}}]}}\n"
+    )
 }
