@@ -111,7 +111,7 @@ impl PolicyFlags {
 impl Manifests {
     /// Compiles the policies; what is wrong is returned beside what is right.
     pub fn compile(&self) -> (PolicySet, Vec<LoadError>) {
-        let LoadedPolicies { policies, params, mut errors } = policy::load(&self.policies, self.version.minor);
+        let LoadedPolicies { policies, params, mut errors, .. } = policy::load(&self.policies, self.version.minor);
         let (exemptions, wrong) = Exemptions::load(&self.exemptions);
         errors.extend(wrong);
         for definition in &self.definitions {

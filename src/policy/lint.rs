@@ -9,9 +9,10 @@ use super::compile::Libraries;
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load_with};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
-use super::model::{Policy, Rules, Source};
+use super::model::{Binding, MatchResources, Policy, Rules, Source};
 use super::problem::FieldPath;
 use super::type_check::{TypeChecking, type_check};
+use super::unmatchable::unmatchable;
 
 /// Something that lint reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +79,8 @@ impl fmt::Display for Lint {
 /// structures of built-in kinds and of those that CustomResourceDefinitions among the manifests and in `definitions`
 /// define.
 pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let LoadedPolicies { policies, errors, .. } = load_with(manifests, Libraries::of_new_expressions(minor));
+    let LoadedPolicies { policies, errors, bound_by_mistake, .. } =
+        load_with(manifests, Libraries::of_new_expressions(minor));
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
     let kinds = known_kinds(definitions.iter().chain(manifests));
     for manifest in manifests {
@@ -87,13 +89,35 @@ pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec
         for document in manifest.objects(&arena, &mut Vec::new()) {
             let mut warner = Warner { document: &document, found: &mut found };
             warner.version(minor);
-            if let Some(policy) = policies.iter().find(|policy| policy.source == document.at) {
+            // Items of a list may share a line: only kind and name tell them apart.
+            let name = document.text(&["metadata", "name"]);
+            let is_policy = |policy: &&Policy| {
+                policy.source == document.at
+                    && policy.name == name
+                    && policy.policy_type().kind() == document.text(&["kind"])
+            };
+            if let Some(policy) = policies.iter().find(is_policy) {
+                // A binding that doesn't say whom it binds may be anybody's.
+                let is_bound = [&policy.name[..], ""]
+                    .iter()
+                    .any(|name| bound_by_mistake.contains(&((*name).to_owned(), policy.policy_type())));
+                if !is_bound {
+                    warner.unbound(policy);
+                }
                 warner.policy(policy);
+                warner.rules("matchConstraints", &policy.match_constraints);
                 warner.types(policy, &kinds, minor);
             }
-            let of = policies.iter().find(|policy| policy.bindings.iter().any(|binding| binding.source == document.at));
-            if let Some(policy) = of {
-                warner.binding(policy);
+            let of = policies.iter().find_map(|policy| {
+                let is_binding = |binding: &&Binding| {
+                    binding.source == document.at
+                        && binding.name == name
+                        && policy.policy_type().binding_kind() == document.text(&["kind"])
+                };
+                Some((policy, policy.bindings.iter().find(is_binding)?))
+            });
+            if let Some((policy, binding)) = of {
+                warner.binding(policy, binding);
             }
         }
     }
@@ -179,7 +203,7 @@ impl Warner<'_> {
         }
     }
 
-    fn policy(&mut self, policy: &Policy) {
+    fn unbound(&mut self, policy: &Policy) {
         if policy.bindings.is_empty() {
             let kind = policy.policy_type().binding_kind();
             self.warn(
@@ -190,6 +214,9 @@ impl Warner<'_> {
                 ),
             );
         }
+    }
+
+    fn policy(&mut self, policy: &Policy) {
         let spec = self.document.path.field("spec");
         for (index, variable) in policy.variables.iter().enumerate() {
             // An expression that doesn't compile is not kept, and may have been the one that uses the variable.
@@ -207,13 +234,29 @@ impl Warner<'_> {
         }
     }
 
-    fn binding(&mut self, policy: &Policy) {
-        let binding = policy.bindings.iter().find(|binding| binding.source == self.document.at);
-        if policy.param_kind.is_none() && binding.is_some_and(|binding| binding.param_ref.is_some()) {
+    fn binding(&mut self, policy: &Policy, binding: &Binding) {
+        if policy.param_kind.is_none() && binding.param_ref.is_some() {
             self.warn(
                 self.document.path.field("spec").field("paramRef"),
                 format!("has no effect, since {} has no paramKind; remove it", policy.name),
             );
+        }
+        if let Some(resources) = &binding.match_resources {
+            self.rules("matchResources", resources);
+        }
+    }
+
+    /// What `field` of the spec names and no request is about.
+    fn rules(&mut self, field: &'static str, resources: &MatchResources) {
+        let path = self.document.path.field("spec").field(field);
+        let lists =
+            [("resourceRules", &resources.resource_rules), ("excludeResourceRules", &resources.exclude_resource_rules)];
+        for (list, rules) in lists {
+            for (index, rule) in rules.iter().enumerate() {
+                for (below, message) in unmatchable(rule) {
+                    self.warn(path.field(list).index(index).below(&below), message);
+                }
+            }
         }
     }
 

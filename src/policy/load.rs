@@ -17,6 +17,7 @@ use super::spec::{PolicyType, policy};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
+const TYPES: [PolicyType; 2] = [PolicyType::Validating, PolicyType::Mutating];
 
 /// What manifests gave.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct LoadedPolicies {
     pub params: Params,
     /// What is wrong, in the order of the manifests.
     pub errors: Vec<LoadError>,
+    /// Policies that a binding with a mistake was probably meant for: they don't lack one, it has to be mended.
+    pub bound_by_mistake: BTreeSet<(String, PolicyType)>,
 }
 
 /// Loads manifests for Kubernetes 1.`minor`. Later params replace earlier ones of the same apiVersion, kind, namespace
@@ -63,7 +66,7 @@ impl Kind {
     fn of(document: &Document<'_>) -> Result<Self, Reason> {
         let (api_version, kind) = (document.text(&["apiVersion"]), document.text(&["kind"]));
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        let ours = [PolicyType::Validating, PolicyType::Mutating].into_iter().find_map(|policy_type| {
+        let ours = TYPES.into_iter().find_map(|policy_type| {
             if kind == policy_type.kind() {
                 Some(Kind::Policy(policy_type))
             } else if kind == policy_type.binding_kind() {
@@ -101,6 +104,7 @@ struct Loader {
     bindings: BTreeMap<Key, (String, Binding)>,
     params: Params,
     errors: Vec<LoadError>,
+    bound_by_mistake: BTreeSet<Key>,
 }
 
 impl Loader {
@@ -110,8 +114,18 @@ impl Loader {
             Ok(Kind::Binding(policy_type)) => self.load_binding(document, policy_type),
             Ok(Kind::Other) => self.load_param(document),
             Ok(Kind::Beside) => {}
-            Err(reason) => self.errors.push(document.error(reason)),
+            Err(reason) => {
+                if let Some(policy_type) = TYPES.into_iter().find(|of| of.binding_kind() == document.text(&["kind"])) {
+                    self.mark_bound(document, policy_type);
+                }
+                self.errors.push(document.error(reason));
+            }
         }
+    }
+
+    /// Marks the policy that a binding with a mistake names.
+    fn mark_bound(&mut self, document: &Document<'_>, policy_type: PolicyType) {
+        self.bound_by_mistake.insert((document.text(&["spec", "policyName"]).to_owned(), policy_type));
     }
 
     fn load_policy(&mut self, document: &Document<'_>, policy_type: PolicyType) {
@@ -143,10 +157,16 @@ impl Loader {
         let node = Node::new(document.value, document.path.clone(), &problems);
         let binding = binding(&node, policy_type, document.at.clone());
         let problems = document.report(problems, &mut self.errors);
-        let Some((policy_name, binding)) = binding.filter(|_| problems.is_empty()) else { return };
+        let Some((policy_name, binding)) = binding.filter(|_| problems.is_empty()) else {
+            self.mark_bound(document, policy_type);
+            return;
+        };
         let key = (binding.name.clone(), policy_type);
         match self.bindings.get(&key).map(|(_, earlier)| earlier.source.clone()) {
-            Some(first) => self.errors.push(document.error(duplicate(&key.0, first))),
+            Some(first) => {
+                self.mark_bound(document, policy_type);
+                self.errors.push(document.error(duplicate(&key.0, first)));
+            }
             None => {
                 self.bindings.insert(key, (policy_name, binding));
             }
@@ -175,20 +195,28 @@ impl Loader {
                 self.errors.push(LoadError { at: binding.source, object, reason });
             }
         }
-        LoadedPolicies { policies: self.policies.into_values().collect(), params: self.params, errors: self.errors }
+        LoadedPolicies {
+            policies: self.policies.into_values().collect(),
+            params: self.params,
+            errors: self.errors,
+            bound_by_mistake: self.bound_by_mistake,
+        }
     }
 
-    fn no_policy(&self, (name, policy_type): &Key) -> Reason {
+    fn no_policy(&mut self, (name, policy_type): &Key) -> Reason {
         let other = match policy_type {
             PolicyType::Validating => PolicyType::Mutating,
             PolicyType::Mutating => PolicyType::Validating,
         };
         let meant = if self.policies.contains_key(&(name.clone(), other)) {
+            self.bound_by_mistake.insert((name.clone(), other));
             format!("that is a {}: write kind: {}", other.kind(), other.binding_kind())
         } else if self.errors.len() < HELPED_ERRORS {
             let known = self.policies.keys().filter(|(_, known)| known == policy_type);
             let known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();
-            closest(name, &known).map(|meant| format!("write policyName: {meant}")).unwrap_or_default()
+            let meant = closest(name, &known).map(str::to_owned);
+            self.bound_by_mistake.extend(meant.clone().map(|meant| (meant, *policy_type)));
+            meant.map(|meant| format!("write policyName: {meant}")).unwrap_or_default()
         } else {
             String::new()
         };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json::pointer::{Path, Segment};
-use crate::json::{Arena, Value, yaml};
+use crate::json::{Arena, Object, Value, yaml};
 
 use super::error::{LoadError, Reason};
 use super::model::Source;
@@ -38,7 +38,7 @@ impl Manifest {
                 Ok(document) if document.value.is_null() => {}
                 Ok(yaml::Document { value, line, lines }) => {
                     let document = Document { value, path: FieldPath::default(), at: at(line), lines, manifest: self };
-                    document.take_apart(&mut objects);
+                    document.take_apart(arena, &mut objects);
                 }
                 Err(error) => errors.push(LoadError {
                     at: at(error.line),
@@ -48,6 +48,19 @@ impl Manifest {
             }
         }
         objects
+    }
+}
+
+/// An item with the `apiVersion` and `kind` that the API server leaves out in the items of a list of one kind.
+fn typed<'a>(arena: &'a Arena, item: Value<'a>, api_version: &'a str, kind: &'a str) -> Value<'a> {
+    match item {
+        Value::Object(object) if !kind.is_empty() && object.get("kind").is_none() => {
+            let mut members = vec![("apiVersion", Value::String(api_version)), ("kind", Value::String(kind))];
+            // An item that says its version keeps it.
+            members.extend_from_slice(object.members());
+            Value::Object(Object::new(arena, &members))
+        }
+        other => other,
     }
 }
 
@@ -99,14 +112,17 @@ impl<'a> Document<'a> {
         problems
     }
 
-    /// The object, or the objects in it if it is a list. A list within a list stays one: kubectl never prints that.
-    fn take_apart(self, objects: &mut Vec<Document<'a>>) {
-        let is_list = self.text(&["kind"]).ends_with("List");
-        match self.value.get("items").and_then(|items| items.as_array()) {
-            Some(items) if is_list => objects.extend((0..).zip(items).map(|(index, value)| {
+    /// The object, or the objects in it if it is a list. A list within a list stays one: kubectl never prints that. An
+    /// object with a name of its own is no list, whatever its kind is called.
+    fn take_apart(self, arena: &'a Arena, objects: &mut Vec<Document<'a>>) {
+        let item_kind =
+            self.text(&["kind"]).strip_suffix("List").filter(|_| self.text(&["metadata", "name"]).is_empty());
+        match (item_kind, self.value.get("items").and_then(|items| items.as_array())) {
+            (Some(item_kind), Some(items)) => objects.extend((0..).zip(items).map(|(index, value)| {
                 let path = FieldPath::default().field("items").index(index);
                 let at = Source { line: self.line(&path), ..self.at.clone() };
-                Document { value: *value, path, at, lines: self.lines, manifest: self.manifest }
+                let value = typed(arena, *value, self.text(&["apiVersion"]), item_kind);
+                Document { value, path, at, lines: self.lines, manifest: self.manifest }
             })),
             _ => objects.push(self),
         }

@@ -29,6 +29,7 @@ mod spec;
 mod tests;
 mod tree;
 mod type_check;
+mod unmatchable;
 
 pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};

@@ -83,3 +83,87 @@ fn findings_stand_in_the_order_of_lines() {
     assert!(matches!(reason, Lint::Error(_)));
     assert!(version.at().line <= binding.at().line && binding.at().line < reason.at().line);
 }
+
+#[test]
+fn warns_of_rules_that_can_never_match() {
+    let rule = "apiGroups: [GROUPS], apiVersions: [VERSIONS], operations: [OPERATIONS], resources: [RESOURCES]";
+    let policy = |groups: &str, versions: &str, operations: &str, resources: &str| {
+        let rule = rule.replace("GROUPS", groups).replace("VERSIONS", versions);
+        let rule = rule.replace("OPERATIONS", operations).replace("RESOURCES", resources);
+        format!(
+            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: p}}\nspec:\n  \
+             matchConstraints: {{resourceRules: [{{{rule}}}]}}\n  validations: [{{expression: 'true'}}]\n---\n\
+             apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\n\
+             metadata: {{name: p}}\nspec: {{policyName: p, validationActions: [Deny]}}\n"
+        )
+    };
+    for (groups, versions, operations, resources, field, message) in [
+        ("''", "v1", "CREATE", "ConfigMap", "resources[0]", "write configmaps"),
+        ("''", "v1", "CREATE", "pods, pod", "resources[1]", "write pods"),
+        ("'*'", "'*'", "CREATE", "Deployment/scale", "resources[0]", "write deployments/scale"),
+        ("''", "v1", "CREATE", "deployments", "resources[0]", "write apiGroups: [apps]"),
+        ("apps", "v1", "CREATE", "pods", "resources[0]", "write apiGroups: [\"\"]"),
+        ("apps", "v1", "CREATE", "deploymnets", "resources[0]", "write deployments"),
+        ("example.com", "v1", "CREATE", "Widget", "resources[0]", "plurals in lower case"),
+        ("core", "v1", "CREATE", "pods", "apiGroups[0]", "write \"\""),
+        ("apps/v1", "v1", "CREATE", "deployments", "apiGroups[0]", "write apps, and v1 in apiVersions"),
+        ("app", "v1", "CREATE", "deployments", "apiGroups[0]", "write apps"),
+        ("apps", "apps/v1", "CREATE", "deployments", "apiVersions[0]", "write v1, and apps in apiGroups"),
+        ("apps", "v2", "CREATE", "deployments", "apiVersions", "write v1"),
+        ("''", "v1", "CREATE", "pods], scope: Cluster, resourceNames: [a", "scope", "write Namespaced"),
+        ("''", "v1", "CREATE", "nodes], scope: Namespaced, resourceNames: [a", "scope", "write Cluster"),
+        ("''", "v1", "CREATE", "pods/exec", "operations", "write CONNECT"),
+        ("''", "v1", "CONNECT", "pods", "operations", "write CREATE, UPDATE or DELETE"),
+    ] {
+        let found = lints(&[&policy(groups, versions, operations, resources)], MINOR);
+        let [finding] = found.as_slice() else { panic!("{resources}: one finding: {found:#?}") };
+        let field = format!("spec.matchConstraints.resourceRules[0].{field}: ");
+        assert!(finding.contains(&field) && finding.contains(message), "{finding}");
+    }
+    for (groups, versions, operations, resources) in [
+        ("'', apps", "v1", "CREATE", "pods, deployments"),
+        ("apps", "v1beta1, v1", "UPDATE", "deployments/scale"),
+        ("'*'", "'*'", "'*'", "'*'"),
+        ("example.com", "v1", "CREATE", "widget"),
+        ("''", "v1", "CONNECT", "pods/exec, services/proxy"),
+    ] {
+        assert_eq!(lints(&[&policy(groups, versions, operations, resources)], MINOR), [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn a_binding_with_a_mistake_is_not_missing_too() {
+    for (from, to) in [
+        ("[Deny, Audit]", "[Dney, Audit]"),
+        ("policyName: replicas.example.com", "policyName: replica.example.com"),
+        ("k8s.io/v1\n", "k8s.io/v9\n"),
+    ] {
+        let binding = VALIDATING_BINDING.replace(from, to);
+        assert_ne!(binding, VALIDATING_BINDING, "{from}");
+        let found = lints(&[VALIDATING, &binding], MINOR);
+        assert!(found.iter().all(|finding| !finding.contains("no binding names")), "{to}: {found:#?}");
+        assert!(!found.is_empty(), "{to}");
+    }
+}
+
+#[test]
+fn reads_policies_in_lists() {
+    let list = |kind: &str, items: &str| {
+        format!("{{apiVersion: admissionregistration.k8s.io/v1, kind: {kind}, items: [{items}]}}\n")
+    };
+    let item = |name: &str| {
+        format!(
+            "{{metadata: {{name: {name}}}, spec: {{matchConstraints: {{resourceRules: [{{apiGroups: [''], apiVersions: \
+             [v1], operations: [CREATE], resources: [pods]}}]}}, validations: [{{expression: 'true'}}]}}}}"
+        )
+    };
+    let text = list("ValidatingAdmissionPolicyList", &format!("{}, {}", item("a"), item("b")));
+    let found = lints(&[&text], MINOR);
+    let [a, b] = found.as_slice() else { panic!("two policies without a binding: {found:#?}") };
+    assert!(a.contains("policyName: a") && b.contains("policyName: b"), "{found:#?}");
+    let binding = "{metadata: {name: a}, spec: {policyName: a, validationActions: [Deny]}}";
+    let bindings = list("ValidatingAdmissionPolicyBindingList", binding);
+    assert_eq!(lints(&[&text, &bindings], MINOR).len(), 1, "one is bound");
+    let named = "{apiVersion: example.com/v1, kind: AllowList, metadata: {name: x}, items: [a]}\n";
+    assert_eq!(lints(&[named], MINOR), [] as [&str; 0], "a param with items is no list");
+}
