@@ -38,6 +38,16 @@ recognised and left out; -v says which and why. An object without a namespace ge
 lists its file, or --namespace. An object that no API server would take, because a field has a wrong type or a workload
 no containers, is an error of one line in place of a verdict.
 
+A file for --exemptions (docs/exemptions.md); policies and every list of match take names or globs:
+  apiVersion: portcullis.dev/v1alpha1
+  kind: Exemption
+  metadata: {name: old-backup-job}
+  spec:
+    policies: [pss-baseline-*]
+    match: {namespaces: [backup], kinds: [CronJob], names: [nightly-*]}
+    reason: rewritten in the next release
+    expires: 2027-03-31
+
 Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or no findings but input that can't be read or
 judged.")]
 pub struct Args {
