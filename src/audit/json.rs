@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::engine::Verdict;
 use crate::manifests::Unreadable;
 
-use super::report::{Finding, Judged, Report, verdict_name};
+use super::report::{Exempted, Finding, Judged, Report, verdict_name};
 
 /// Writes `report` with a newline at the end.
 ///
@@ -69,6 +69,16 @@ struct Row<'r> {
     /// Only where there is one.
     #[serde(rename = "repairedBy", skip_serializing_if = "Option::is_none")]
     repaired_by: Option<&'r str>,
+    /// Absent where nothing exempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exemption: Option<Exemption<'r>>,
+}
+
+#[derive(Serialize)]
+struct Exemption<'r> {
+    reason: &'r str,
+    expires: &'r str,
+    source: Source<'r>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +115,11 @@ impl<'r> Row<'r> {
             message: &finding.message,
             severity: &finding.severity,
             repaired_by: finding.repaired_by.as_deref(),
+            exemption: finding.exemption.as_ref().map(|Exempted { reason, expires, source }| Exemption {
+                reason,
+                expires,
+                source: Source { file: &source.file, document: source.document, line: source.line },
+            }),
         }
     }
 
@@ -122,6 +137,7 @@ impl<'r> Row<'r> {
             message,
             severity: "",
             repaired_by: None,
+            exemption: None,
         }
     }
 }
@@ -155,6 +171,11 @@ mod tests {
             "severity": "high", "repairedBy": "gpu-device-access",
         });
         assert_eq!(document["findings"][0], row);
+        let exemption = serde_json::json!({
+            "reason": "moves to a claim", "expires": "2027-03-31",
+            "source": {"file": "exemptions.yaml", "document": 0, "line": 1},
+        });
+        assert_eq!(document["findings"][3]["exemption"], exemption);
         assert_eq!(document["findings"][5]["source"]["file"], "media/broken.yaml");
         Ok(())
     }

@@ -49,6 +49,19 @@ pub struct Finding {
     pub repaired_by: Option<String>,
     /// The policy's severity, or empty.
     pub severity: String,
+    /// What exempts from it.
+    pub exemption: Option<Exempted>,
+}
+
+/// Why a finding is set aside, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exempted {
+    /// The exemption's reason.
+    pub reason: String,
+    /// Its end, as it is written.
+    pub expires: String,
+    /// Where it stands.
+    pub source: Source,
 }
 
 /// The counts that a report ends in.
@@ -140,6 +153,11 @@ pub(super) mod samples {
             message: message.to_owned(),
             repaired_by: (verdict == Verdict::Warn).then(|| "gpu-device-access".to_owned()),
             severity: severity.to_owned(),
+            exemption: (verdict == Verdict::Exempt).then(|| Exempted {
+                reason: "moves to a claim".to_owned(),
+                expires: "2027-03-31".to_owned(),
+                source: Source { file: "exemptions.yaml".to_owned(), document: 0, line: 1 },
+            }),
         };
         let id = |api_version: &str, kind: &str, namespace: &str, name: &str| ObjectId {
             api_version: api_version.to_owned(),

@@ -9,7 +9,7 @@ use crate::json::{Arena, Object, Value};
 use crate::manifests::{Collection, Manifest};
 
 use super::locate::line;
-use super::report::{Finding, Judged, Report};
+use super::report::{Exempted, Finding, Judged, Report};
 
 /// Who creates the objects, and when.
 #[derive(Clone, Debug)]
@@ -92,7 +92,9 @@ fn refused(refusal: Refusal, line: impl FnOnce(&str) -> usize) -> Finding {
         line: line(&refusal.field),
         field: refusal.field,
         message: refusal.message,
+        repaired_by: None,
         severity: String::new(),
+        exemption: None,
     }
 }
 
@@ -144,6 +146,11 @@ fn judge(manifest: &Manifest<'_>, collection: &Collection<'_>, policies: &Policy
             message: offender.message.clone(),
             repaired_by: finding.repaired_by.map(str::to_owned),
             severity: finding.severity.to_owned(),
+            exemption: finding.exemption.map(|exemption| Exempted {
+                reason: exemption.reason.clone(),
+                expires: exemption.expires_text.clone(),
+                source: exemption.source.clone(),
+            }),
         }));
     }
     judged

@@ -9,7 +9,7 @@ use crate::engine::Verdict;
 use crate::manifests::Unreadable;
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 
-use super::report::{Finding, Judged, Report, Summary, verdict_name};
+use super::report::{Exempted, Finding, Judged, Report, Summary, verdict_name};
 
 /// Writes `report`.
 ///
@@ -68,6 +68,9 @@ fn write_finding(
     }
     if !finding.field.is_empty() && !finding.message.contains(&finding.field) {
         writeln!(out, "    {FAINT}{}{FAINT:#}", finding.field)?;
+    }
+    if let Some(Exempted { reason, expires, source }) = &finding.exemption {
+        writeln!(out, "    {FAINT}exempt until {expires}: {reason} ({}:{}){FAINT:#}", source.file, source.line)?;
     }
     Ok(())
 }

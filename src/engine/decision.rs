@@ -1,6 +1,7 @@
 //! What the engine answers: a decision with everything that led to it.
 
 use crate::json;
+use crate::policy::Exemption;
 
 /// How far bindings may act: the roll-out switch that caps every binding's actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Finding<'a> {
     pub message: String,
     /// The policy's severity annotation, or empty.
     pub severity: &'a str,
+    /// What exempts from it, where the verdict is [`Verdict::Exempt`].
+    pub exemption: Option<&'a Exemption>,
 }
 
 /// One of the things that a message objects to.

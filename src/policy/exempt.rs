@@ -45,6 +45,8 @@ pub struct Exemption {
     pub reason: String,
     /// When it ends.
     pub expires: SystemTime,
+    /// `spec.expires`, as it is written.
+    pub expires_text: String,
     policies: Vec<Glob>,
     matches: Match,
 }
@@ -175,12 +177,15 @@ fn exemption(node: &Node<'_, '_>, source: Source) -> Option<Exemption> {
             let matches = spec.require("match", "write match: {namespaces: […], kinds: […], names: […]}");
             let matches = matches.and_then(|node| match_lists(&node));
             let reason = spec.text("reason", "", "write why, for whoever finds this when it expires");
+            let expires_text =
+                spec.get("expires").and_then(|text| text.value().as_str()).unwrap_or_default().to_owned();
             let expires = expires(spec);
             Some(Exemption {
                 name: metadata?.name,
                 source,
                 reason: reason?.0.trim().to_owned(),
                 expires: expires?,
+                expires_text,
                 policies: policies.iter().map(|glob| Glob::new(glob)).collect(),
                 matches: matches?,
             })

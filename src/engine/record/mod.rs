@@ -7,7 +7,7 @@ mod annotations;
 
 use crate::json::Value;
 use crate::policy::model::{FailurePolicy, Policy, ValidationAction};
-use crate::policy::{self, Exemptions};
+use crate::policy::{self, Exemption, Exemptions};
 
 use crate::engine::context::Context;
 use crate::engine::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
@@ -122,6 +122,7 @@ impl<'a> Recorder<'a> {
             repaired_by: None,
             message: String::new(),
             severity: "",
+            exemption: None,
         });
     }
 
@@ -182,6 +183,7 @@ impl<'a> Recorder<'a> {
             repaired_by: Some(by),
             message,
             severity: severity(invocation.policy),
+            exemption: None,
         });
     }
 
@@ -210,7 +212,8 @@ impl<'a> Recorder<'a> {
             self.ignored(policy, &binding.name, message, decision.index);
             return;
         }
-        let exempt = self.is_exempt(policy, pod);
+        let exemption = self.exemption(policy, pod);
+        let exempt = exemption.is_some();
         let verdict = match binding.validation_actions.iter().max() {
             _ if exempt => Verdict::Exempt,
             Some(action) => verdict_of(*action),
@@ -255,6 +258,7 @@ impl<'a> Recorder<'a> {
             repaired_by: None,
             message,
             severity: severity(policy),
+            exemption,
         });
     }
 
@@ -285,7 +289,8 @@ impl<'a> Recorder<'a> {
         denied: Denied<'a>,
         pod: Option<&JudgedPod<'a>>,
     ) {
-        let verdict = if self.is_exempt(policy, pod) { Verdict::Exempt } else { Verdict::Deny };
+        let exemption = self.exemption(policy, pod);
+        let verdict = if exemption.is_some() { Verdict::Exempt } else { Verdict::Deny };
         let effective = cap(verdict, self.mode);
         match effective {
             Verdict::Deny => self.denials.push(denied),
@@ -304,6 +309,7 @@ impl<'a> Recorder<'a> {
             repaired_by: None,
             message,
             severity: severity(policy),
+            exemption,
         });
     }
 
@@ -320,6 +326,7 @@ impl<'a> Recorder<'a> {
             repaired_by: None,
             message,
             severity: severity(policy),
+            exemption: None,
         });
     }
 
@@ -330,7 +337,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn is_exempt(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> bool {
+    fn exemption(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> Option<&'a Exemption> {
         let object = match self.request.object {
             Value::Null => self.request.old_object,
             object => object,
@@ -342,7 +349,7 @@ impl<'a> Recorder<'a> {
             .unwrap_or_default();
         let subject = policy::Subject { namespace: self.request.namespace, kind: self.request.kind.kind, name };
         let judged = pod.map_or(object, |pod| pod.declared);
-        self.exemptions.covering(&policy.name, subject, || images(judged), self.context.now).is_some()
+        self.exemptions.covering(&policy.name, subject, || images(judged), self.context.now)
     }
 }
 
