@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use crate::admission::offline::{KnownNamespaces, with_namespace};
-use crate::admission::resources::{Resource, Resources, split_api_version};
+use crate::admission::offline::{KnownNamespaces, with_namespace, without_namespace};
+use crate::admission::resources::{Resource, Resources, built_in, split_api_version};
 use crate::json::yaml::{self, Lines, Step};
 use crate::json::{Arena, Object, Value};
 use crate::policy::model::Source;
 
 use super::classify::{self, Reason};
 use super::files::TextFile;
+use super::flux::TargetNamespaces;
 use super::kustomize::Kustomizations;
+use super::templates::{self, Parts};
 
 /// How deep lists of lists are unpacked.
 const MAX_LIST_DEPTH: usize = 8;
@@ -123,30 +125,31 @@ struct Found<'a> {
 impl<'a> Collector<'a> {
     fn file(&mut self, file: &'a TextFile) {
         let path = file.path.as_deref();
-        let whole = match path {
-            Some(path) if classify::is_helm_template(path) => Some(Reason::HelmTemplate),
-            Some(path) if self.kustomizations.is_patch(path) => Some(Reason::KustomizePatch),
-            _ => None,
-        };
-        if let Some(reason) = whole {
+        if path.is_some_and(classify::is_helm_template) {
             let source = Source { file: file.name.clone(), document: 0, line: 1 };
-            self.left_out.push(LeftOut { source, reason });
+            self.left_out.push(LeftOut { source, reason: Reason::HelmTemplate });
             return;
         }
+        let is_patch = path.is_some_and(|path| self.kustomizations.is_patch(path));
+        let mut parts = Parts::of(&file.text);
         for (document, parsed) in yaml::documents(self.arena, &file.text).into_iter().enumerate() {
+            let (part, line) = match &parsed {
+                Ok(parsed) => (parts.around(parsed.line), parsed.line),
+                Err(error) => (parts.broken(error.line), error.line),
+            };
+            // Only Helm knows which file a document of its output was made from.
+            let name = path.map_or_else(|| templates::helm_source(part), |_| None);
+            let source = Source { file: name.unwrap_or(&file.name).to_owned(), document, line };
             match parsed {
-                Ok(parsed) => {
-                    let source = Source { file: file.name.clone(), document, line: parsed.line };
-                    self.value(parsed.value, parsed.lines, source, file, 0);
+                Ok(parsed) if is_patch && !parsed.value.is_null() => {
+                    self.left_out.push(LeftOut { source, reason: Reason::KustomizePatch });
                 }
-                // Templates lie about outside charts too.
-                Err(_) if file.text.contains("{{") => {
-                    let source = Source { file: file.name.clone(), document, line: 1 };
+                Ok(parsed) => self.value(parsed.value, parsed.lines, source, file, 0),
+                // Templates lie about outside charts too; what a pipe brings is meant to be judged.
+                Err(_) if path.is_some() && templates::holds_action(part) => {
                     self.left_out.push(LeftOut { source, reason: Reason::HelmTemplate });
-                    return;
                 }
                 Err(error) => {
-                    let source = Source { file: file.name.clone(), document, line: error.line };
                     let message = format!("not valid YAML: {}", error.message);
                     self.unreadable.push(Unreadable { source, message });
                 }
@@ -156,7 +159,12 @@ impl<'a> Collector<'a> {
 
     /// Sorts a value, `depth` lists deep in its document.
     fn value(&mut self, value: Value<'a>, lines: Lines<'a>, source: Source, file: &'a TextFile, depth: usize) {
-        if let Some(list) = list_items(value).filter(|_| depth < MAX_LIST_DEPTH) {
+        if let Some(list) = list_items(value) {
+            if depth == MAX_LIST_DEPTH {
+                let message = format!("more than {MAX_LIST_DEPTH} lists of objects are nested in each other");
+                self.unreadable.push(Unreadable { source, message });
+                return;
+            }
             for (index, item) in list.elements.iter().enumerate() {
                 let lines = lines.at(&[Step::Key("items"), Step::Index(index)]);
                 self.value(list.typed(self.arena, *item), lines, source.clone(), file, depth + 1);
@@ -172,9 +180,13 @@ impl<'a> Collector<'a> {
     fn finish(mut self, default_namespace: &str) -> Collection<'a> {
         let mut resources = Resources::default();
         let mut namespaces = KnownNamespaces::default();
+        let mut targets = TargetNamespaces::default();
         for found in &self.found {
             resources.learn(found.value);
             namespaces.learn(found.value);
+            if let Some(path) = &found.file.path {
+                targets.learn(found.value, path);
+            }
         }
         let mut manifests = Vec::with_capacity(self.found.len());
         for Found { value, source, file, lines } in std::mem::take(&mut self.found) {
@@ -182,17 +194,24 @@ impl<'a> Collector<'a> {
             let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
             let (group, _) = split_api_version(api_version);
             let resource = resources.of(group, kind);
-            let namespace = if resource.namespaced {
-                self.namespace(text(&["metadata", "namespace"]), file.path.as_deref(), default_namespace)
-            } else {
-                String::new()
+            let path = file.path.as_deref();
+            let target =
+                path.filter(|_| resource.namespaced).and_then(|path| targets.of(path, &mut self.kustomizations));
+            let namespace = match &target {
+                Some(target) => target.clone(),
+                None if resource.namespaced => {
+                    self.namespace(text(&["metadata", "namespace"]), path, default_namespace)
+                }
+                None => String::new(),
             };
             let name = match (text(&["metadata", "name"]), text(&["metadata", "generateName"])) {
                 ("", "") => String::new(),
                 ("", prefix) => format!("{prefix}*"),
                 (name, _) => name.to_owned(),
             };
-            let object = with_namespace(self.arena, value, &namespace);
+            // A target namespace replaces what is written.
+            let bare = if target.is_some() { without_namespace(self.arena, value) } else { value };
+            let object = with_namespace(self.arena, bare, &namespace);
             let id = ObjectId { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name };
             manifests.push(Manifest { object, written: value, id, resource, source, lines });
         }
@@ -217,7 +236,17 @@ struct List<'a> {
 fn list_items(value: Value<'_>) -> Option<List<'_>> {
     let item_kind = value.get("kind")?.as_str()?.strip_suffix("List")?;
     let api_version = value.get("apiVersion")?.as_str()?;
-    Some(List { elements: value.get("items")?.as_array()?, api_version, item_kind })
+    let elements = match value.get("items") {
+        // Only what is known to be a list can be one without items.
+        None | Some(Value::Null) if is_known_list(api_version, item_kind) => &[],
+        items => items?.as_array()?,
+    };
+    Some(List { elements, api_version, item_kind })
+}
+
+fn is_known_list(api_version: &str, item_kind: &str) -> bool {
+    let (group, _) = split_api_version(api_version);
+    (group.is_empty() && item_kind.is_empty()) || built_in(group, item_kind).is_some()
 }
 
 impl<'a> List<'a> {
@@ -291,7 +320,12 @@ items:
         for _ in 0..=MAX_LIST_DEPTH {
             list = format!("{{apiVersion: v1, kind: List, metadata: {{}}, items: [{list}]}}");
         }
-        assert_eq!(objects(&list), ["List default/?"]);
+        let files = [file(&list)];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        assert!(collection.manifests.is_empty());
+        let messages: Vec<_> = collection.unreadable.iter().map(|found| found.message.as_str()).collect();
+        assert_eq!(messages, ["more than 8 lists of objects are nested in each other"]);
     }
 
     #[test]
@@ -348,15 +382,104 @@ spec: {group: pets.io, scope: Cluster, names: {kind: Mouse, plural: mice}}
         assert_eq!(collection.namespaces.namespace(&arena, "other"), Ok(None));
     }
 
-    #[test]
-    fn reports_broken_yaml_and_sets_templates_aside() {
-        let files = [file("a: [1"), file("a: {{ .Values.a }}\nb: [")];
+    /// What becomes of each document of a file, or of standard input where `name` is `-`.
+    fn outcomes(name: &str, text: &str) -> Vec<String> {
+        let path = (name != "-").then(|| name.into());
+        let files = [TextFile { name: name.to_owned(), path, text: text.to_owned() }];
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
-        assert_eq!(collection.unreadable.len(), 1);
-        assert_eq!(
-            collection.left_out.iter().map(|document| document.reason).collect::<Vec<_>>(),
-            [Reason::HelmTemplate]
+        let found = collection.manifests.iter().map(|found| (found.source.document, found.id.name.clone()));
+        let left = collection.left_out.iter().map(|left| (left.source.document, format!("{:?}", left.reason)));
+        let broken = collection.unreadable.iter().map(|broken| (broken.source.document, "unreadable".to_owned()));
+        let mut outcomes: Vec<_> = found.chain(left).chain(broken).collect();
+        outcomes.sort();
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}}";
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_the_next_documents_are_judged() {
+        for broken in [
+            "a: [1",
+            "# {{ .Values.a }}\na: [1",
+            "a: \"{{ .Values.a }}\"\na: [1",
+            "a: |\n  {{ .Values.a }}\nb: [1",
+            "metadata: {labels: {{}}}",
+            "a: {t: \"{{ x }}\"",
+        ] {
+            for name in ["a.yaml", "-"] {
+                let text = format!("{POD}\n---\n{broken}\n---\n{POD}\n");
+                assert_eq!(outcomes(name, &text), ["a", "unreadable", "a"], "{name} {broken}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_template_costs_itself_alone_and_is_none_on_standard_input() {
+        for template in ["a: {{ .Values.a }}\nb: [", "{{- if .Values.a }}\nkind: Pod\n{{- end }}"] {
+            let text = format!("{POD}\n---\n{template}\n---\n{POD}\n");
+            assert_eq!(outcomes("a.yaml", &text), ["a", "HelmTemplate", "a"], "{template}");
+            assert_eq!(outcomes("-", &text), ["a", "unreadable", "a"], "{template}");
+        }
+    }
+
+    #[test]
+    fn a_patch_that_cannot_be_read_is_an_error() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        std::fs::create_dir(dir.path().join(".git"))?;
+        std::fs::write(dir.path().join("kustomization.yaml"), "patches: [{path: patch.yaml}]")?;
+        let name = dir.path().join("patch.yaml").to_string_lossy().into_owned();
+        assert_eq!(outcomes(&name, &format!("{POD}\n---\na: [\n")), ["KustomizePatch", "unreadable"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_without_items_holds_nothing() {
+        for list in [
+            "{apiVersion: v1, kind: List, items: []}",
+            "{apiVersion: v1, kind: List, metadata: {}}",
+            "{apiVersion: apps/v1, kind: DeploymentList, metadata: {}, items: null}",
+        ] {
+            assert!(outcomes("-", list).is_empty(), "{list}");
+        }
+        assert_eq!(outcomes("-", "{apiVersion: pets.io/v1, kind: AllowList, metadata: {name: a}}"), ["a"]);
+    }
+
+    #[test]
+    fn standard_input_names_documents_as_helm_does() {
+        let text = format!(
+            "---\n# Source: app/templates/a.yaml\n{POD}\n---\n# Source: app/templates/b.yaml\na: [\n---\n{POD}\n"
         );
+        let files = [TextFile { name: "-".to_owned(), path: None, text }];
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        let names: Vec<_> = collection.manifests.iter().map(|manifest| manifest.source.file.as_str()).collect();
+        assert_eq!(names, ["app/templates/a.yaml", "-"]);
+        assert_eq!(
+            collection.unreadable.first().map(|broken| broken.source.file.as_str()),
+            Some("app/templates/b.yaml")
+        );
+    }
+
+    #[test]
+    fn a_target_namespace_of_flux_replaces_what_is_written() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let text = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: written}}";
+        let flux = "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: app}, \
+                    spec: {path: ./app, targetNamespace: target}}";
+        let mut files = Vec::new();
+        for (name, text) in [("app/pod.yaml", text), ("flux/app.yaml", flux)] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            std::fs::write(&path, text)?;
+            files.push(TextFile { name: name.to_owned(), path: Some(path), text: text.to_owned() });
+        }
+        let arena = Arena::new();
+        let collection = collect(&arena, &files, "default");
+        let pod = collection.manifests.iter().find(|manifest| manifest.id.kind == "Pod").expect("a pod");
+        assert_eq!(pod.id.namespace, "target");
+        assert_eq!(pod.object.at(&["metadata", "namespace"]), Some(Value::String("target")));
+        Ok(())
     }
 }

@@ -40,15 +40,26 @@ impl Kustomizations {
         })
     }
 
-    /// Whether a kustomization in the file's directory or above it uses `file` as a patch.
+    /// Whether a kustomization in the file's directory or above it uses `file` as a patch, and none as a resource.
     pub fn is_patch(&mut self, file: &Path) -> bool {
         let Some(file) = normalized(file) else { return false };
-        ancestors(&file)
-            .into_iter()
-            .any(|directory| self.get(&directory).is_some_and(|kustomization| kustomization.patches.contains(&file)))
+        let (mut is_patch, mut is_resource) = (false, false);
+        for directory in ancestors(&file) {
+            if let Some(kustomization) = self.get(&directory) {
+                is_patch |= kustomization.patches.contains(&file);
+                is_resource |= kustomization.resources.contains(&file);
+            }
+        }
+        is_patch && !is_resource
     }
 
-    fn lists(&mut self, directory: &Path, file: &Path) -> bool {
+    /// Whether there is a kustomization in `directory`.
+    pub fn has(&mut self, directory: &Path) -> bool {
+        self.get(directory).is_some()
+    }
+
+    /// Whether the kustomization in `directory` lists `file`, itself or through other kustomizations.
+    pub fn lists(&mut self, directory: &Path, file: &Path) -> bool {
         let mut visited = vec![directory.to_owned()];
         // Kustomizations may list each other: each is followed once.
         for at in 0.. {
@@ -72,7 +83,7 @@ impl Kustomizations {
 }
 
 /// The directories that can hold a kustomization for `file`, nearest first, up to the root of the checkout.
-fn ancestors(file: &Path) -> Vec<PathBuf> {
+pub fn ancestors(file: &Path) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     for directory in file.ancestors().skip(1) {
         directories.push(directory.to_owned());
@@ -84,7 +95,7 @@ fn ancestors(file: &Path) -> Vec<PathBuf> {
 }
 
 /// The absolute path with `.` and `..` resolved by name.
-fn normalized(path: &Path) -> Option<PathBuf> {
+pub fn normalized(path: &Path) -> Option<PathBuf> {
     let mut normalized = PathBuf::new();
     for component in std::path::absolute(path).ok()?.components() {
         match component {
@@ -187,13 +198,14 @@ mod tests {
     fn patches_are_told_from_objects() -> io::Result<()> {
         let dir = checkout(&[(
             "kustomization.yaml",
-            "resources: [a.yaml]\npatchesStrategicMerge: [old.yaml]\npatches:\n- path: patches/new.yaml\n- patch: inline",
+            "resources: [a.yaml, both.yaml]\npatchesStrategicMerge: [old.yaml, both.yaml]\npatches:\n- path: patches/new.yaml\n- patch: inline",
         )])?;
         let mut seen = Kustomizations::default();
         let mut is_patch = |file: &str| seen.is_patch(&dir.path().join(file));
         assert!(is_patch("old.yaml"));
         assert!(is_patch("patches/new.yaml"));
         assert!(!is_patch("a.yaml"));
+        assert!(!is_patch("both.yaml"), "what is a resource too is an object");
         Ok(())
     }
 

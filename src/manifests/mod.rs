@@ -5,8 +5,13 @@
 mod classify;
 mod documents;
 mod files;
+mod flux;
 mod kustomize;
+mod templates;
 
 pub use classify::Reason;
 pub use documents::{Collection, LeftOut, Manifest, ObjectId, Unreadable, collect};
-pub use files::{MAX_FILE_SIZE, ReadError, TextFile, display_name, find_suites, read, read_manifest, read_manifests};
+pub use files::{
+    Checkout, Exclusions, IGNORE_FILE, MAX_FILE_SIZE, ReadError, TextFile, display_name, find_suites, read,
+    read_checkout, read_manifest, read_manifests,
+};
