@@ -18,3 +18,4 @@ pub mod policy;
 pub mod schema;
 pub mod server;
 pub mod style;
+pub mod visible;

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::engine::Verdict;
 use crate::manifests::Unreadable;
+use crate::policy::model;
+use crate::visible;
 
-use super::report::{Exempted, Finding, Judged, Report, verdict_name};
+use super::report::{Counts, Exempted, Finding, Judged, Report, verdict_name};
 
 /// Writes `report` with a newline at the end.
 ///
@@ -17,14 +19,17 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let summary = report.summary();
     let document = Document {
         schema: "portcullis.dev/audit/v1",
-        summary: Summary {
+        summary: Totals {
             objects: summary.objects,
-            pass: summary.pass,
-            deny: summary.deny,
-            warn: summary.warn,
-            audit: summary.audit,
-            error: summary.error,
-            exempt: summary.exempt,
+            verdicts: Verdicts {
+                error: summary.findings.error + summary.unreadable,
+                ..Verdicts::from(summary.findings)
+            },
+            not_judged: summary.not_judged,
+            unreadable: summary.unreadable,
+            not_rendered: summary.unrendered,
+            left_out: summary.left_out,
+            hidden: summary.hidden,
         },
         findings: report
             .objects
@@ -32,27 +37,103 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             .flat_map(|judged| judged.findings.iter().map(move |finding| Row::new(judged, finding)))
             .chain(report.unreadable.iter().map(Row::unreadable))
             .collect(),
+        policies: report
+            .policies()
+            .into_iter()
+            .map(|(policy, counts)| PolicyRow { policy, verdicts: counts.into() })
+            .collect(),
+        not_judged: report
+            .not_judged()
+            .into_iter()
+            .map(|((kind, api_version), objects)| KindRow { api_version, kind, objects })
+            .collect(),
+        not_rendered: report
+            .unrendered
+            .iter()
+            .map(|found| UnrenderedRow { name: &found.name, source: (&found.source).into(), command: &found.command })
+            .collect(),
+        left_out: report
+            .left_out_documents()
+            .map(|document| LeftOutRow {
+                source: (&document.source).into(),
+                reason: document.reason.name(),
+                message: document.reason.to_string(),
+            })
+            .collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    out.write_all(b"\n")
+    let text = serde_json::to_string_pretty(&document)?;
+    writeln!(out, "{}", visible::json(&text))
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'r> {
     schema: &'static str,
-    summary: Summary,
+    summary: Totals,
     findings: Vec<Row<'r>>,
+    policies: Vec<PolicyRow<'r>>,
+    not_judged: Vec<KindRow<'r>>,
+    not_rendered: Vec<UnrenderedRow<'r>>,
+    left_out: Vec<LeftOutRow<'r>>,
 }
 
 #[derive(Serialize)]
-struct Summary {
+#[serde(rename_all = "camelCase")]
+struct Totals {
     objects: usize,
+    #[serde(flatten)]
+    verdicts: Verdicts,
+    not_judged: usize,
+    unreadable: usize,
+    not_rendered: usize,
+    left_out: usize,
+    hidden: usize,
+}
+
+#[derive(Serialize)]
+struct Verdicts {
     pass: usize,
     deny: usize,
     warn: usize,
     audit: usize,
     error: usize,
     exempt: usize,
+}
+
+impl From<Counts> for Verdicts {
+    fn from(counts: Counts) -> Self {
+        let Counts { pass, deny, warn, audit, error, exempt } = counts;
+        Self { pass, deny, warn, audit, error, exempt }
+    }
+}
+
+#[derive(Serialize)]
+struct PolicyRow<'r> {
+    policy: &'r str,
+    #[serde(flatten)]
+    verdicts: Verdicts,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KindRow<'r> {
+    api_version: &'r str,
+    kind: &'r str,
+    objects: usize,
+}
+
+#[derive(Serialize)]
+struct UnrenderedRow<'r> {
+    name: &'r str,
+    source: Source<'r>,
+    command: &'r str,
+}
+
+#[derive(Serialize)]
+struct LeftOutRow<'r> {
+    source: Source<'r>,
+    reason: &'static str,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -97,6 +178,12 @@ struct Source<'r> {
     line: usize,
 }
 
+impl<'r> From<&'r model::Source> for Source<'r> {
+    fn from(source: &'r model::Source) -> Self {
+        Self { file: &source.file, document: source.document, line: source.line }
+    }
+}
+
 impl<'r> Row<'r> {
     fn new(judged: &'r Judged, finding: &'r Finding) -> Self {
         Self {
@@ -132,7 +219,7 @@ impl<'r> Row<'r> {
             verdict: verdict_name(Verdict::Error),
             reason: "Unreadable",
             object: Object { api_version: "", kind: "", namespace: "", name: "" },
-            source: Source { file: &source.file, document: source.document, line: source.line },
+            source: source.into(),
             field: "",
             message,
             severity: "",
@@ -156,7 +243,8 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&text)?;
         assert_eq!(document["schema"], "portcullis.dev/audit/v1");
         let summary = serde_json::json!(
-            {"objects": 3, "pass": 5, "deny": 1, "warn": 1, "audit": 1, "error": 2, "exempt": 1});
+            {"objects": 3, "pass": 5, "deny": 1, "warn": 1, "audit": 1, "error": 2, "exempt": 1,
+             "notJudged": 1, "unreadable": 1, "notRendered": 1, "leftOut": 1, "hidden": 0});
         assert_eq!(document["summary"], summary);
         let verdicts: Vec<_> =
             document["findings"].as_array().into_iter().flatten().map(|row| &row["verdict"]).collect();
@@ -177,6 +265,18 @@ mod tests {
         });
         assert_eq!(document["findings"][3]["exemption"], exemption);
         assert_eq!(document["findings"][5]["source"]["file"], "media/broken.yaml");
+        let pinned = serde_json::json!({"policy": "require-pinned-images",
+            "pass": 4, "deny": 1, "warn": 0, "audit": 0, "error": 0, "exempt": 0});
+        assert_eq!(document["policies"][4], pinned);
+        let namespaces = serde_json::json!([{"apiVersion": "v1", "kind": "Namespace", "objects": 1}]);
+        assert_eq!(document["notJudged"], namespaces);
+        assert_eq!(document["notRendered"][0]["command"], "helm template sonarr sonarr | portcullis audit -");
+        let left_out = serde_json::json!([{
+            "source": {"file": "media/kustomization.yaml", "document": 0, "line": 1},
+            "reason": "Kustomization",
+            "message": "kustomization; judge its output: kubectl kustomize DIR | portcullis audit -",
+        }]);
+        assert_eq!(document["leftOut"], left_out);
         Ok(())
     }
 }

@@ -8,6 +8,8 @@ mod locate;
 mod report;
 mod run;
 pub mod text;
+mod unrendered;
 
-pub use report::{Finding, Judged, Report, Summary, verdict_name};
+pub use report::{Counts, Filter, Finding, Judged, Report, Summary, verdict_name};
 pub use run::{Options, create_request, review, run};
+pub use unrendered::Unrendered;

@@ -1,18 +1,28 @@
 //! What an audit found, as owned data: the input of every renderer.
 
+use std::collections::BTreeMap;
+
 use crate::engine::Verdict;
 use crate::manifests::{LeftOut, ObjectId, Reason, Unreadable};
 use crate::policy::model::Source;
 
+use super::unrendered::Unrendered;
+
 /// The result of an audit.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Every object that was judged, in input order.
+    /// Every object, in input order.
     pub objects: Vec<Judged>,
+    /// How many objects satisfy a policy's bindings, by the policy's name.
+    pub passes: BTreeMap<String, usize>,
+    /// What has to be rendered before it can be judged.
+    pub unrendered: Vec<Unrendered>,
     /// Every document that is no manifest, in input order.
     pub left_out: Vec<LeftOut>,
     /// Every file or document that can't be read, in input order.
     pub unreadable: Vec<Unreadable>,
+    /// How many findings a filter has taken away.
+    pub hidden: usize,
 }
 
 /// One object with what was found about it.
@@ -22,8 +32,8 @@ pub struct Judged {
     pub object: ObjectId,
     /// Its document.
     pub source: Source,
-    /// How many bindings it satisfies.
-    pub passed: usize,
+    /// Whether a policy looked at it.
+    pub is_judged: bool,
     /// What it doesn't satisfy, or what could not be evaluated.
     pub findings: Vec<Finding>,
 }
@@ -64,50 +74,137 @@ pub struct Exempted {
     pub source: Source,
 }
 
-/// The counts that a report ends in.
+/// Which findings of a report count; an empty list takes every one.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Names of policies.
+    pub policies: Vec<String>,
+    /// Severities.
+    pub severities: Vec<String>,
+    /// Verdicts.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// How many findings have each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Objects judged.
-    pub objects: usize,
-    /// Objects with a finding.
-    pub with_findings: usize,
+pub struct Counts {
     /// Bindings satisfied.
     pub pass: usize,
-    /// Findings by verdict.
+    /// See [`Verdict::Deny`].
     pub deny: usize,
     /// See [`Verdict::Warn`].
     pub warn: usize,
     /// See [`Verdict::Audit`].
     pub audit: usize,
-    /// See [`Verdict::Error`]; what can't be read counts too.
+    /// See [`Verdict::Error`].
     pub error: usize,
     /// See [`Verdict::Exempt`].
     pub exempt: usize,
+}
+
+/// The counts that a report ends in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Objects.
+    pub objects: usize,
+    /// Objects with a finding.
+    pub with_findings: usize,
+    /// Objects that no policy looked at.
+    pub not_judged: usize,
+    /// Findings by verdict, without what can't be read.
+    pub findings: Counts,
+    /// Files and documents that can't be read.
+    pub unreadable: usize,
+    /// What has to be rendered first.
+    pub unrendered: usize,
     /// Documents left out, empty ones not counted.
     pub left_out: usize,
+    /// Findings that a filter has taken away.
+    pub hidden: usize,
+}
+
+impl Counts {
+    fn count(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Exempt => &mut self.exempt,
+            Verdict::Audit => &mut self.audit,
+            Verdict::Warn => &mut self.warn,
+            Verdict::Error => &mut self.error,
+            Verdict::Deny => &mut self.deny,
+        };
+        *count += 1;
+    }
+
+    /// Whether everything passed.
+    pub fn is_clean(&self) -> bool {
+        self.deny + self.warn + self.audit + self.error + self.exempt == 0
+    }
+}
+
+impl Judged {
+    /// Whether no policy looked at it; an object that could not be judged is an error, not passed over.
+    fn is_passed_over(&self) -> bool {
+        !self.is_judged && self.findings.is_empty()
+    }
 }
 
 impl Report {
     /// The counts.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary { objects: self.objects.len(), ..Summary::default() };
-        for judged in &self.objects {
-            summary.pass += judged.passed;
-            summary.with_findings += usize::from(!judged.findings.is_empty());
-            for finding in &judged.findings {
-                match finding.verdict {
-                    Verdict::Pass => summary.pass += 1,
-                    Verdict::Exempt => summary.exempt += 1,
-                    Verdict::Audit => summary.audit += 1,
-                    Verdict::Warn => summary.warn += 1,
-                    Verdict::Error => summary.error += 1,
-                    Verdict::Deny => summary.deny += 1,
-                }
-            }
+        let mut findings = Counts { pass: self.passes.values().sum(), ..Counts::default() };
+        self.findings().for_each(|finding| findings.count(finding.verdict));
+        Summary {
+            objects: self.objects.len(),
+            with_findings: self.objects.iter().filter(|judged| !judged.findings.is_empty()).count(),
+            not_judged: self.objects.iter().filter(|judged| judged.is_passed_over()).count(),
+            findings,
+            unreadable: self.unreadable.len(),
+            unrendered: self.unrendered.len(),
+            left_out: self.left_out_documents().count(),
+            hidden: self.hidden,
         }
-        summary.error += self.unreadable.len();
-        summary.left_out = self.left_out.iter().filter(|document| document.reason != Reason::Empty).count();
-        summary
+    }
+
+    /// The counts of each policy, by its name.
+    pub fn policies(&self) -> BTreeMap<&str, Counts> {
+        let passes = self.passes.iter().map(|(policy, pass)| (&**policy, Counts { pass: *pass, ..Counts::default() }));
+        let mut policies: BTreeMap<_, _> = passes.collect();
+        for finding in self.findings() {
+            policies.entry(&*finding.policy).or_default().count(finding.verdict);
+        }
+        policies
+    }
+
+    /// How many objects of each kind no policy looked at, by `apiVersion` and kind.
+    pub fn not_judged(&self) -> BTreeMap<(&str, &str), usize> {
+        let mut kinds = BTreeMap::new();
+        for judged in self.objects.iter().filter(|judged| judged.is_passed_over()) {
+            *kinds.entry((&*judged.object.kind, &*judged.object.api_version)).or_default() += 1;
+        }
+        kinds
+    }
+
+    /// The documents left out for more than being empty.
+    pub fn left_out_documents(&self) -> impl Iterator<Item = &LeftOut> {
+        self.left_out.iter().filter(|document| document.reason != Reason::Empty)
+    }
+
+    /// Takes away what `filter` doesn't let pass. What can't be read stays.
+    pub fn keep(&mut self, filter: &Filter) {
+        fn lets_pass<T: PartialEq>(wanted: &[T], is: impl Fn(&T) -> bool) -> bool {
+            wanted.is_empty() || wanted.iter().any(is)
+        }
+        for judged in &mut self.objects {
+            let before = judged.findings.len();
+            judged.findings.retain(|finding| {
+                lets_pass(&filter.policies, |policy| *policy == finding.policy)
+                    && lets_pass(&filter.severities, |severity| *severity == finding.severity)
+                    && lets_pass(&filter.verdicts, |verdict| *verdict == finding.verdict)
+            });
+            self.hidden += before - judged.findings.len();
+        }
+        self.passes.retain(|passed, _| lets_pass(&filter.policies, |policy| policy == passed));
     }
 
     /// The first object that policies could not be asked about, because the API server would refuse it before.
@@ -120,7 +217,16 @@ impl Report {
 
     /// Whether a finding is at least as strong as `verdict`.
     pub fn reaches(&self, verdict: Verdict) -> bool {
-        self.objects.iter().flat_map(|judged| &judged.findings).any(|finding| finding.verdict >= verdict)
+        self.findings().any(|finding| finding.verdict >= verdict)
+    }
+
+    /// Whether a policy looked at any object.
+    pub fn is_judged(&self) -> bool {
+        self.objects.iter().any(|judged| judged.is_judged)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.objects.iter().flat_map(|judged| &judged.findings)
     }
 }
 
@@ -170,7 +276,7 @@ pub(super) mod samples {
                 Judged {
                     object: id("apps/v1", "Deployment", "media", "jellyfin"),
                     source: source("media/jellyfin.yaml", 1),
-                    passed: 3,
+                    is_judged: true,
                     findings: vec![
                         finding(
                             "pss-baseline-privileged",
@@ -193,13 +299,13 @@ pub(super) mod samples {
                 Judged {
                     object: id("v1", "Namespace", "", "media"),
                     source: source("media/namespace.yaml", 1),
-                    passed: 2,
+                    is_judged: false,
                     findings: Vec::new(),
                 },
                 Judged {
                     object: id("v1", "Pod", "media", "vpn"),
                     source: source("media/vpn.yaml", 4),
-                    passed: 0,
+                    is_judged: true,
                     findings: vec![
                         finding("config-on-pvc", Verdict::Audit, 9, "spec.volumes[0]", "not a claim", ""),
                         finding("pss-baseline-host-path", Verdict::Exempt, 4, "", "hostPath", "high"),
@@ -207,6 +313,13 @@ pub(super) mod samples {
                     ],
                 },
             ],
+            passes: BTreeMap::from([("config-on-pvc".to_owned(), 1), ("require-pinned-images".to_owned(), 4)]),
+            unrendered: vec![Unrendered {
+                name: "HelmRelease media/sonarr".to_owned(),
+                source: source("media/sonarr.yaml", 1),
+                command: "helm template sonarr sonarr | portcullis audit -".to_owned(),
+            }],
+            hidden: 0,
             left_out: vec![
                 LeftOut { source: source("media/kustomization.yaml", 1), reason: Reason::Kustomization },
                 LeftOut { source: source("media/empty.yaml", 1), reason: Reason::Empty },
@@ -228,15 +341,44 @@ mod tests {
         let expected = Summary {
             objects: 3,
             with_findings: 2,
-            pass: 5,
-            deny: 1,
-            warn: 1,
-            audit: 1,
-            error: 2,
-            exempt: 1,
+            not_judged: 1,
+            findings: Counts { pass: 5, deny: 1, warn: 1, audit: 1, error: 1, exempt: 1 },
+            unreadable: 1,
+            unrendered: 1,
             left_out: 1,
+            hidden: 0,
         };
         assert_eq!(samples::report().summary(), expected);
+    }
+
+    #[test]
+    fn counts_by_policy_and_what_no_policy_looked_at_by_kind() {
+        let report = samples::report();
+        let policies = report.policies();
+        let pinned = Counts { pass: 4, deny: 1, ..Counts::default() };
+        assert_eq!(policies.get("require-pinned-images"), Some(&pinned));
+        assert_eq!(policies.get("broken"), Some(&Counts { error: 1, ..Counts::default() }));
+        assert_eq!(report.not_judged(), BTreeMap::from([(("Namespace", "v1"), 1)]));
+    }
+
+    #[test]
+    fn a_filter_takes_findings_away_and_says_how_many() {
+        let filter = |policies: &[&str], severities: &[&str], verdicts: &[Verdict]| {
+            let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+            let mut report = samples::report();
+            report.keep(&Filter {
+                policies: texts(policies),
+                severities: texts(severities),
+                verdicts: verdicts.to_vec(),
+            });
+            let summary = report.summary();
+            (report.findings().map(|finding| finding.policy.clone()).collect::<Vec<_>>(), summary.hidden)
+        };
+        assert_eq!(filter(&[], &[], &[]).1, 0);
+        assert_eq!(filter(&["broken", "config-on-pvc"], &[], &[]), (vec!["config-on-pvc".into(), "broken".into()], 3));
+        assert_eq!(filter(&[], &["medium"], &[]), (vec!["require-pinned-images".into()], 4));
+        assert_eq!(filter(&[], &[], &[Verdict::Warn]), (vec!["pss-baseline-privileged".into()], 4));
+        assert_eq!(filter(&["broken"], &["high"], &[]), (vec![], 5));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Asks the engine about every manifest, as if it were being created.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::admission::acceptable::{Refusal, incomplete, undecodable};
@@ -10,6 +11,7 @@ use crate::manifests::{Collection, Manifest};
 
 use super::locate::line;
 use super::report::{Exempted, Finding, Judged, Report};
+use super::unrendered::unrendered;
 
 /// Who creates the objects, and when.
 #[derive(Clone, Debug)]
@@ -45,12 +47,17 @@ impl Options {
 
 /// Judges every manifest of a collection.
 pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Report {
-    let judge = |manifest| judge(manifest, collection, policies, options);
-    Report {
-        objects: collection.manifests.iter().map(judge).collect(),
+    let mut report = Report {
         left_out: collection.left_out.clone(),
         unreadable: collection.unreadable.clone(),
+        unrendered: unrendered(collection),
+        ..Report::default()
+    };
+    for manifest in &collection.manifests {
+        let judged = judge(manifest, collection, policies, options, &mut report.passes);
+        report.objects.push(judged);
     }
+    report
 }
 
 /// The decision on one manifest, both phases enforced.
@@ -116,10 +123,16 @@ pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options:
     request(arena, manifest.object, Value::Null, attributes)
 }
 
-fn judge(manifest: &Manifest<'_>, collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Judged {
+fn judge(
+    manifest: &Manifest<'_>,
+    collection: &Collection<'_>,
+    policies: &PolicySet,
+    options: &Options,
+    passes: &mut BTreeMap<String, usize>,
+) -> Judged {
     let arena = Arena::new();
     let mut judged =
-        Judged { object: manifest.id.clone(), source: manifest.source.clone(), passed: 0, findings: Vec::new() };
+        Judged { object: manifest.id.clone(), source: manifest.source.clone(), is_judged: false, findings: Vec::new() };
     judged.source.line = line(manifest, "");
     let decision = match accepted(&arena, manifest, collection, policies, options) {
         Ok(decision) => decision,
@@ -128,9 +141,13 @@ fn judge(manifest: &Manifest<'_>, collection: &Collection<'_>, policies: &Policy
             return judged;
         }
     };
+    judged.is_judged = !decision.findings.is_empty();
     for finding in decision.findings {
         if finding.verdict == Verdict::Pass {
-            judged.passed += 1;
+            match passes.get_mut(finding.policy) {
+                Some(passes) => *passes += 1,
+                None => drop(passes.insert(finding.policy.to_owned(), 1)),
+            }
             continue;
         }
         // Each of the things that a validation objects to has a line of its own.

@@ -8,35 +8,56 @@ use anstyle::Style;
 use crate::engine::Verdict;
 use crate::manifests::Unreadable;
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
+use crate::visible;
 
-use super::report::{Exempted, Finding, Judged, Report, Summary, verdict_name};
+use super::report::{Counts, Exempted, Finding, Judged, Report, verdict_name};
+use super::unrendered::Unrendered;
 
 /// Writes `report`.
 ///
 /// # Errors
 /// `out` can't be written.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    write_not_judged(report, out)?;
     for judged in report.objects.iter().filter(|judged| !judged.findings.is_empty()) {
         write_object(judged, out)?;
     }
-    for Unreadable { source, message } in &report.unreadable {
-        writeln!(out, "{STRONG}not judged{STRONG:#}\n  {}:{}  {BAD}error{BAD:#}", source.file, source.line)?;
-        writeln!(out, "    {message}\n")?;
+    write_policies(report, out)?;
+    write_summary(report, out)
+}
+
+/// What nobody should take for judged stands first.
+fn write_not_judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if !report.unreadable.is_empty() {
+        writeln!(out, "{STRONG}not judged{STRONG:#}")?;
+        for Unreadable { source, message } in &report.unreadable {
+            writeln!(out, "  {}:{}  {BAD}error{BAD:#}", visible::line(&source.file), source.line)?;
+            writeln!(out, "    {}", visible::line(message))?;
+        }
+        writeln!(out)?;
     }
-    write_summary(&report.summary(), out)
+    if !report.unrendered.is_empty() {
+        writeln!(out, "{STRONG}not rendered, hence not judged{STRONG:#}")?;
+        for Unrendered { name, source, command } in &report.unrendered {
+            writeln!(out, "  {}:{}  {}", visible::line(&source.file), source.line, visible::line(name))?;
+            writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(command))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn write_object(judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{STRONG}{}{STRONG:#}", judged.object)?;
+    writeln!(out, "{STRONG}{}{STRONG:#}", visible::line(&judged.object.to_string()))?;
     let mut findings: Vec<_> = judged.findings.iter().collect();
     findings.sort_by_key(|finding| (Reverse(finding.verdict), finding.line));
-    let rows: Vec<_> =
-        findings.into_iter().map(|finding| (format!("{}:{}", judged.source.file, finding.line), finding)).collect();
+    let file = visible::line(&judged.source.file);
+    let rows: Vec<_> = findings.into_iter().map(|finding| (format!("{file}:{}", finding.line), finding)).collect();
     let width = |cell: fn(&(String, &Finding)) -> usize| rows.iter().map(cell).max().unwrap_or_default();
     let widths = [
         width(|(place, _)| place.chars().count()),
         width(|(_, finding)| verdict_name(finding.verdict).len()),
-        width(|(_, finding)| finding.severity.chars().count()),
+        width(|(_, finding)| visible::line(&finding.severity).chars().count()),
     ];
     for (place, finding) in &rows {
         write_finding(place, finding, widths, out)?;
@@ -54,48 +75,91 @@ fn write_finding(
     let verdict = verdict_name(finding.verdict);
     write!(out, "  {place:place_width$}  {style}{verdict:verdict_width$}{style:#}  ")?;
     if severity_width > 0 {
-        write!(out, "{:severity_width$}  ", finding.severity)?;
+        write!(out, "{:severity_width$}  ", visible::line(&finding.severity))?;
     }
     // What no policy found was judged by none.
-    write!(out, "{}", if finding.policy.is_empty() { "not judged" } else { &finding.policy })?;
+    let policy = if finding.policy.is_empty() { "not judged" } else { &finding.policy };
+    write!(out, "{}", visible::line(policy))?;
     // A binding that is called like its policy says nothing new.
     if !finding.binding.is_empty() && finding.binding != finding.policy {
-        write!(out, " {FAINT}({}){FAINT:#}", finding.binding)?;
+        write!(out, " {FAINT}({}){FAINT:#}", visible::line(&finding.binding))?;
     }
     writeln!(out)?;
     for line in finding.message.lines() {
-        writeln!(out, "    {line}")?;
+        writeln!(out, "    {}", visible::line(line))?;
     }
     if !finding.field.is_empty() && !finding.message.contains(&finding.field) {
-        writeln!(out, "    {FAINT}{}{FAINT:#}", finding.field)?;
+        writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(&finding.field))?;
     }
     if let Some(Exempted { reason, expires, source }) = &finding.exemption {
-        writeln!(out, "    {FAINT}exempt until {expires}: {reason} ({}:{}){FAINT:#}", source.file, source.line)?;
+        let text = format!("exempt until {expires}: {reason} ({}:{})", source.file, source.line);
+        writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(&text))?;
     }
     Ok(())
 }
 
-fn write_summary(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+/// What each policy found, the one with the most findings first.
+fn write_policies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut policies: Vec<_> = report.policies().into_iter().filter(|(_, counts)| !counts.is_clean()).collect();
+    if policies.is_empty() {
+        return Ok(());
+    }
+    policies.sort_by_key(|(_, counts)| Reverse((counts.deny, counts.error, counts.warn, counts.audit, counts.exempt)));
+    writeln!(out, "{STRONG}by policy{STRONG:#}")?;
+    let width = policies.iter().map(|(policy, _)| visible::line(policy).chars().count()).max().unwrap_or_default();
+    for (policy, counts) in policies {
+        write!(out, "  {:width$}  ", visible::line(policy))?;
+        write_counts(&counts, out)?;
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+fn write_counts(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
+    let counts = [
+        (counts.deny, Verdict::Deny),
+        (counts.warn, Verdict::Warn),
+        (counts.audit, Verdict::Audit),
+        (counts.error, Verdict::Error),
+        (counts.exempt, Verdict::Exempt),
+    ];
+    for (at, (count, verdict)) in counts.iter().filter(|(count, _)| *count > 0).enumerate() {
+        let style = verdict_style(*verdict);
+        let comma = if at == 0 { "" } else { ", " };
+        write!(out, "{comma}{style}{count} {}{style:#}", verdict_name(*verdict))?;
+    }
+    Ok(())
+}
+
+/// What no policy looked at by kind, then everything in one line, which begins with what could not be judged.
+fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let summary = report.summary();
+    let kinds: Vec<_> = report.not_judged().into_iter().map(|((kind, _), count)| format!("{count} {kind}")).collect();
+    if !kinds.is_empty() {
+        writeln!(out, "{FAINT}no policy looks at: {}{FAINT:#}", visible::line(&kinds.join(", ")))?;
+    }
+    if summary.unreadable > 0 {
+        write!(out, "{BAD}{} unreadable{BAD:#}; ", summary.unreadable)?;
+    }
+    if summary.unrendered > 0 {
+        write!(out, "{CAUTION}{} not rendered{CAUTION:#}; ", summary.unrendered)?;
+    }
     let objects = counted(summary.objects, "object");
-    if summary.with_findings == 0 && summary.error == 0 {
+    if !summary.findings.is_clean() {
+        write_counts(&summary.findings, out)?;
+        write!(out, " in {} of {objects}", summary.with_findings)?;
+    } else if report.is_judged() {
         write!(out, "{GOOD}no findings{GOOD:#} in {objects}")?;
     } else {
-        let counts = [
-            (summary.deny, Verdict::Deny),
-            (summary.warn, Verdict::Warn),
-            (summary.audit, Verdict::Audit),
-            (summary.error, Verdict::Error),
-            (summary.exempt, Verdict::Exempt),
-        ];
-        let counts = counts.iter().filter(|(count, _)| *count > 0);
-        for (at, (count, verdict)) in counts.enumerate() {
-            let style = verdict_style(*verdict);
-            let comma = if at == 0 { "" } else { ", " };
-            write!(out, "{comma}{style}{count} {}{style:#}", verdict_name(*verdict))?;
-        }
-        write!(out, " in {} of {objects}", summary.with_findings)?;
+        write!(out, "{CAUTION}nothing judged{CAUTION:#} in {objects}")?;
     }
-    write!(out, "; {} passed", counted(summary.pass, "check"))?;
+    if summary.not_judged > 0 && report.is_judged() {
+        write!(out, ", {} of them not judged", summary.not_judged)?;
+    }
+    write!(out, "; {} passed", counted(summary.findings.pass, "check"))?;
+    if summary.hidden > 0 {
+        write!(out, "; {} filtered out", counted(summary.hidden, "finding"))?;
+    }
     if summary.left_out > 0 {
         write!(out, "; {} left out", counted(summary.left_out, "other document"))?;
     }
@@ -136,9 +200,68 @@ mod tests {
     #[test]
     fn says_so_when_there_is_nothing_to_say() -> io::Result<()> {
         let mut report = samples::report();
-        report.objects.retain(|judged| judged.findings.is_empty());
+        report.objects.iter_mut().for_each(|judged| judged.findings.clear());
         report.unreadable.clear();
-        assert_eq!(rendered(&report)?, "no findings in 1 object; 2 checks passed; 1 other document left out\n");
+        report.unrendered.clear();
+        assert_eq!(
+            rendered(&report)?,
+            "no policy looks at: 1 Namespace\n\
+             no findings in 3 objects, 1 of them not judged; 5 checks passed; 1 other document left out\n"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_judged_is_not_no_findings() -> io::Result<()> {
+        let mut report = samples::report();
+        report.objects.retain(|judged| !judged.is_judged);
+        report.passes.clear();
+        report.unreadable.clear();
+        report.unrendered.clear();
+        assert_eq!(
+            rendered(&report)?,
+            "no policy looks at: 1 Namespace\n\
+             nothing judged in 1 object; 0 checks passed; 1 other document left out\n"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_others_wrote_does_nothing_to_a_terminal() -> io::Result<()> {
+        const NASTY: &str = "\u{1b}[2J\u{9b}31m\u{202e}\u{2028}";
+        let mut report = samples::report();
+        for judged in &mut report.objects {
+            judged.object.name.push_str(NASTY);
+            judged.source.file.push_str(NASTY);
+            for finding in &mut judged.findings {
+                for text in [&mut finding.policy, &mut finding.binding, &mut finding.field, &mut finding.severity] {
+                    text.push_str(NASTY);
+                }
+                finding.message.push_str(NASTY);
+            }
+            if !judged.is_judged {
+                judged.object.kind.push_str(NASTY);
+            }
+        }
+        for unreadable in &mut report.unreadable {
+            unreadable.source.file.push_str(NASTY);
+            unreadable.message.push_str(NASTY);
+        }
+        for unrendered in &mut report.unrendered {
+            unrendered.source.file.push_str(NASTY);
+            unrendered.name.push_str(NASTY);
+            unrendered.command.push_str(NASTY);
+        }
+        let mut out = Vec::new();
+        render(&report, &mut out)?;
+        let mut text = String::from_utf8_lossy(&out).into_owned();
+        // Our own styles are the only escape sequences.
+        for style in [BAD, CAUTION, FAINT, GOOD, STRONG] {
+            text = text.replace(&style.to_string(), "").replace(&format!("{style:#}"), "");
+        }
+        let deceptive: Vec<_> = text.chars().filter(|c| *c != '\n' && visible::is_deceptive(*c)).collect();
+        assert_eq!(deceptive, [], "{text:?}");
+        assert!(text.matches("\\u{9b}31m").count() > 20, "{text}");
         Ok(())
     }
 

@@ -1,14 +1,16 @@
 //! `portcullis audit`: manifests in, findings out.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use anyhow::{anyhow, bail};
+use clap::{ArgAction, ValueEnum};
 
-use crate::audit::{self, Finding, Report};
-use crate::engine::Verdict;
+use crate::audit::{self, Filter, Finding, Report};
+use crate::engine::{PolicySet, Verdict};
 use crate::json::Arena;
-use crate::manifests::{self, Collection, Reason, TextFile, Unreadable};
+use crate::manifests::{self, Checkout, Collection, Exclusions, Reason, TextFile, Unreadable};
 use crate::policy::model::Source;
 
 use super::load::DefinitionFlags;
@@ -33,10 +35,23 @@ Examples:
   portcullis audit --fail-on warn --format json -o report.json manifests/
   portcullis audit --no-embedded --policies policies/ pod.yaml
 
-In directories, *.yaml, *.yml and *.json are read, hidden ones left out. Kustomizations, values and chart templates are
-recognised and left out; -v says which and why. An object without a namespace gets that of the kustomization that
-lists its file, or --namespace. An object that no API server would take, because a field has a wrong type or a workload
-no containers, is an error of one line in place of a verdict.
+In directories, *.yaml, *.yml and *.json are read, hidden ones and node_modules left out, and what a .portcullisignore in
+them or above them names, in the syntax of .gitignore. A file that is named itself is always read. On standard input,
+documents are called as Helm's comment \"# Source: …\" above them says; lines are those of the whole input.
+
+Kustomizations, values and chart templates are recognised and left out; -v counts them by reason, -vv names each. What
+can't be read is an error and stands first. Charts, HelmReleases, Argo CD's Applications and ApplicationSets and Flux's
+Kustomizations are named with the command that renders them. An object without a namespace gets that of the kustomization
+that lists its file, or --namespace; below the path of a Flux Kustomization its targetNamespace holds.
+An object that no API server would take, because a field has a wrong type or a workload no containers, is an error of one
+line in place of a verdict.
+
+--policy, --severity and --verdict choose the findings that are shown and that count for --fail-on; the last line says how
+many they leave out. What can't be read is shown whatever they say.
+
+JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks
+at, \"notRendered\" what has to be rendered first (name, source, command), and \"leftOut\" the documents left out (source,
+reason, message).
 
 A file for --exemptions (docs/exemptions.md); policies and every list of match take names or globs:
   apiVersion: portcullis.dev/v1alpha1
@@ -48,8 +63,8 @@ A file for --exemptions (docs/exemptions.md); policies and every list of match t
     reason: rewritten in the next release
     expires: 2027-03-31
 
-Exit codes: 0 no finding as strong as --fail-on, 1 findings, 2 bad usage, or no findings but input that can't be read or
-judged.")]
+Exit codes: 0 no finding as strong as --fail-on, 1 findings, or nothing judged with --require-judged, 2 bad usage, an input
+without a document, or no findings but input that can't be read or judged.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -57,6 +72,22 @@ pub struct Args {
     /// The weakest verdict that makes the command fail
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Deny)]
     fail_on: FailOn,
+
+    /// Fails if no policy looks at any object
+    #[arg(long)]
+    require_judged: bool,
+
+    /// Takes the findings of this policy only (repeatable)
+    #[arg(long = "policy", value_name = "NAME")]
+    policy_names: Vec<String>,
+
+    /// Takes findings of this severity only (repeatable, or separated by commas)
+    #[arg(long = "severity", value_enum, value_name = "SEVERITY", value_delimiter = ',')]
+    severities: Vec<Severity>,
+
+    /// Takes findings of this verdict only (repeatable, or separated by commas)
+    #[arg(long = "verdict", value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    verdicts: Vec<FoundVerdict>,
 
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -96,9 +127,32 @@ pub struct Input {
     #[arg(long)]
     no_defaulting: bool,
 
-    /// Says which documents are left out, and why
-    #[arg(short, long)]
-    verbose: bool,
+    /// Passes over files and directories below each PATH, by a pattern as in .gitignore (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Counts what is left out by reason; twice (-vv): names each document
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Severity {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FoundVerdict {
+    Deny,
+    Warn,
+    Audit,
+    /// The policy could not be evaluated
+    Error,
+    /// An exemption covers it
+    Exempt,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,7 +163,7 @@ enum FailOn {
     Warn,
     /// A policy records a violation
     Audit,
-    /// The exit code is 0 whatever is found
+    /// No finding fails the command
     Never,
 }
 
@@ -127,17 +181,14 @@ enum Format {
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
+    let filter = args.filter(&policies)?;
     let (texts, unreadable) = args.input.read()?;
     let arena = Arena::new();
-    let collection = args.input.collect(&arena, &texts);
+    let collection = args.input.collect(&arena, &texts, &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     let mut report = audit::run(&collection, &policies, &args.input.options());
     report.unreadable.extend(unreadable);
-    let is_empty = report.left_out.iter().all(|document| document.reason == Reason::Empty);
-    if report.objects.is_empty() && report.unreadable.is_empty() && is_empty {
-        // A failed `kubectl kustomize` at the other end of a pipe would otherwise look like a clean bill.
-        anyhow::bail!("nothing to judge: the input holds no document");
-    }
+    report.keep(&filter);
 
     let mut out = Output::open(args.output.as_deref())?;
     args.format.render(&report, &mut out)?;
@@ -149,46 +200,103 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         [unreadable, ..] => Err(not_read(unreadable)),
         [] => match report.first_refused() {
             Some((judged, Finding { line, message, .. })) if args.fail_on != FailOn::Never => {
-                anyhow::bail!("{}:{line}: {} could not be judged: {message}", judged.source.file, judged.object)
+                bail!("{}:{line}: {} could not be judged: {message}", judged.source.file, judged.object)
+            }
+            _ if args.require_judged && !report.is_judged() => {
+                output::complain("nothing was judged: no policy looks at any object of the input (--require-judged)");
+                Ok(Outcome::Findings)
             }
             _ => Ok(Outcome::Clean),
         },
     }
 }
 
+impl Args {
+    /// What the flags let pass.
+    fn filter(&self, policies: &PolicySet) -> anyhow::Result<Filter> {
+        for name in &self.policy_names {
+            // A misspelt name would hide every finding.
+            if !policies.policies().iter().any(|policy| policy.name == *name) {
+                bail!("--policy {name}: there is no such policy; portcullis policies list shows them");
+            }
+        }
+        let severity = |severity: &Severity| match severity {
+            Severity::Critical => "critical".to_owned(),
+            Severity::High => "high".to_owned(),
+            Severity::Medium => "medium".to_owned(),
+            Severity::Low => "low".to_owned(),
+        };
+        let verdict = |verdict: &FoundVerdict| match verdict {
+            FoundVerdict::Deny => Verdict::Deny,
+            FoundVerdict::Warn => Verdict::Warn,
+            FoundVerdict::Audit => Verdict::Audit,
+            FoundVerdict::Error => Verdict::Error,
+            FoundVerdict::Exempt => Verdict::Exempt,
+        };
+        Ok(Filter {
+            policies: self.policy_names.clone(),
+            severities: self.severities.iter().map(severity).collect(),
+            verdicts: self.verdicts.iter().map(verdict).collect(),
+        })
+    }
+}
+
 /// The failure of a command that could not read all of its input.
 pub fn not_read(Unreadable { source, message }: &Unreadable) -> anyhow::Error {
-    anyhow::anyhow!("{}:{}: {message}", source.file, source.line)
+    anyhow!("{}:{}: {message}", source.file, source.line)
 }
 
 impl Input {
-    /// Reads the paths, and says what in them can't be read.
+    /// Reads the paths, and says what in them can't be read; with `-v`, which links lead nowhere.
     ///
     /// # Errors
-    /// A path that doesn't exist.
+    /// A path that doesn't exist, a pattern that isn't one.
     pub fn read(&self) -> anyhow::Result<(Vec<TextFile>, Vec<Unreadable>)> {
         for path in &self.paths {
             if path != Path::new("-") && !path.exists() {
-                anyhow::bail!("{}: no such file or directory", path.display());
+                bail!("{}: no such file or directory", path.display());
             }
         }
-        let (texts, errors) = manifests::read(&self.paths, &mut io::stdin().lock());
+        let exclusions = Exclusions::new(&self.exclude).map_err(|error| anyhow!("--exclude: {error}"))?;
+        let Checkout { files, errors, links } =
+            manifests::read_checkout(&self.paths, &exclusions, &mut io::stdin().lock());
+        for link in links.iter().filter(|_| self.verbose > 0) {
+            output::note(&format!("{link}: not followed"));
+        }
         let unreadable = errors.into_iter().map(|error| Unreadable {
             source: Source { file: error.name, document: 0, line: 1 },
             message: error.problem,
         });
-        Ok((texts, unreadable.collect()))
+        Ok((files, unreadable.collect()))
     }
 
-    /// Finds the manifests in the texts; with `-v`, says which documents are none.
-    pub fn collect<'a>(&self, arena: &'a Arena, texts: &'a [TextFile]) -> Collection<'a> {
+    /// Finds the manifests in the texts; with `-v`, counts which documents are none, with `-vv` names them.
+    ///
+    /// # Errors
+    /// There is no document, and nothing that can't be read either: a failed `kubectl kustomize` at the other end of a
+    /// pipe would otherwise look like a clean bill.
+    pub fn collect<'a>(
+        &self,
+        arena: &'a Arena,
+        texts: &'a [TextFile],
+        unreadable: &[Unreadable],
+    ) -> anyhow::Result<Collection<'a>> {
         let collection = manifests::collect(arena, texts, &self.namespace);
-        if self.verbose {
-            for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
+        let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
+        for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
+            *reasons.entry(document.reason).or_default() += 1;
+            if self.verbose > 1 {
                 output::note(&format!("{} left out: {}", document.source, document.reason));
             }
         }
-        collection
+        for (reason, count) in reasons.iter().filter(|_| self.verbose > 0) {
+            output::note(&format!("{count} left out: {reason}"));
+        }
+        let is_empty = collection.manifests.is_empty() && reasons.is_empty();
+        if is_empty && collection.unreadable.is_empty() && unreadable.is_empty() {
+            bail!("nothing to judge: the input holds no document");
+        }
+        Ok(collection)
     }
 
     /// Who asks.

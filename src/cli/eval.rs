@@ -15,6 +15,7 @@ use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program, Value, Variable, cost};
 use crate::json::{self, Arena, Limits};
 use crate::policy::{FieldPath, Node, Problems};
+use crate::visible;
 
 /// Evaluates a CEL expression as an admission policy would
 #[derive(Debug, clap::Args)]
@@ -141,7 +142,7 @@ impl Environment {
         };
         match self.answer(&arena, question) {
             Ok(answer) => {
-                writeln!(output, "{}", json::to_json(answer))?;
+                writeln!(output, "{}", visible::json(&json::to_json(answer)))?;
                 Ok(Outcome::Clean)
             }
             Err(failure) => bail!("{} error: {}", failure.stage, failure.message),
@@ -163,7 +164,7 @@ impl Environment {
             if answer.get("stage").is_some() {
                 outcome = Outcome::Findings;
             }
-            writeln!(output, "{}", json::to_json(answer))?;
+            writeln!(output, "{}", visible::json(&json::to_json(answer)))?;
         }
         Ok(outcome)
     }

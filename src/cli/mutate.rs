@@ -12,6 +12,7 @@ use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
 use crate::manifests::{Collection, Manifest, ObjectId, Unreadable};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
+use crate::visible;
 
 use super::audit::{Input, not_read};
 use super::load::DefinitionFlags;
@@ -35,7 +36,9 @@ Examples:
   portcullis mutate --effective-pods --diff manifests/   what would happen to the pods of every workload
   kubectl kustomize . | portcullis mutate --effective-pods --patch -
 
-Exit codes: 0 done, 2 bad usage, or input that can't be read.")]
+In directories, what a .portcullisignore or --exclude names is passed over, as by portcullis audit.
+
+Exit codes: 0 done, 2 bad usage, an input without a document, or input that can't be read.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -67,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
     let (texts, mut unreadable) = args.input.read()?;
     let arena = Arena::new();
-    let collection = args.input.collect(&arena, &texts);
+    let collection = args.input.collect(&arena, &texts, &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     unreadable.extend(collection.unreadable.iter().cloned());
 
@@ -174,7 +177,7 @@ impl Args {
         }
         writeln!(out, "---")?;
         if stored.is_effective_pod {
-            writeln!(out, "# {}", stored.title())?;
+            writeln!(out, "# {}", visible::line(&stored.title()))?;
         }
         out.write_all(yaml::to_yaml(stored.after).as_bytes())?;
         Ok(())
@@ -189,7 +192,8 @@ fn write_patch(stored: &Stored<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
     let ObjectId { api_version, kind, namespace, name } = stored.id;
     let object = serde_json::json!({"apiVersion": api_version, "kind": kind, "namespace": namespace, "name": name});
     let is_pod = stored.is_effective_pod;
-    writeln!(out, "{{\"object\":{object},\"effectivePod\":{is_pod},\"patch\":{patch}}}")?;
+    let line = format!("{{\"object\":{object},\"effectivePod\":{is_pod},\"patch\":{patch}}}");
+    writeln!(out, "{}", visible::json(&line))?;
     Ok(())
 }
 
@@ -198,7 +202,7 @@ fn write_diff(stored: &Stored<'_>, file: &str, out: &mut dyn Write) -> anyhow::R
     if before == after {
         return Ok(());
     }
-    writeln!(out, "{STRONG}--- {file}  {}{STRONG:#}", stored.title())?;
+    writeln!(out, "{STRONG}--- {}  {}{STRONG:#}", visible::line(file), visible::line(&stored.title()))?;
     writeln!(out, "{STRONG}+++ after admission{STRONG:#}")?;
     let diff = TextDiff::from_lines(&before, &after);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {

@@ -8,6 +8,7 @@ use anstream::{AutoStream, StripStream};
 use anyhow::Context;
 
 use crate::style::{BAD, FAINT};
+use crate::visible;
 
 /// A destination for a command's output.
 ///
@@ -66,12 +67,27 @@ impl Write for Output {
 /// Writes a line to standard error that tells the operator something without being a failure.
 pub fn note(message: &str) {
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{FAINT}note:{FAINT:#} {message}");
+    let _ = writeln!(anstream::stderr(), "{FAINT}note:{FAINT:#} {}", inset(message));
 }
 
 /// Writes a failure of one input to standard error; the command goes on with the others.
 pub fn complain(message: &str) {
-    let _ = writeln!(anstream::stderr(), "{BAD}error:{BAD:#} {message}");
+    let _ = writeln!(anstream::stderr(), "{BAD}error:{BAD:#} {}", inset(message));
+}
+
+/// A message that does nothing to a terminal, its further lines inset: none can pass for a message of its own.
+fn inset(message: &str) -> String {
+    let mut inset = String::with_capacity(message.len());
+    for (number, line) in visible::lines(message).split('\n').enumerate() {
+        if number > 0 {
+            inset.push('\n');
+        }
+        if number > 0 && !line.is_empty() && !line.starts_with(' ') {
+            inset.push_str("  ");
+        }
+        inset.push_str(line);
+    }
+    inset
 }
 
 /// Writes the failure that ends a command to standard error, with what led to it on one line.
@@ -85,4 +101,15 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_message_passes_for_another_message() {
+        let message = "a\u{1b}[2K:\nerror: all is well\n  ours\n\u{9b}2J";
+        assert_eq!(inset(message), "a\\u{1b}[2K:\n  error: all is well\n  ours\n  \\u{9b}2J");
+    }
 }

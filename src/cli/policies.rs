@@ -11,6 +11,7 @@ use crate::manifests::read_manifests;
 use crate::policy::model::{NamedRule, Policy};
 use crate::policy::{self, Embedded, Lint, LoadedPolicies, Manifest};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
+use crate::visible;
 
 use super::load::{DefinitionFlags, refuse};
 use super::output::Output;
@@ -137,7 +138,8 @@ fn list_text(rows: &[Row<'_>], out: &mut dyn Write) -> anyhow::Result<()> {
     for row in rows {
         if category != Some(row.category) {
             let space = if category.is_some() { "\n" } else { "" };
-            writeln!(out, "{space}{STRONG}{}{STRONG:#}", if row.category.is_empty() { "other" } else { row.category })?;
+            let name = if row.category.is_empty() { "other" } else { row.category };
+            writeln!(out, "{space}{STRONG}{}{STRONG:#}", visible::line(name))?;
             category = Some(row.category);
         }
         let severity = match row.severity {
@@ -148,10 +150,10 @@ fn list_text(rows: &[Row<'_>], out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(
             out,
             "  {:name$}  {severity}{:8}{severity:#}  {:actions$}  {FAINT}{}{FAINT:#}",
-            row.name,
-            row.severity,
+            visible::line(row.name),
+            visible::line(row.severity),
             row.actions(),
-            row.title
+            visible::line(row.title)
         )?;
     }
     let mutating = rows.iter().filter(|row| row.kind == policy::PolicyType::Mutating.kind()).count();
@@ -182,10 +184,10 @@ fn show(args: &Show) -> anyhow::Result<Outcome> {
 
 fn describe(policy: &Policy, out: &mut dyn Write) -> anyhow::Result<()> {
     let row = Row::new(policy);
-    writeln!(out, "{STRONG}{}{STRONG:#}  {}", row.name, row.title)?;
+    writeln!(out, "{STRONG}{}{STRONG:#}  {}", visible::line(row.name), visible::line(row.title))?;
     let mut line = |label: &str, text: &str| match text {
         "" => Ok(()),
-        _ => writeln!(out, "  {FAINT}{label:9}{FAINT:#}{text}"),
+        _ => writeln!(out, "  {FAINT}{label:9}{FAINT:#}{}", visible::lines(text)),
     };
     line("kind", row.kind)?;
     line("severity", row.severity)?;
@@ -251,10 +253,12 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
 
 fn lint_text(found: &[Lint], files: usize, out: &mut dyn Write) -> anyhow::Result<()> {
     for lint in found {
+        let text = lint.to_string();
+        let text = visible::lines(&text);
         match lint {
-            Lint::Error(_) => writeln!(out, "{BAD}error{BAD:#}    {lint}")?,
-            Lint::Warning { .. } => writeln!(out, "{CAUTION}warning{CAUTION:#}  {lint}")?,
-            Lint::Note { .. } => writeln!(out, "{FAINT}note     {lint}{FAINT:#}")?,
+            Lint::Error(_) => writeln!(out, "{BAD}error{BAD:#}    {text}")?,
+            Lint::Warning { .. } => writeln!(out, "{CAUTION}warning{CAUTION:#}  {text}")?,
+            Lint::Note { .. } => writeln!(out, "{FAINT}note     {text}{FAINT:#}")?,
         }
     }
     let errors = found.iter().filter(|lint| matches!(lint, Lint::Error(_))).count();

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
+use crate::visible;
 
 use super::coverage::{PolicyCoverage, percent};
 use super::run::SuiteResult;
@@ -34,22 +35,23 @@ fn write_suite(suite: &SuiteResult, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{style}{word}{style:#}  {STRONG}{}{STRONG:#}  {passed} of {}  {FAINT}{}{FAINT:#}",
-        suite.name,
+        visible::line(&suite.name),
         passed + failed,
-        suite.source.file
+        visible::line(&suite.source.file)
     )?;
     for warning in &suite.warnings {
-        writeln!(out, "  {CAUTION}warning{CAUTION:#}  {warning}")?;
+        writeln!(out, "  {CAUTION}warning{CAUTION:#}  {}", visible::lines(&warning.to_string()))?;
     }
     for case in suite.cases.iter().filter(|case| !case.failures.is_empty()) {
-        writeln!(out, "  {}:{}: {STRONG}{}{STRONG:#}", case.source.file, case.source.line, case.name)?;
+        let (file, name) = (visible::line(&case.source.file), visible::line(&case.name));
+        writeln!(out, "  {file}:{}: {STRONG}{name}{STRONG:#}", case.source.line)?;
         for line in case.failures.iter().flat_map(|failure| failure.lines()) {
             let style = match line.chars().next() {
                 Some('-') => BAD,
                 Some('+') => GOOD,
                 _ => anstyle::Style::new(),
             };
-            writeln!(out, "    {style}{line}{style:#}")?;
+            writeln!(out, "    {style}{}{style:#}", visible::line(line))?;
         }
     }
     Ok(())
@@ -61,9 +63,9 @@ fn write_coverage(policies: &[PolicyCoverage], out: &mut dyn Write) -> io::Resul
     for policy in policies {
         let of_policy = percent(std::slice::from_ref(policy));
         let style = if of_policy < 100.0 { CAUTION } else { GOOD };
-        writeln!(out, "  {:width$}  {style}{of_policy:5.1} %{style:#}", policy.policy)?;
+        writeln!(out, "  {:width$}  {style}{of_policy:5.1} %{style:#}", visible::line(&policy.policy))?;
         for expression in policy.expressions.iter().filter(|expression| !expression.missing.is_empty()) {
-            writeln!(out, "    {}: {}", expression.label, expression.missing.join(", "))?;
+            writeln!(out, "    {}: {}", visible::line(&expression.label), expression.missing.join(", "))?;
         }
     }
     writeln!(out)
@@ -138,6 +140,27 @@ pub(super) mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_does_nothing_to_a_terminal() -> io::Result<()> {
+        const NASTY: &str = "\u{9b}31m\u{202e}\u{2028}";
+        let mut suites = samples::suites();
+        for suite in &mut suites {
+            suite.name.push_str(NASTY);
+            suite.source.file.push_str(NASTY);
+            for case in &mut suite.cases {
+                case.name.push_str(NASTY);
+                case.source.file.push_str(NASTY);
+                case.failures.iter_mut().for_each(|failure| failure.push_str(NASTY));
+            }
+        }
+        let mut out = anstream::StripStream::new(Vec::new());
+        render(&suites, None, &mut out)?;
+        let text = String::from_utf8_lossy(&out.into_inner()).into_owned();
+        assert!(text.matches("\\u{9b}31m").count() > 5, "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && visible::is_deceptive(c)), "{text:?}");
+        Ok(())
+    }
 
     #[test]
     fn ends_in_the_counts_alone() -> io::Result<()> {

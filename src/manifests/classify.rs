@@ -37,6 +37,26 @@ pub enum Reason {
     NoMetadata,
 }
 
+impl Reason {
+    /// The reason as one word, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Empty => "Empty",
+            Reason::Kustomization => "Kustomization",
+            Reason::KustomizePatch => "KustomizePatch",
+            Reason::HelmChart => "HelmChart",
+            Reason::HelmValues => "HelmValues",
+            Reason::HelmTemplate => "HelmTemplate",
+            Reason::Compose => "Compose",
+            Reason::Kubeconfig => "Kubeconfig",
+            Reason::PolicyTest => "PolicyTest",
+            Reason::NotAnObject => "NotAnObject",
+            Reason::NoKind => "NoKind",
+            Reason::NoMetadata => "NoMetadata",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

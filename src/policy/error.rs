@@ -48,6 +48,16 @@ pub enum Reason {
         /// What to do with it.
         advice: &'static str,
     },
+    /// The object is another engine's policy.
+    #[error(
+        "a {kind} is for {engine}, and nothing here would enforce it; write a ValidatingAdmissionPolicy or MutatingAdmissionPolicy of admissionregistration.k8s.io/v1"
+    )]
+    OtherEngine {
+        /// The kind.
+        kind: String,
+        /// The engine.
+        engine: &'static str,
+    },
     /// A field is wrong.
     #[error("{0}")]
     Field(Problem),

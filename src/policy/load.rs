@@ -87,9 +87,20 @@ impl Kind {
                 Err(Reason::Misplaced { kind: kind.to_owned(), advice: "give its file to --exemptions" })
             }
             ("kustomize.config.k8s.io", _) => Ok(Kind::Beside),
-            _ => Ok(Kind::Other),
+            _ => match other_engine(group) {
+                Some(engine) => Err(Reason::OtherEngine { kind: kind.to_owned(), engine }),
+                None => Ok(Kind::Other),
+            },
         }
     }
+}
+
+/// The policy engine that an API group belongs to. Taken for params, its policies would be in force in appearance only.
+fn other_engine(group: &str) -> Option<&'static str> {
+    [("kyverno.io", "Kyverno"), ("gatekeeper.sh", "Gatekeeper"), ("kubewarden.io", "Kubewarden")]
+        .into_iter()
+        .find(|(domain, _)| group.strip_suffix(domain).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.')))
+        .map(|(_, engine)| engine)
 }
 
 type Key = (String, PolicyType);

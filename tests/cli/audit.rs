@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::manifests::{PODS, validating};
-use super::{LABELS, checkout, pod, portcullis, portcullis_with};
+use super::{LABELS, Run, checkout, pod, portcullis, portcullis_with};
 
 const SAMPLE: &str = "examples/media-server";
 
@@ -36,8 +36,179 @@ fn reports_the_sample_for_programs() {
 
 #[test]
 fn says_what_it_leaves_out_when_asked() {
-    let run = portcullis(&["audit", "-v", SAMPLE]);
+    let run = portcullis(&["audit", "-vv", SAMPLE]);
     insta::assert_snapshot!(run.stderr);
+    let counts = portcullis(&["audit", "-v", SAMPLE]).stderr;
+    assert_eq!(
+        counts,
+        "note: 4 left out: kustomization; judge its output: kubectl kustomize DIR | portcullis audit -\n\
+         note: 1 left out: Helm values\n"
+    );
+}
+
+/// Runs the audit with [`LABELS`] alone.
+fn audit(dir: &Path, args: &[&str], stdin: &str) -> Run {
+    std::fs::write(dir.join("labels.policy"), LABELS).expect("a policy");
+    let own = ["audit", "--no-embedded", "--policies", "labels.policy"];
+    portcullis_with(&[&own[..], args].concat(), stdin, dir)
+}
+
+#[test]
+fn braces_turn_nothing_that_cannot_be_read_into_a_template() {
+    let bad = pod("deny");
+    for broken in ["# {{ x }}\na: [", "a: \"{{ x }}\"\na: [", "data: {t: \"{{ x }}\"", "labels: {{}}"] {
+        let text = format!("{broken}\n---\n{bad}");
+        let dir = checkout(&[("m/a.yaml", &text)]);
+        for (args, stdin) in [(&["m"][..], ""), (&["-"], text.as_str())] {
+            let run = audit(dir.path(), args, stdin);
+            assert_eq!(run.code, 1, "{broken} {args:?}: {}", run.stdout);
+            assert!(run.stdout.starts_with("not judged\n"), "{}", run.stdout);
+            assert!(run.stdout.contains("Pod default/deny\n"), "{}", run.stdout);
+            assert!(run.stdout.lines().last().is_some_and(|line| line.starts_with("1 unreadable; ")), "{}", run.stdout);
+        }
+        let run = audit(dir.path(), &["-"], broken);
+        assert_eq!(run.code, 2, "{broken}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_template_is_left_out_from_files_only_and_named_in_json() {
+    let template = "a: {{ .Values.a }}\nb: [\n";
+    let dir = checkout(&[("m/a.yaml", template)]);
+    let run = audit(dir.path(), &["--format", "json", "m"], "");
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!((run.code, &report["leftOut"][0]["reason"]), (0, &serde_json::json!("HelmTemplate")), "{}", run.stdout);
+    assert_eq!(report["leftOut"][0]["source"]["file"], "m/a.yaml");
+    assert_eq!(audit(dir.path(), &["-"], template).code, 2);
+}
+
+#[test]
+fn a_resource_that_is_a_patch_too_is_judged() {
+    let kustomization = "resources: [a.yaml]\npatches: [{path: a.yaml}]";
+    let dir = checkout(&[("m/kustomization.yaml", kustomization), ("m/a.yaml", &pod("deny"))]);
+    let run = audit(dir.path(), &["m"], "");
+    assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
+#[test]
+fn nothing_judged_is_said_and_fails_where_judging_is_required() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n";
+    let dir = checkout(&[("m/a.yaml", service)]);
+    let run = audit(dir.path(), &["m"], "");
+    let expected = "no policy looks at: 1 Service\nnothing judged in 1 object; 0 checks passed\n";
+    assert_eq!((run.code, run.stdout.as_str()), (0, expected));
+    let run = audit(dir.path(), &["--require-judged", "m"], "");
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("nothing was judged"), "{}", run.stderr);
+    let run = audit(dir.path(), &["--require-judged", "--fail-on", "never", "-"], &pod("deny"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
+fn what_has_to_be_rendered_is_named_with_its_command() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a, namespace: media}\n\
+                   spec: {chart: {spec: {chart: a}}}\n";
+    let dir = checkout(&[("m/a.yaml", release), ("m/chart/Chart.yaml", "apiVersion: v2\nname: app\n")]);
+    let run = audit(dir.path(), &["m"], "");
+    assert!(
+        run.stdout.starts_with("not rendered, hence not judged\n  m/a.yaml:1  HelmRelease media/a\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("    helm template m/chart | portcullis audit -\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("\n2 not rendered; nothing judged in 1 object"), "{}", run.stdout);
+}
+
+#[test]
+fn policies_of_other_engines_are_an_error() {
+    for (api_version, kind, says) in [
+        ("kyverno.io/v1", "ClusterPolicy", "Kyverno"),
+        ("policies.kyverno.io/v1alpha1", "ValidatingPolicy", "Kyverno"),
+        ("templates.gatekeeper.sh/v1", "ConstraintTemplate", "Gatekeeper"),
+        ("constraints.gatekeeper.sh/v1beta1", "K8sRequiredLabels", "Gatekeeper"),
+        ("policies.kubewarden.io/v1", "ClusterAdmissionPolicy", "Kubewarden"),
+    ] {
+        let policy = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+        let dir = checkout(&[("policy.yaml", &policy), ("pod.yaml", &pod("deny"))]);
+        let run = portcullis_with(&["audit", "--policies", "policy.yaml", "pod.yaml"], "", dir.path());
+        assert_eq!(run.code, 2, "{kind}: {}", run.stdout);
+        assert!(run.stderr.contains(says) && run.stderr.contains("admissionregistration.k8s.io/v1"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn passes_over_what_exclude_and_the_ignore_file_name() {
+    let bad = pod("deny");
+    let files = [
+        ("m/old/a.yaml", &*bad),
+        ("m/b.yaml", &bad),
+        ("m/node_modules/c.yaml", &bad),
+        (".portcullisignore", "/m/b.yaml\n"),
+    ];
+    let dir = checkout(&files);
+    assert_eq!(audit(dir.path(), &["m"], "").code, 1);
+    assert_eq!(audit(dir.path(), &["--exclude", "old/", "m", "labels.policy"], "").code, 0);
+    let run = audit(dir.path(), &["--exclude", "[z-a]", "m"], "");
+    assert!(run.code == 2 && run.stderr.contains("--exclude"), "{}", run.stderr);
+    for command in ["audit", "mutate"] {
+        let run = portcullis_with(&[command, "--exclude", "old/", "m"], "", dir.path());
+        assert!(run.code == 2 && run.stderr.contains("no document"), "{command}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn filters_choose_what_is_shown_and_what_fails() {
+    let input = format!("{}---\n{}", pod("deny"), pod("warn"));
+    let dir = checkout(&[]);
+    for (flags, code, last) in [
+        (&["--policy", "labels"][..], 1, "1 deny, 1 warn in 2 of 2 objects; 0 checks passed"),
+        (&["--verdict", "warn"], 0, "1 warn in 1 of 2 objects; 0 checks passed; 1 finding filtered out"),
+        (&["--verdict", "warn,deny"], 1, "1 deny, 1 warn in 2 of 2 objects; 0 checks passed"),
+        (&["--severity", "high"], 0, "no findings in 2 objects; 0 checks passed; 2 findings filtered out"),
+        (&["--severity", "low,high"], 1, "1 deny, 1 warn in 2 of 2 objects; 0 checks passed"),
+    ] {
+        let run = audit(dir.path(), &[flags, &["-"]].concat(), &input);
+        assert_eq!((run.code, run.stdout.lines().last()), (code, Some(last)), "{flags:?}");
+    }
+    let run = audit(dir.path(), &["--policy", "lables", "-"], &input);
+    assert!(run.code == 2 && run.stderr.contains("there is no such policy"), "{}", run.stderr);
+}
+
+#[test]
+fn standard_input_is_named_as_helm_names_it() {
+    let input = format!("---\n# Source: app/templates/pod.yaml\n{}", pod("deny"));
+    let run = audit(checkout(&[]).path(), &["-"], &input);
+    assert!(run.stdout.contains("  app/templates/pod.yaml:9  deny"), "{}", run.stdout);
+}
+
+#[test]
+fn names_in_the_input_do_nothing_to_a_terminal() {
+    let nasty = "\u{9b}31m\u{202e}\u{2028}";
+    let quoted = "\\x9b31m\\u202e\\L";
+    let policy = LABELS.replace("' is bad'", "' is bad' + object.metadata.name");
+    let pod = pod("deny").replace("name: deny", &format!("name: \"{quoted}\""));
+    let dir = checkout(&[("labels.yaml", &policy), ("m/a.yaml", &pod), (&format!("m/{nasty}.yaml"), "a: [\n")]);
+    let policies = ["--no-embedded", "--policies", "labels.yaml"];
+    for args in [
+        &["audit", "m"][..],
+        &["audit", "--format", "json", "m"],
+        &["audit", "-vv", "m"],
+        &["mutate", "m"],
+        &["mutate", "--diff", "--effective-pods", "m"],
+        &["eval", &format!("'{nasty}'")],
+        &["eval", &format!("'{nasty}' + 1")],
+        &["policies", "lint", "m"],
+        &["policies", "show", nasty],
+        &["test", "m"],
+    ] {
+        let flags = if ["audit", "mutate"].contains(&args[0]) { &policies[..] } else { &[] };
+        let run = portcullis_with(&[args, flags].concat(), "", dir.path());
+        for output in [&run.stdout, &run.stderr] {
+            let found = output.chars().find(|c| c.is_control() && *c != '\n' || "\u{202e}\u{2028}".contains(*c));
+            assert_eq!(found, None, "{args:?}: {output:?}");
+        }
+        assert!(!run.stdout.is_empty() || !run.stderr.is_empty(), "{args:?}");
+    }
 }
 
 #[test]
@@ -81,10 +252,13 @@ fn reads_standard_input_and_writes_a_file() {
 #[test]
 fn an_empty_input_is_no_clean_bill() {
     let dir = checkout(&[("empty/notes.txt", "nothing")]);
-    for (path, stdin) in [("-", ""), ("-", "# nothing\n---\n"), ("empty", "")] {
-        let run = portcullis_with(&["audit", path], stdin, dir.path());
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{path} {stdin:?}");
-        assert!(run.stderr.contains("nothing to judge"), "{}", run.stderr);
+    let lists = ["apiVersion: v1\nkind: List\nitems: []\n", "apiVersion: v1\nkind: PodList\nmetadata: {}\n"];
+    for (path, stdin) in [("-", ""), ("-", "# nothing\n---\nnull\n"), ("-", lists[0]), ("-", lists[1]), ("empty", "")] {
+        for command in ["audit", "mutate"] {
+            let run = portcullis_with(&[command, path], stdin, dir.path());
+            assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{command} {path} {stdin:?}");
+            assert_eq!(run.stderr, "error: nothing to judge: the input holds no document\n");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::scalar::is_plain_string;
 use crate::json::print::{write_json_string, write_scalar};
 use crate::json::value::Value;
+use crate::visible::is_deceptive;
 
 /// `value` as one YAML document that ends in a line break.
 pub fn to_yaml(value: Value<'_>) -> String {
@@ -97,14 +98,17 @@ fn flow_string(out: &mut String, text: &str) {
     for char in quoted.chars() {
         match char {
             // JSON may leave these as they are; YAML reads some of them as line breaks and drops others.
-            '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                use std::fmt::Write as _;
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(char));
-            }
+            '\u{feff}' | '\u{fffe}' | '\u{ffff}' => escape(out, char),
+            deceptive if is_deceptive(deceptive) => escape(out, deceptive),
             other => out.push(other),
         }
     }
+}
+
+fn escape(out: &mut String, char: char) {
+    use std::fmt::Write as _;
+    // Writing to a string cannot fail.
+    let _ = write!(out, "\\u{:04x}", u32::from(char));
 }
 
 /// Whether `text` can stand without quotes, anywhere in block style.
@@ -127,6 +131,7 @@ fn is_plain(text: &str) -> bool {
         && !text.contains(": ")
         && !text.contains(" #")
         && text.chars().all(safe_inside)
+        && !text.chars().any(is_deceptive)
         && is_plain_string(text)
 }
 
@@ -135,6 +140,7 @@ fn is_plain(text: &str) -> bool {
 fn is_literal(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with(['\n', ' ', '\t'])
+        && !text.chars().any(|char| is_deceptive(char) && !matches!(char, '\n' | '\t'))
         && text
             .chars()
             .all(|char| matches!(char, '\n' | '\t' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}'))
