@@ -29,11 +29,12 @@ Apply configurations of mutating policies merge into custom resources by the sch
 --crds names or that are among the input; without one, field by field, and lists are refused.
 
 Examples:
-  portcullis audit .                                        every manifest of a checkout
-  kubectl kustomize overlays/prod | portcullis audit -      what kustomize makes of it
+  portcullis audit .                                     a whole checkout
+  kubectl kustomize overlays/prod | portcullis audit -   what is built of it
   helm template media ./chart | portcullis audit -
   portcullis audit --fail-on warn --format json -o report.json manifests/
   portcullis audit --no-embedded --policies policies/ pod.yaml
+  portcullis audit --exclude tests/ --severity critical,high .
 
 In directories, *.yaml, *.yml and *.json are read, hidden ones and node_modules left out, and what a .portcullisignore in
 them or above them names, in the syntax of .gitignore. A file that is named itself is always read. On standard input,

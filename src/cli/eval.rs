@@ -22,15 +22,15 @@ use crate::visible;
 #[command(after_help = "\
 Examples:
   portcullis eval \"quantity('1Gi').isGreaterThan(quantity('500Mi'))\"
-  portcullis eval -f pod.yaml 'object.spec.containers.all(c, c.image.contains(\"@sha256:\"))'
-  portcullis eval --batch expressions.jsonl        one JSON object a line in, one a line out
+  portcullis eval -f pod.yaml 'object.spec.containers.all(c, has(c.resources))'
+  portcullis eval --batch expressions.jsonl   an object a line in, one a line out
 
 A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
-\"variables\":{name: expression} or [{\"name\":…,\"expression\":…}], \"bindings\":{name: tagged value},
-\"authorizer\":[rule]}; all but expr may be left out. Its result: {\"value\":TAGGED,\"type\":\"int\",\"checked\":\"dyn\",\"cost\":7}
-with the type of the value and what type checking derived, or {\"error\":\"…\",\"stage\":\"compile\"|\"runtime\",\"cost\":7}.
-A rule answers authorization checks: {\"user\":…,\"verb\":…,\"path\":…,\"group\":…,\"resource\":…,\"subresource\":…,\"namespace\":…,
-\"name\":…,\"decision\":\"allow\"|\"deny\",\"reason\":…,\"error\":…}; the first counts whose fields all equal what is asked.
+\"variables\":{name: expression} or [{\"name\":…, \"expression\":…}], \"bindings\":{name: tagged value},
+\"authorizer\":[rule]}; all but expr may be left out. Its result: {\"value\":TAGGED,\"type\":\"int\", \"checked\":\"dyn\", \"cost\":7}
+with the type of the value and what type checking derived, or {\"error\":\"…\", \"stage\":\"compile\"|\"runtime\", \"cost\":7}.
+A rule answers authorization checks: {\"user\":…, \"verb\":…, \"path\":…, \"group\":…, \"resource\":…, \"subresource\":…, \"namespace\":…,
+\"name\":…, \"decision\":\"allow\"|\"deny\", \"reason\":…, \"error\":…}; the first counts whose fields all equal what is asked.
 The variables that an expression has read cost extra: \"variablesCost\", left out where it is 0.")]
 pub struct Args {
     /// The expression

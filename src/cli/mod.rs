@@ -5,6 +5,7 @@
 mod audit;
 mod completions;
 pub mod eval;
+mod help;
 mod load;
 mod logging;
 mod mutate;
@@ -20,7 +21,7 @@ mod webhook_config;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use load::PolicyFlags;
 
@@ -28,7 +29,8 @@ pub use load::PolicyFlags;
 ///
 /// Exit codes: 0 nothing to report, 1 findings or failed tests, 2 bad usage or input.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = help::reflowed(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(usage) => {
             // `--help` and `--version` come this way too, with exit code 0.
@@ -70,11 +72,11 @@ pub enum Outcome {
     about = "Kubernetes admission control from native policies: webhook, audit and test harness in one binary",
     after_help = "\
 Examples:
-  portcullis audit manifests/                      judge the manifests of a checkout
+  portcullis audit manifests/                      judge manifests
   kubectl kustomize overlays/prod | portcullis audit -
   portcullis mutate --diff deployment.yaml         what admission would change
   portcullis test --coverage policies/             run the policies' test suites
-  portcullis serve --tls-self-signed --offline     the webhook, without a cluster
+  portcullis serve --tls-self-signed --offline     the webhook, no cluster
 
 Exit codes: 0 nothing to report, 1 findings or failed tests, 2 bad usage or input."
 )]

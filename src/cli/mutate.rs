@@ -32,8 +32,8 @@ Custom resources are known by the CustomResourceDefinitions that --crds names or
 apply configurations are merged, as in the API server. Without one, they merge field by field, and lists are refused.
 
 Examples:
-  portcullis mutate pod.yaml                             the objects as they would be stored
-  portcullis mutate --effective-pods --diff manifests/   what would happen to the pods of every workload
+  portcullis mutate pod.yaml                             what would be stored
+  portcullis mutate --effective-pods --diff manifests/   what pods will be
   kubectl kustomize . | portcullis mutate --effective-pods --patch -
 
 In directories, what a .portcullisignore or --exclude names is passed over, as by portcullis audit.

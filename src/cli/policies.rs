@@ -74,11 +74,11 @@ the policies; without one the policy is checked as far as possible, and a note s
 or version name no kind.
 
 Examples:
-  portcullis policies lint mine/                          files and directories
-  portcullis policies lint                                the bundle
-  portcullis policies lint --crds crds/ mine/             policies for custom resources
-  kubectl get crds -o yaml | portcullis policies lint --crds /dev/stdin mine/   with those of a cluster
-  portcullis policies lint --kubernetes-version 1.32 mine/   what an older cluster would refuse
+  portcullis policies lint mine/                    files and directories
+  portcullis policies lint                          the bundle
+  portcullis policies lint --crds crds/ mine/       with custom resources
+  kubectl get crds -o yaml | portcullis policies lint --crds /dev/stdin mine/
+  portcullis policies lint --kubernetes-version 1.32 mine/
 
 Exit codes: 0 nothing found, 1 findings, 2 input that could not be read.")]
 struct LintArgs {
@@ -432,9 +432,9 @@ mod tests {
                      [pods], operations: [CREATE]}]\n  validations:\n  - expresion: 'true'\n    expression: 'true'\n";
         let found = policy::lint(&[Manifest::new("a.yaml", wrong)], &[], MINOR);
         let shown = text(|out| lint_text(&found, 1, out));
-        assert!(shown.contains("error    a.yaml:8: (document 1) ValidatingAdmissionPolicy/a: spec.validations[0].expresion: unknown field; write expression\n"), "{shown}");
+        assert!(shown.contains("error    a.yaml:8: (document 0) ValidatingAdmissionPolicy/a: spec.validations[0].expresion: unknown field; write expression\n"), "{shown}");
         assert!(
-            shown.contains("warning  a.yaml:1: (document 1) ValidatingAdmissionPolicy/a: no binding names"),
+            shown.contains("warning  a.yaml:1: (document 0) ValidatingAdmissionPolicy/a: no binding names"),
             "{shown}"
         );
         assert!(shown.ends_with("1 error, 1 warning in 1 file\n"), "{shown}");

@@ -33,12 +33,12 @@ use super::{Outcome, PolicyFlags, namespaces};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  portcullis serve --offline --tls-self-signed                 try it on this machine
+  portcullis serve --offline --tls-self-signed             try it on this machine
   portcullis serve --kubeconfig ~/.kube/config --tls-self-signed --mode warn
   portcullis serve --offline --tls-cert tls.crt --tls-key tls.key --mode enforce
-  portcullis serve --offline --tls-self-signed --policies ./policies --no-embedded
+  portcullis serve --offline --tls-self-signed --no-embedded --policies mine/
 
-  curl -sk https://localhost:8443/validate -H 'Content-Type: application/json' -d @review.json")]
+  curl -sk https://localhost:8443/validate --json @review.json")]
 pub struct Args {
     /// Where the webhook listens; port 0 lets the system choose one, which the log names
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]

@@ -28,10 +28,10 @@ A suite is a tests.yaml beside a policy.yaml:
     cases:
     - name: rejects latest
       object: {…}                            # or objectFile: path#kind/name
-      expect: {verdict: deny, message: 'tag \"latest\"', field: 'spec.containers[0].image'}
+      expect: {verdict: deny, message: latest, field: 'spec.containers[0].image'}
     - name: fills in what is absent
       object: {…}
-      expect: {patched: {…}}                 # the whole object afterwards, or patchedFile
+      expect: {patched: {…}}   # the whole object afterwards, or patchedFile
 
 A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
 Verdicts: allow, deny, warn, audit, skip (no policy matched), error.
@@ -43,7 +43,8 @@ What `authorizer` answers is given in a case, or for all of them in defaults. Th
 equal what is asked; user, verb, path, group, resource, subresource, namespace and name may be left out. Without a match
 nothing is allowed; without rules, asking is an error.
 
-      authorizer: [{user: ann, verb: create, resource: pods, decision: allow, reason: 'may, or deny', error: ''}]
+      authorizer:
+      - {user: ann, verb: create, resource: pods, decision: allow, reason: may}
 
 Expressions that name fields which the matched kinds don't have are warnings, as portcullis policies lint finds them;
 they fail no test. Custom resources are known by the CustomResourceDefinitions that --crds names or that lie in the

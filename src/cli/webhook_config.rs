@@ -24,8 +24,8 @@ use super::{Outcome, PolicyFlags};
 #[command(after_help = "\
 Examples:
   portcullis webhook-config --ca-file ca.crt | kubectl apply -f -
-  portcullis webhook-config --cert-manager portcullis-system/portcullis > webhooks.yaml
-  portcullis webhook-config --ca-file ca.crt --url https://192.0.2.7:8443     a server outside the cluster")]
+  portcullis webhook-config --cert-manager portcullis-system/portcullis
+  portcullis webhook-config --ca-file ca.crt --url https://192.0.2.7:8443")]
 pub struct Args {
     #[command(flatten)]
     policies: PolicyFlags,

@@ -93,9 +93,9 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl fmt::Display for Source {
-    /// `file:line: (document N)`, where people count documents from 1.
+    /// `file:line: (document N)`, counted from 0 as in JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: (document {})", self.file, self.line, self.document + 1)
+        write!(f, "{}:{}: (document {})", self.file, self.line, self.document)
     }
 }
 

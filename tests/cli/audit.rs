@@ -330,7 +330,7 @@ fn names_the_mistake_in_a_policy() {
     let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"];
     let run = portcullis_with(&args, "", dir.path());
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
-    assert!(run.stderr.contains("policy.yaml:13: (document 1)"), "{}", run.stderr);
+    assert!(run.stderr.contains("policy.yaml:13: (document 0)"), "{}", run.stderr);
     assert!(run.stderr.contains("spec.validation: unknown field; write validations"), "{}", run.stderr);
 }
 

@@ -109,7 +109,7 @@ fn a_typo_in_a_key_is_an_error_with_its_line() {
         (
             "    objectFile:",
             "    objectfile:",
-            "tests.yaml:9: (document 1) PolicyTest/labels: spec.cases[0].objectfile: unknown field; write objectFile",
+            "tests.yaml:9: (document 0) PolicyTest/labels: spec.cases[0].objectfile: unknown field; write objectFile",
         ),
         ("{verdict: allow}", "{verdikt: allow}", "spec.cases[1].expect.verdikt: unknown field; write verdict"),
         ("{verdict: skip}", "{verdict: skipped}", "spec.cases[2].expect.verdict: Unsupported value: \"skipped\""),

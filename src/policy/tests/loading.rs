@@ -24,7 +24,7 @@ fn errors_name_file_line_document_object_field_and_what_to_write() {
     assert_eq!(
         found,
         [format!(
-            "test.yaml:{line}: (document 2) ValidatingAdmissionPolicy/replicas.example.com: \
+            "test.yaml:{line}: (document 1) ValidatingAdmissionPolicy/replicas.example.com: \
              spec.validations[0].mesage: unknown field; write message"
         )]
     );
@@ -101,14 +101,14 @@ fn rejects_names_given_twice_and_keeps_the_first() {
     let loaded = load(&manifests, MINOR);
     assert_eq!(
         texts(&loaded.errors),
-        ["b.yaml:1: (document 1) ValidatingAdmissionPolicy/replicas.example.com: metadata.name: Duplicate value: \
-          \"replicas.example.com\": already loaded from a.yaml:1: (document 1); give it another name, or remove one of them"]
+        ["b.yaml:1: (document 0) ValidatingAdmissionPolicy/replicas.example.com: metadata.name: Duplicate value: \
+          \"replicas.example.com\": already loaded from a.yaml:1: (document 0); give it another name, or remove one of them"]
     );
     assert_eq!(loaded.policies.first().map(|policy| policy.source.file.as_str()), Some("a.yaml"));
 
     let found = errors(&[VALIDATING, VALIDATING_BINDING, VALIDATING_BINDING]);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found.iter().any(|error| error.contains("(document 3) ValidatingAdmissionPolicyBinding/")), "{found:#?}");
+    assert!(found.iter().any(|error| error.contains("(document 2) ValidatingAdmissionPolicyBinding/")), "{found:#?}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_misspelt_field_is_found_at_its_line() {
     let found = texts(&policy("[apps]", "[deployments]", spec), &[]);
     assert_eq!(
         found,
-        ["test.yaml:10: (document 1) ValidatingAdmissionPolicy/replicas.example.com: spec.validations[0].expression: \
+        ["test.yaml:10: (document 0) ValidatingAdmissionPolicy/replicas.example.com: spec.validations[0].expression: \
           apps/v1, Kind=Deployment: ERROR: <input>:2:12: undefined field 'replcas'\n     | object.spec.replcas < 9\n     \
           | ...........^"]
     );
