@@ -170,7 +170,7 @@ impl Report {
     pub fn policies(&self) -> BTreeMap<&str, Counts> {
         let passes = self.passes.iter().map(|(policy, pass)| (&**policy, Counts { pass: *pass, ..Counts::default() }));
         let mut policies: BTreeMap<_, _> = passes.collect();
-        for finding in self.findings() {
+        for finding in self.findings().filter(|finding| !finding.policy.is_empty()) {
             policies.entry(&*finding.policy).or_default().count(finding.verdict);
         }
         policies
