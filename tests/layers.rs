@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use ignore::WalkBuilder;
 
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
@@ -30,8 +30,8 @@ fn table() -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn sources(room: &str) -> impl Iterator<Item = (PathBuf, String)> {
-    let files =
-        WalkDir::new(root().join("src").join(room)).into_iter().map(|entry| entry.expect("readable").into_path());
+    let walk = WalkBuilder::new(root().join("src").join(room)).standard_filters(false).build();
+    let files = walk.map(|entry| entry.expect("readable").into_path());
     files.filter(|path| path.extension().is_some_and(|ext| ext == "rs")).map(|path| {
         let text = fs::read_to_string(&path).expect("readable");
         (path, text)
