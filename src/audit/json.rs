@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::engine::Verdict;
-use crate::manifests::Unreadable;
+use crate::manifests::{self, Unreadable};
 use crate::policy::model;
 use crate::visible;
 
@@ -60,6 +60,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 message: document.reason.to_string(),
             })
             .collect(),
+        unbuilt: report.unbuilt.iter().map(Unbuilt::new).collect(),
     };
     let text = serde_json::to_string_pretty(&document)?;
     writeln!(out, "{}", visible::json(&text))
@@ -75,6 +76,20 @@ struct Document<'r> {
     not_judged: Vec<KindRow<'r>>,
     not_rendered: Vec<UnrenderedRow<'r>>,
     left_out: Vec<LeftOutRow<'r>>,
+    unbuilt: Vec<Unbuilt<'r>>,
+}
+
+/// A kustomization whose objects may differ from what its files say.
+#[derive(Serialize)]
+struct Unbuilt<'r> {
+    file: &'r str,
+    changes: Vec<&'static str>,
+}
+
+impl<'r> Unbuilt<'r> {
+    fn new(unbuilt: &'r manifests::Unbuilt) -> Self {
+        Self { file: &unbuilt.file, changes: unbuilt.changes.iter().map(|change| change.name()).collect() }
+    }
 }
 
 #[derive(Serialize)]
@@ -153,6 +168,8 @@ struct Row<'r> {
     /// Absent where nothing exempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     exemption: Option<Exemption<'r>>,
+    #[serde(rename = "builtBy", skip_serializing_if = "Option::is_none")]
+    built_by: Option<&'r str>,
 }
 
 #[derive(Serialize)]
@@ -207,6 +224,7 @@ impl<'r> Row<'r> {
                 expires,
                 source: Source { file: &source.file, document: source.document, line: source.line },
             }),
+            built_by: judged.built_by.as_deref(),
         }
     }
 
@@ -225,6 +243,7 @@ impl<'r> Row<'r> {
             severity: "",
             repaired_by: None,
             exemption: None,
+            built_by: None,
         }
     }
 }
@@ -277,6 +296,8 @@ mod tests {
             "message": "kustomization; judge its output: kubectl kustomize DIR | portcullis audit -",
         }]);
         assert_eq!(document["leftOut"], left_out);
+        let unbuilt = serde_json::json!([{"file": "media/kustomization.yaml", "changes": ["patches", "images"]}]);
+        assert_eq!(document["unbuilt"], unbuilt);
         Ok(())
     }
 }

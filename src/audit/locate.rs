@@ -6,7 +6,7 @@ use crate::manifests::Manifest;
 
 /// The line of `field` in the manifest, or of the nearest thing around it that is there.
 pub fn line(manifest: &Manifest<'_>, field: &str) -> usize {
-    let path = Path::parse(field).unwrap_or_default();
+    let path = manifest.written_path(Path::parse(field).unwrap_or_default());
     let step = |segment| match segment {
         &Segment::Key(ref key) => Step::Key(key),
         Segment::Index(index) => Step::Index(*index),

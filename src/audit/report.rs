@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Verdict;
-use crate::manifests::{LeftOut, ObjectId, Reason, Unreadable};
+use crate::manifests::{LeftOut, ObjectId, Reason, Unbuilt, Unreadable};
 use crate::policy::model::Source;
 
 use super::unrendered::Unrendered;
@@ -23,6 +23,8 @@ pub struct Report {
     pub unreadable: Vec<Unreadable>,
     /// How many findings a filter has taken away.
     pub hidden: usize,
+    /// The kustomizations that were not built, though they change more than namespaces.
+    pub unbuilt: Vec<Unbuilt>,
 }
 
 /// One object with what was found about it.
@@ -34,6 +36,8 @@ pub struct Judged {
     pub source: Source,
     /// Whether a policy looked at it.
     pub is_judged: bool,
+    /// The kustomization or chart that it was built of.
+    pub built_by: Option<String>,
     /// What it doesn't satisfy, or what could not be evaluated.
     pub findings: Vec<Finding>,
 }
@@ -245,6 +249,7 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
 #[cfg(test)]
 pub(super) mod samples {
     use super::*;
+    use crate::manifests::Change;
 
     /// A report with one finding of each kind, for the renderers' tests.
     pub fn report() -> Report {
@@ -277,6 +282,7 @@ pub(super) mod samples {
                     object: id("apps/v1", "Deployment", "media", "jellyfin"),
                     source: source("media/jellyfin.yaml", 1),
                     is_judged: true,
+                    built_by: None,
                     findings: vec![
                         finding(
                             "pss-baseline-privileged",
@@ -300,12 +306,14 @@ pub(super) mod samples {
                     object: id("v1", "Namespace", "", "media"),
                     source: source("media/namespace.yaml", 1),
                     is_judged: false,
+                    built_by: None,
                     findings: Vec::new(),
                 },
                 Judged {
                     object: id("v1", "Pod", "media", "vpn"),
                     source: source("media/vpn.yaml", 4),
                     is_judged: true,
+                    built_by: None,
                     findings: vec![
                         finding("config-on-pvc", Verdict::Audit, 9, "spec.volumes[0]", "not a claim", ""),
                         finding("pss-baseline-host-path", Verdict::Exempt, 4, "", "hostPath", "high"),
@@ -327,6 +335,10 @@ pub(super) mod samples {
             unreadable: vec![Unreadable {
                 source: source("media/broken.yaml", 7),
                 message: "not valid YAML: a quote is not closed".to_owned(),
+            }],
+            unbuilt: vec![Unbuilt {
+                file: "media/kustomization.yaml".to_owned(),
+                changes: vec![Change::Patches, Change::Images],
             }],
         }
     }

@@ -50,6 +50,7 @@ pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options)
     let mut report = Report {
         left_out: collection.left_out.clone(),
         unreadable: collection.unreadable.clone(),
+        unbuilt: collection.unbuilt.clone(),
         unrendered: unrendered(collection),
         ..Report::default()
     };
@@ -131,8 +132,13 @@ fn judge(
     passes: &mut BTreeMap<String, usize>,
 ) -> Judged {
     let arena = Arena::new();
-    let mut judged =
-        Judged { object: manifest.id.clone(), source: manifest.source.clone(), is_judged: false, findings: Vec::new() };
+    let mut judged = Judged {
+        object: manifest.id.clone(),
+        source: manifest.source.clone(),
+        is_judged: false,
+        built_by: manifest.built_by.map(str::to_owned),
+        findings: Vec::new(),
+    };
     judged.source.line = line(manifest, "");
     let decision = match accepted(&arena, manifest, collection, policies, options) {
         Ok(decision) => decision,

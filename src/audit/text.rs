@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use crate::engine::Verdict;
-use crate::manifests::Unreadable;
+use crate::manifests::{Unbuilt, Unreadable};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
 
@@ -23,6 +23,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         write_object(judged, out)?;
     }
     write_policies(report, out)?;
+    write_unbuilt(&report.unbuilt, out)?;
     write_summary(report, out)
 }
 
@@ -47,8 +48,24 @@ fn write_not_judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn write_unbuilt(unbuilt: &[Unbuilt], out: &mut dyn Write) -> io::Result<()> {
+    if unbuilt.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{STRONG}not built: what is deployed may differ{STRONG:#} (--render builds and judges it)")?;
+    for Unbuilt { file, changes } in unbuilt {
+        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        writeln!(out, "  {}  {CAUTION}{}{CAUTION:#}", visible::line(file), changes.join(", "))?;
+    }
+    writeln!(out)
+}
+
 fn write_object(judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{STRONG}{}{STRONG:#}", visible::line(&judged.object.to_string()))?;
+    write!(out, "{STRONG}{}{STRONG:#}", visible::line(&judged.object.to_string()))?;
+    if let Some(built_by) = &judged.built_by {
+        write!(out, " {FAINT}as {} builds it{FAINT:#}", visible::line(built_by))?;
+    }
+    writeln!(out)?;
     let mut findings: Vec<_> = judged.findings.iter().collect();
     findings.sort_by_key(|finding| (Reverse(finding.verdict), finding.line));
     let file = visible::line(&judged.source.file);
@@ -202,6 +219,7 @@ mod tests {
         let mut report = samples::report();
         report.objects.iter_mut().for_each(|judged| judged.findings.clear());
         report.unreadable.clear();
+        report.unbuilt.clear();
         report.unrendered.clear();
         assert_eq!(
             rendered(&report)?,

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgAction, ValueEnum};
 
 use crate::audit::{self, Filter, Finding, Report};
 use crate::engine::{PolicySet, Verdict};
 use crate::json::Arena;
+use crate::manifests::render::{self, Built};
 use crate::manifests::{self, Checkout, Collection, Exclusions, Reason, TextFile, Unreadable};
 use crate::policy::model::Source;
 
@@ -32,6 +34,7 @@ Examples:
   portcullis audit .                                     a whole checkout
   kubectl kustomize overlays/prod | portcullis audit -   what is built of it
   helm template media ./chart | portcullis audit -
+  portcullis audit --render .                               every kustomization and chart as it is built
   portcullis audit --fail-on warn --format json -o report.json manifests/
   portcullis audit --no-embedded --policies policies/ pod.yaml
   portcullis audit --exclude tests/ --severity critical,high .
@@ -40,10 +43,16 @@ In directories, *.yaml, *.yml and *.json are read, hidden ones and node_modules 
 them or above them names, in the syntax of .gitignore. A file that is named itself is always read. On standard input,
 documents are called as Helm's comment \"# Source: …\" above them says; lines are those of the whole input.
 
+Objects get the namespace of the outermost kustomizations that take their file, as kustomize sets it; without one, what is
+written or else --namespace. What else a kustomization does, the report names; --render has it done: the kustomizations
+that no other one refers to and the charts (with their own values) are built and judged, and findings point at the files
+that the objects came from. Renderers are never downloaded; they run without plugins and cluster, may fetch nothing, and
+what they can't build is an error.
+
 Kustomizations, values and chart templates are recognised and left out; -v counts them by reason, -vv names each. What
 can't be read is an error and stands first. Charts, HelmReleases, Argo CD's Applications and ApplicationSets and Flux's
-Kustomizations are named with the command that renders them. An object without a namespace gets that of the kustomization
-that lists its file, or --namespace; below the path of a Flux Kustomization its targetNamespace holds.
+Kustomizations are named with the command that renders them; below the path of a Flux Kustomization its targetNamespace
+holds.
 An object that no API server would take, because a field has a wrong type or a workload no containers, is an error of one
 line in place of a verdict.
 
@@ -69,6 +78,9 @@ without a document, or no findings but input that can't be read or judged.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
+
+    #[command(flatten)]
+    render: RenderFlags,
 
     /// The weakest verdict that makes the command fail
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Deny)]
@@ -103,6 +115,18 @@ pub struct Args {
 
     #[command(flatten)]
     definitions: DefinitionFlags,
+}
+
+/// What is built before it is judged.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RenderFlags {
+    /// Builds kustomizations and charts with the kustomize (or kubectl) and helm on PATH, and judges what comes out
+    #[arg(long)]
+    render: bool,
+
+    /// How long each of them may take to build
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    render_timeout: u64,
 }
 
 /// What is judged, and as whom; shared with `mutate`.
@@ -183,9 +207,10 @@ enum Format {
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
     let filter = args.filter(&policies)?;
-    let (texts, unreadable) = args.input.read()?;
+    let (mut texts, unreadable) = args.input.read()?;
+    let built = args.render.build(&mut texts, &args.input.namespace)?;
     let arena = Arena::new();
-    let collection = args.input.collect(&arena, &texts, &unreadable)?;
+    let collection = args.input.collect_built(&arena, &texts, built.as_ref(), &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     let mut report = audit::run(&collection, &policies, &args.input.options());
     report.unreadable.extend(unreadable);
@@ -282,7 +307,17 @@ impl Input {
         texts: &'a [TextFile],
         unreadable: &[Unreadable],
     ) -> anyhow::Result<Collection<'a>> {
-        let collection = manifests::collect(arena, texts, &self.namespace);
+        self.collect_built(arena, texts, None, unreadable)
+    }
+
+    fn collect_built<'a>(
+        &self,
+        arena: &'a Arena,
+        texts: &'a [TextFile],
+        built: Option<&'a Built>,
+        unreadable: &[Unreadable],
+    ) -> anyhow::Result<Collection<'a>> {
+        let collection = manifests::collect_built(arena, texts, built, &self.namespace);
         let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
         for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
             *reasons.entry(document.reason).or_default() += 1;
@@ -306,6 +341,21 @@ impl Input {
             audit::Options { user: self.user.clone(), defaulting: !self.no_defaulting, ..audit::Options::default() };
         options.groups.extend(self.groups.iter().cloned());
         options
+    }
+}
+
+impl RenderFlags {
+    fn build(&self, texts: &mut Vec<TextFile>, namespace: &str) -> anyhow::Result<Option<Built>> {
+        if !self.render {
+            return Ok(None);
+        }
+        let options = render::Options {
+            time: Duration::from_secs(self.render_timeout),
+            namespace: namespace.to_owned(),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            output: render::MAX_OUTPUT,
+        };
+        render::build(texts, &options).map(Some).context("--render needs a directory for temporary files (TMPDIR)")
     }
 }
 

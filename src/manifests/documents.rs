@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::admission::offline::{KnownNamespaces, with_namespace, without_namespace};
+use crate::admission::offline::{KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, built_in, split_api_version};
+use crate::json::pointer::{self, Segment};
 use crate::json::yaml::{self, Lines, Step};
 use crate::json::{Arena, Object, Value};
 use crate::policy::model::Source;
@@ -11,7 +12,8 @@ use crate::policy::model::Source;
 use super::classify::{self, Reason};
 use super::files::TextFile;
 use super::flux::TargetNamespaces;
-use super::kustomize::Kustomizations;
+use super::kustomize::{Change, Kustomizations, MAX_NAMESPACES, transform};
+use super::render::{Built, Origins, Output};
 use super::templates::{self, Parts};
 
 /// How deep lists of lists are unpacked.
@@ -28,6 +30,17 @@ pub struct Collection<'a> {
     pub unreadable: Vec<Unreadable>,
     /// The Namespace objects among the manifests.
     pub namespaces: KnownNamespaces,
+    /// The kustomizations that were not built, though they change more than namespaces.
+    pub unbuilt: Vec<Unbuilt>,
+}
+
+/// A kustomization whose objects may differ from what its files say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbuilt {
+    /// Its file.
+    pub file: String,
+    /// What it does to objects.
+    pub changes: Vec<Change>,
 }
 
 /// One object to judge.
@@ -45,6 +58,40 @@ pub struct Manifest<'a> {
     pub source: Source,
     /// The lines of its fields.
     pub lines: Lines<'a>,
+    /// The kustomization or chart that the object was built of; `written`, `source` and `lines` are then those
+    /// of the file that it came from.
+    pub built_by: Option<&'a str>,
+}
+
+impl Manifest<'_> {
+    /// The way in what is written to what `path` leads to in the object: where that was built, elements of lists are told
+    /// by their names, and an element that isn't written ends the way.
+    pub fn written_path<'p>(&self, path: pointer::Path<'p>) -> pointer::Path<'p> {
+        if self.built_by.is_none() {
+            return path;
+        }
+        let (mut built, mut written) = (Some(self.object), Some(self.written));
+        let mut way = Vec::new();
+        for segment in path.0 {
+            let index = match &segment {
+                Segment::Key(key) => {
+                    built = built.and_then(|value| value.get(key));
+                    written = written.and_then(|value| value.get(key));
+                    way.push(segment);
+                    continue;
+                }
+                Segment::Index(index) => *index,
+            };
+            built = elements(built).get(index).copied();
+            let name = |value: &Value<'_>| value.get("name").and_then(|name| name.as_str().map(str::to_owned));
+            let called = built.as_ref().and_then(name);
+            let same = |value: &Value<'_>| if called.is_some() { name(value) == called } else { built == Some(*value) };
+            let Some(at) = elements(written).iter().position(same) else { break };
+            written = elements(written).get(at).copied();
+            way.push(Segment::Index(at));
+        }
+        pointer::Path(way)
+    }
 }
 
 /// What names an object.
@@ -78,18 +125,34 @@ pub struct LeftOut {
     pub reason: Reason,
 }
 
-/// Finds the manifests in `files`; namespaced objects without a namespace get that of their kustomization, or
-/// `default_namespace`.
+/// Finds the manifests in `files`; namespaced objects get the namespace of their outermost kustomizations, and where
+/// there is none, `default_namespace` unless they have one.
 pub fn collect<'a>(arena: &'a Arena, files: &'a [TextFile], default_namespace: &str) -> Collection<'a> {
+    collect_built(arena, files, None, default_namespace)
+}
+
+/// The same, with what was built of `files` in place of those that it was built of.
+pub fn collect_built<'a>(
+    arena: &'a Arena,
+    files: &'a [TextFile],
+    built: Option<&'a Built>,
+    default_namespace: &str,
+) -> Collection<'a> {
     let mut collector = Collector {
         arena,
         found: Vec::new(),
         left_out: Vec::new(),
         unreadable: Vec::new(),
-        kustomizations: Kustomizations::default(),
+        kustomizations: Kustomizations::around(files),
+        built,
     };
-    for file in files {
+    for file in files.iter().filter(|file| built.is_none_or(|built| !built.covers(file))) {
         collector.file(file);
+    }
+    if let Some(built) = built {
+        let mut origins = Origins::new(arena, files);
+        built.outputs.iter().for_each(|output| collector.output(output, &mut origins));
+        collector.unreadable.extend(built.failures.iter().cloned());
     }
     collector.finish(default_namespace)
 }
@@ -113,10 +176,13 @@ struct Collector<'a> {
     left_out: Vec<LeftOut>,
     unreadable: Vec<Unreadable>,
     kustomizations: Kustomizations,
+    built: Option<&'a Built>,
 }
 
 struct Found<'a> {
     value: Value<'a>,
+    written: Value<'a>,
+    built_by: Option<&'a str>,
     source: Source,
     file: &'a TextFile,
     lines: Lines<'a>,
@@ -173,67 +239,167 @@ impl<'a> Collector<'a> {
         }
         match classify::left_out(value, file.path.as_deref()) {
             Some(reason) => self.left_out.push(LeftOut { source, reason }),
-            None => self.found.push(Found { value, source, file, lines }),
+            None => self.found.push(Found { value, written: value, built_by: None, source, file, lines }),
+        }
+    }
+
+    /// The objects of a kustomization or chart that was built.
+    fn output(&mut self, output: &'a Output, origins: &mut Origins<'a>) {
+        for (document, parsed) in yaml::documents(self.arena, &output.text).into_iter().enumerate() {
+            match parsed {
+                Ok(parsed) => self.built_value(parsed.value, parsed.line, output, origins, 0),
+                Err(error) => {
+                    let source = Source { file: output.name.clone(), document, line: 1 };
+                    let message =
+                        format!("line {} of what it is built to is not valid YAML: {}", error.line, error.message);
+                    self.unreadable.push(Unreadable { source, message });
+                }
+            }
+        }
+    }
+
+    fn built_value(
+        &mut self,
+        value: Value<'a>,
+        line: usize,
+        output: &'a Output,
+        origins: &mut Origins<'a>,
+        depth: usize,
+    ) {
+        if let Some(list) = list_items(value).filter(|_| depth < MAX_LIST_DEPTH) {
+            for item in list.elements {
+                self.built_value(list.typed(self.arena, *item), line, output, origins, depth + 1);
+            }
+            return;
+        }
+        if value.is_null() {
+            return;
+        }
+        let Some(place) = origins.place(value, line, output) else { return };
+        match classify::left_out(value, None) {
+            Some(reason) => self.left_out.push(LeftOut { source: place.source, reason }),
+            None => self.found.push(Found {
+                value,
+                written: place.written,
+                built_by: Some(&output.name),
+                source: place.source,
+                file: place.file,
+                lines: place.lines,
+            }),
         }
     }
 
     fn finish(mut self, default_namespace: &str) -> Collection<'a> {
         let mut resources = Resources::default();
+        self.found.iter().for_each(|found| resources.learn(found.value));
         let mut namespaces = KnownNamespaces::default();
         let mut targets = TargetNamespaces::default();
         for found in &self.found {
-            resources.learn(found.value);
-            namespaces.learn(found.value);
             if let Some(path) = &found.file.path {
                 targets.learn(found.value, path);
             }
         }
         let mut manifests = Vec::with_capacity(self.found.len());
-        for Found { value, source, file, lines } in std::mem::take(&mut self.found) {
-            let text = |path: &[&str]| value.at(path).and_then(|value| value.as_str()).unwrap_or_default();
-            let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
-            let (group, _) = split_api_version(api_version);
-            let resource = resources.of(group, kind);
-            let path = file.path.as_deref();
-            let target =
-                path.filter(|_| resource.namespaced).and_then(|path| targets.of(path, &mut self.kustomizations));
-            let namespace = match &target {
-                Some(target) => target.clone(),
-                None if resource.namespaced => {
-                    self.namespace(text(&["metadata", "namespace"]), path, default_namespace)
-                }
-                None => String::new(),
-            };
-            let name = match (text(&["metadata", "name"]), text(&["metadata", "generateName"])) {
-                ("", "") => String::new(),
-                ("", prefix) => format!("{prefix}*"),
-                (name, _) => name.to_owned(),
-            };
-            // A target namespace replaces what is written.
-            let bare = if target.is_some() { without_namespace(self.arena, value) } else { value };
-            let object = with_namespace(self.arena, bare, &namespace);
-            let id = ObjectId { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name };
-            manifests.push(Manifest { object, written: value, id, resource, source, lines });
+        for found in std::mem::take(&mut self.found) {
+            let (group, _) = split_api_version(text_at(found.value, &["apiVersion"]));
+            let resource = resources.of(group, text_at(found.value, &["kind"]));
+            for namespace in self.imposed_namespaces(&found, &targets) {
+                let object = match namespace {
+                    Some(namespace) => transform(self.arena, found.value, resource.namespaced, &namespace),
+                    None => found.value,
+                };
+                namespaces.learn(object);
+                manifests.push(found.manifest(self.arena, object, &resource, default_namespace));
+            }
         }
-        Collection { manifests, left_out: self.left_out, unreadable: self.unreadable, namespaces }
+        let unbuilt = if self.built.is_some() { Vec::new() } else { self.unbuilt() };
+        self.unreadable.extend(self.kustomizations.problems.iter().map(|(path, problem)| Unreadable {
+            source: Source { file: self.kustomizations.name(path), document: 0, line: 1 },
+            message: problem.clone(),
+        }));
+        Collection { manifests, left_out: self.left_out, unreadable: self.unreadable, namespaces, unbuilt }
     }
 
-    fn namespace(&mut self, written: &str, path: Option<&Path>, default: &str) -> String {
-        if !written.is_empty() {
-            return written.to_owned();
+    /// The namespaces that kustomizations put an object into, each for a manifest of its own; `None` to leave it where
+    /// it is.
+    fn imposed_namespaces(&mut self, found: &Found<'a>, targets: &TargetNamespaces) -> Vec<Option<String>> {
+        // What Flux sets, it sets last.
+        let applied = found.built_by.map(Path::new).or(found.file.path.as_deref());
+        if let Some(target) = applied.and_then(|path| targets.of(path, &self.kustomizations)) {
+            return vec![Some(target)];
         }
-        path.and_then(|path| self.kustomizations.namespace_of(path)).unwrap_or_else(|| default.to_owned())
+        let path = found.file.path.as_deref().filter(|_| found.built_by.is_none());
+        let namespaces = path.map(|path| self.kustomizations.namespaces_of(path)).unwrap_or_default();
+        if namespaces.len() > MAX_NAMESPACES {
+            let message = format!(
+                "{} namespaces by as many kustomizations; judged in the first {MAX_NAMESPACES}, --render judges all",
+                namespaces.len()
+            );
+            self.unreadable.push(Unreadable { source: found.source.clone(), message });
+        }
+        match namespaces.as_slice() {
+            [] => vec![None],
+            some => some.iter().take(MAX_NAMESPACES).map(|namespace| namespace.map(str::to_owned)).collect(),
+        }
+    }
+
+    fn unbuilt(&self) -> Vec<Unbuilt> {
+        let changing = self.kustomizations.given().filter(|kustomization| !kustomization.changes.is_empty());
+        changing
+            .map(|kustomization| Unbuilt {
+                file: self.kustomizations.name(&kustomization.path),
+                changes: kustomization.changes.clone(),
+            })
+            .collect()
     }
 }
 
+impl<'a> Found<'a> {
+    fn manifest(&self, arena: &'a Arena, object: Value<'a>, resource: &Resource, default: &str) -> Manifest<'a> {
+        let namespace = match text_at(object, &["metadata", "namespace"]) {
+            _ if !resource.namespaced => "",
+            "" => default,
+            written => written,
+        };
+        let name = match (text_at(object, &["metadata", "name"]), text_at(object, &["metadata", "generateName"])) {
+            ("", "") => String::new(),
+            ("", prefix) => format!("{prefix}*"),
+            (name, _) => name.to_owned(),
+        };
+        let id = ObjectId {
+            api_version: text_at(object, &["apiVersion"]).to_owned(),
+            kind: text_at(object, &["kind"]).to_owned(),
+            namespace: namespace.to_owned(),
+            name,
+        };
+        Manifest {
+            object: with_namespace(arena, object, namespace),
+            written: self.written,
+            id,
+            resource: resource.clone(),
+            source: self.source.clone(),
+            lines: self.lines,
+            built_by: self.built_by,
+        }
+    }
+}
+
+fn elements<'a>(value: Option<Value<'a>>) -> &'a [Value<'a>] {
+    value.and_then(|value| value.as_array()).unwrap_or_default()
+}
+
+fn text_at<'a>(value: Value<'a>, path: &[&str]) -> &'a str {
+    value.at(path).and_then(|value| value.as_str()).unwrap_or_default()
+}
+
 /// The items of a list object, and what they are where they don't say so themselves.
-struct List<'a> {
-    elements: &'a [Value<'a>],
+pub(super) struct List<'a> {
+    pub(super) elements: &'a [Value<'a>],
     api_version: &'a str,
     item_kind: &'a str,
 }
 
-fn list_items(value: Value<'_>) -> Option<List<'_>> {
+pub(super) fn list_items(value: Value<'_>) -> Option<List<'_>> {
     let item_kind = value.get("kind")?.as_str()?.strip_suffix("List")?;
     let api_version = value.get("apiVersion")?.as_str()?;
     let elements = match value.get("items") {
@@ -251,7 +417,7 @@ fn is_known_list(api_version: &str, item_kind: &str) -> bool {
 
 impl<'a> List<'a> {
     /// The item with `apiVersion` and `kind`, which the API server omits in the items of a typed list.
-    fn typed(&self, arena: &'a Arena, item: Value<'a>) -> Value<'a> {
+    pub(super) fn typed(&self, arena: &'a Arena, item: Value<'a>) -> Value<'a> {
         match item {
             Value::Object(object) if !self.item_kind.is_empty() && object.get("kind").is_none() => {
                 let mut members =

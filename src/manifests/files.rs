@@ -89,7 +89,7 @@ impl Exclusions {
 }
 
 /// Reads what `paths` name, in their order: a file whatever it is called; a directory's `*.yaml`, `*.yml` and
-/// `*.json` at any depth, sorted by name, hidden ones left out; `-`, once, for `stdin`.
+/// `*.json` (and `Kustomization`) at any depth, sorted by name, hidden ones left out; `-`, once, for `stdin`.
 ///
 /// What can't be read is returned beside the rest, so that one bad file doesn't hide the others.
 pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<ReadError>) {
@@ -115,7 +115,8 @@ fn read_with(paths: &[PathBuf], exclusions: Option<&Exclusions>, stdin: &mut dyn
             })]
         } else {
             let read = |path: PathBuf| read_file(&path).map_err(Missed::Unread);
-            find(path, exclusions, is_manifest_name).map(|found| found.and_then(read)).collect()
+            let is_wanted = |path: &Path| is_manifest_name(path) || path.ends_with("Kustomization");
+            find(path, exclusions, is_wanted).map(|found| found.and_then(read)).collect()
         };
         for found in found {
             match found {
@@ -223,7 +224,7 @@ fn is_first(entry: &DirEntry, linked: &Mutex<HashSet<PathBuf>>) -> bool {
     linked.lock().unwrap_or_else(PoisonError::into_inner).insert(directory)
 }
 
-fn read_file(path: &Path) -> Result<TextFile, ReadError> {
+pub(super) fn read_file(path: &Path) -> Result<TextFile, ReadError> {
     let name = display_name(path);
     let mut file = File::open(path).map_err(|error| ReadError::new(&name, reason(&error)))?;
     let text = read_text(&name, &mut file)?;

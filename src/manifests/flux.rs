@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::admission::resources::split_api_version;
 use crate::json::Value;
 
-use super::kustomize::{Kustomizations, ancestors, normalized};
+use super::kustomize::{Kustomizations, ancestors, real};
 
 /// The target namespaces among the input, by the directory whose objects they are for.
 #[derive(Debug, Default)]
@@ -25,15 +25,15 @@ impl TargetNamespaces {
     }
 
     /// The namespace that the nearest target directory of `file` names.
-    pub fn of(&self, file: &Path, kustomizations: &mut Kustomizations) -> Option<String> {
+    pub fn of(&self, file: &Path, kustomizations: &Kustomizations) -> Option<String> {
         if self.by_directory.is_empty() {
             return None;
         }
-        let file = normalized(file)?;
-        let mut applies = |directory: &Path| {
+        let file = real(file)?;
+        let applies = |directory: &Path| {
             // Without a kustomization in the directory Flux makes one of every file below it.
             if kustomizations.has(directory) {
-                kustomizations.lists(directory, &file)
+                kustomizations.takes(directory, &file)
             } else {
                 file.starts_with(directory)
             }
@@ -52,11 +52,11 @@ pub fn is_kustomization(object: Value<'_>) -> bool {
 /// The directory that a Kustomization's path names, which begins at the root of the checkout; without a repository
 /// around it, at the nearest directory above the file that has such a path.
 fn directory_of(path: &str, file: &Path) -> Option<PathBuf> {
-    let directories = ancestors(&normalized(file)?);
-    let below = |root: &PathBuf| normalized(&root.join(path.trim_start_matches('/')));
-    match directories.last().filter(|root| root.join(".git").exists()) {
+    let file = real(file)?;
+    let below = |root: &Path| real(&root.join(path.trim_start_matches('/')));
+    match ancestors(&file).last().filter(|root| root.join(".git").exists()) {
         Some(root) => below(root),
-        None => directories.iter().filter_map(below).find(|directory| directory.is_dir()),
+        None => ancestors(&file).filter_map(below).find(|directory| directory.is_dir()),
     }
 }
 

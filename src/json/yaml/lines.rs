@@ -35,6 +35,11 @@ impl Default for Below<'_> {
 }
 
 impl<'a> Lines<'a> {
+    /// Those of a value of which nothing but its line is known.
+    pub fn of_line(line: usize) -> Self {
+        Self { line: u32::try_from(line).unwrap_or(u32::MAX), below: Below::default() }
+    }
+
     /// The line, from 1, of the key or element that `path` leads to, or of the nearest one above it that the text has.
     ///
     /// What an alias or a merge key brings stands where its anchor is.
