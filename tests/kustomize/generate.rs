@@ -61,10 +61,10 @@ impl Checkout {
             resources
                 .push(format!("{}{name}.yaml", random.one(&[String::new(), "./".to_owned(), format!("../d{at}/")])));
         }
-        let path = |to: &usize| format!("../d{to}{}", if to % 2 == 0 { "" } else { "/" });
+        let path = |to: &usize| format!("../d{to}{}", if to.is_multiple_of(2) { "" } else { "/" });
         let (applied, taken): (Vec<_>, Vec<_>) = references.iter().partition(|to| components[**to]);
-        let applied: Vec<_> = applied.iter().map(|to| path(to)).collect();
-        let taken: Vec<_> = taken.iter().map(|to| path(to)).collect();
+        let applied: Vec<_> = applied.iter().copied().map(path).collect();
+        let taken: Vec<_> = taken.iter().copied().map(path).collect();
         let mut text = String::new();
         if components[at] {
             text += "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";

@@ -57,7 +57,7 @@ impl Kustomizations {
             found.resources.extend(kustomization.resources.iter().cloned());
             found.patches.extend(kustomization.patches.iter().cloned());
         }
-        let effects = namespace::effects(&found.by_directory, &found.roots());
+        let effects = namespace::effects(&found.by_directory, &found.roots(), namespace::MAX_ENTRIES);
         found.namespaces = effects.namespaces;
         found.problems.extend(effects.problems);
         found

@@ -16,7 +16,7 @@ pub const MAX_NAMESPACES: usize = 64;
 const MAX_DEPTH: usize = 64;
 
 /// How many files are followed, counted once for each kustomization that they are part of and each namespace.
-const MAX_ENTRIES: usize = 1 << 20;
+pub const MAX_ENTRIES: usize = 1 << 20;
 
 /// What all kustomizations do together.
 #[derive(Debug, Default)]
@@ -43,9 +43,9 @@ struct Follower<'k> {
     problems: Vec<(PathBuf, String)>,
 }
 
-/// Follows the kustomizations in the directories `roots` to all files.
-pub fn effects(kustomizations: &BTreeMap<PathBuf, Kustomization>, roots: &[&Path]) -> Effects {
-    let mut follower = Follower { kustomizations, known: HashMap::new(), remaining: MAX_ENTRIES, problems: Vec::new() };
+/// Follows the kustomizations in the directories `roots` to all files; `limit` is [`MAX_ENTRIES`].
+pub fn effects(kustomizations: &BTreeMap<PathBuf, Kustomization>, roots: &[&Path], limit: usize) -> Effects {
+    let mut follower = Follower { kustomizations, known: HashMap::new(), remaining: limit, problems: Vec::new() };
     let mut namespaces: HashMap<PathBuf, BTreeSet<Option<String>>> = HashMap::new();
     for root in roots {
         let Some((directory, kustomization)) = kustomizations.get_key_value(*root) else { continue };
@@ -168,4 +168,28 @@ fn with_subjects<'a>(arena: &'a Arena, object: Value<'a>, namespace: &str) -> Va
     let subjects = Value::Array(arena.alloc_slice_copy(&subjects));
     let object: Object<'a> = with_member(arena, fields, "subjects", subjects);
     Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_so_many_files_and_says_where_it_stopped() {
+        let at = |directory: &str, resources: &[&str]| {
+            let kustomization = Kustomization {
+                path: Path::new(directory).join("kustomization.yaml"),
+                resources: resources.iter().map(PathBuf::from).collect(),
+                ..Kustomization::default()
+            };
+            (PathBuf::from(directory), kustomization)
+        };
+        let all = BTreeMap::from([at("/a", &["/a/1", "/a/2", "/b"]), at("/b", &["/b/1", "/b/2"])]);
+        // Two for the inner one, four for the outer one.
+        for (limit, files, problems) in [(6, 4, vec![]), (5, 0, vec![Path::new("/a/kustomization.yaml")])] {
+            let effects = effects(&all, &[Path::new("/a")], limit);
+            let stopped: Vec<_> = effects.problems.iter().map(|(path, _)| path.as_path()).collect();
+            assert_eq!((effects.namespaces.len(), stopped), (files, problems), "{limit}");
+        }
+    }
 }

@@ -326,3 +326,25 @@ fn nothing_is_written_into_the_tree() -> io::Result<()> {
     assert_eq!(list(), before);
     Ok(())
 }
+
+#[test]
+fn a_base_of_many_overlays_is_judged_in_so_many_namespaces() -> io::Result<()> {
+    let overlays: Vec<_> = (0..65)
+        .map(|at| (format!("o{at}/kustomization.yaml"), format!("namespace: n{at}\nresources: [../base]")))
+        .collect();
+    let base = [
+        ("base/kustomization.yaml", "resources: [pod.yaml]"),
+        ("base/pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}}"),
+    ];
+    for (count, judged, errors) in [(64, 64, 0), (65, 64, 1)] {
+        let overlays = overlays.iter().take(count).map(|(name, text)| (name.as_str(), text.as_str()));
+        let tree = Tree::new(&base.into_iter().chain(overlays).collect::<Vec<_>>(), &[])?;
+        let (files, _) = read(&[tree.dir.path().to_owned()], &mut io::empty());
+        let arena = Arena::new();
+        let collection = collect_built(&arena, &files, None, "media");
+        assert_eq!((collection.manifests.len(), collection.unreadable.len()), (judged, errors));
+        let says = collection.unreadable.iter().all(|error| error.message.starts_with("65 namespaces by as many"));
+        assert!(says, "{:?}", collection.unreadable);
+    }
+    Ok(())
+}
