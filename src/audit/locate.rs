@@ -7,11 +7,11 @@ use crate::manifests::Manifest;
 /// The line of `field` in the manifest, or of the nearest thing around it that is there.
 pub fn line(manifest: &Manifest<'_>, field: &str) -> usize {
     let path = manifest.written_path(Path::parse(field).unwrap_or_default());
-    let step = |segment| match segment {
-        &Segment::Key(ref key) => Step::Key(key),
+    let steps = path.0.iter().map(|segment| match segment {
+        Segment::Key(key) => Step::Key(key),
         Segment::Index(index) => Step::Index(*index),
-    };
-    manifest.lines.line(&path.0.iter().map(step).collect::<Vec<_>>())
+    });
+    manifest.lines.line(&steps.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

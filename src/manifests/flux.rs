@@ -66,6 +66,7 @@ mod tests {
 
     use super::*;
     use crate::json::{Arena, yaml};
+    use crate::manifests::read;
 
     /// The target namespaces of files, given Kustomizations as (file, path, namespace).
     fn namespaces(
@@ -89,8 +90,9 @@ mod tests {
                 targets.learn(document.value, &dir.path().join(file));
             }
         }
-        let mut seen = Kustomizations::default();
-        Ok(wanted.iter().map(|file| targets.of(&dir.path().join(file), &mut seen)).collect())
+        let (found, _) = read(&[dir.path().to_owned()], &mut io::empty());
+        let seen = Kustomizations::around(&found);
+        Ok(wanted.iter().map(|file| targets.of(&dir.path().join(file), &seen)).collect())
     }
 
     fn named(name: &str) -> Option<String> {

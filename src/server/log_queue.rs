@@ -131,7 +131,9 @@ mod tests {
         }
     }
 
-    fn gated() -> (LogQueue, Arc<Mutex<()>>, Arc<Mutex<Vec<u8>>>) {
+    type Shared<T> = Arc<Mutex<T>>;
+
+    fn gated() -> (LogQueue, Shared<()>, Shared<Vec<u8>>) {
         let (gate, written) = (Arc::default(), Arc::default());
         let queue =
             LogQueue::start(Gated { gate: Arc::clone(&gate), written: Arc::clone(&written) }).expect("a thread");

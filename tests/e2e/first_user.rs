@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use hyper::StatusCode;
+use ignore::WalkBuilder;
 use serde_json::{Value, json};
-use walkdir::WalkDir;
 
 use super::deployed::{Deployed, MEDIA, NAMESPACE, deployed, objects, pod, pod_of, rendered};
 use super::manifests::{PODS, mutating, validating};
@@ -246,7 +246,8 @@ fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned() {
 
 /// Every object of a kind that the cluster has itself; those of Argo CD are about other things.
 fn manifests(directory: &Path) -> Vec<Value> {
-    let files = WalkDir::new(directory).sort_by_file_name().into_iter().map(Result::unwrap);
+    let walk = WalkBuilder::new(directory).standard_filters(false).sort_by_file_name(std::cmp::Ord::cmp).build();
+    let files = walk.map(Result::unwrap);
     let yaml = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "yaml"));
     let all = yaml.flat_map(|file| objects(&std::fs::read_to_string(file.path()).unwrap()));
     let of_cluster = |object: &Value| {
