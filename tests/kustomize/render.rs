@@ -21,6 +21,7 @@ spec:
         image: registry.example.com/app
       - name: helper
         image: registry.example.com/helper
+  selector: {matchLabels: {app: web}}
 ";
 
 const OVERLAY: &str = "\

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 
-use crate::support::{Client, Server, client_config, config_map, tls_stream};
+use crate::support::{Client, PATIENCE, Server, client_config, config_map, tls_stream};
 
 /// Sends requests until the server no longer accepts connections; a connection that the server closes is made anew.
 /// Returns how many were answered, and the first that failed.
@@ -25,14 +25,22 @@ async fn load(
         };
         let mut client = if http2 { Client::http2(stream).await } else { Client::http1(stream).await };
         loop {
-            let ready = match &mut client {
-                Client::Http1(sender) => sender.ready().await,
-                Client::Http2(sender) => sender.ready().await,
+            let answer = async {
+                match &mut client {
+                    Client::Http1(sender) => sender.ready().await?,
+                    Client::Http2(sender, _) => sender.ready().await?,
+                }
+                client.post("/validate", "application/json", body.clone()).await
             };
-            if ready.is_err() {
-                break;
-            }
-            match client.post("/validate", "application/json", body.clone()).await {
+            let Ok(answer) = tokio::time::timeout(PATIENCE, answer).await else {
+                // The client's HTTP/2 may forget a request that it hasn't opened yet when the connection ends; one that
+                // it has sent gets an error then.
+                if client.is_gone() {
+                    break;
+                }
+                return (answered, Some("no answer".to_owned()));
+            };
+            match answer {
                 Ok(reply) if reply.status == StatusCode::OK => answered += 1,
                 Ok(reply) => return (answered, Some(format!("{reply:?}"))),
                 Err(error) if is_unprocessed(&error) => break,

@@ -346,7 +346,7 @@ pub enum Client {
     /// HTTP/1.1
     Http1(http1::SendRequest<Full<Bytes>>),
     /// HTTP/2
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<()>),
 }
 
 impl Client {
@@ -360,15 +360,20 @@ impl Client {
     /// Speaks HTTP/2 on `stream`.
     pub async fn http2(stream: TlsStream<TcpStream>) -> Self {
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self::Http2(sender)
+        let serving = tokio::spawn(async { drop(connection.await) });
+        Self::Http2(sender, serving)
+    }
+
+    /// Whether it is HTTP/2 and the connection is gone.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Client::Http2(_, serving) if serving.is_finished())
     }
 
     /// Posts a body.
     pub async fn post(&mut self, path: &str, content_type: &str, body: impl Into<Bytes>) -> hyper::Result<Reply> {
         let uri = match self {
             Client::Http1(_) => path.to_owned(),
-            Client::Http2(_) => format!("https://localhost{path}"),
+            Client::Http2(..) => format!("https://localhost{path}"),
         };
         let request = Request::post(uri)
             .header("host", "localhost")
@@ -380,7 +385,7 @@ impl Client {
                 sender.ready().await?;
                 sender.send_request(request).await?
             }
-            Client::Http2(sender) => {
+            Client::Http2(sender, _) => {
                 sender.ready().await?;
                 sender.send_request(request).await?
             }
