@@ -9,7 +9,7 @@ use crate::manifests::{self, Unreadable};
 use crate::policy::model;
 use crate::visible;
 
-use super::report::{Counts, Exempted, Finding, Judged, Report, verdict_name};
+use super::report::{self, Counts, Exempted, Finding, Judged, Report, verdict_name};
 
 /// Writes `report` with a newline at the end.
 ///
@@ -61,6 +61,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             })
             .collect(),
         unbuilt: report.unbuilt.iter().map(Unbuilt::new).collect(),
+        exemptions: report.exemptions.iter().map(ExemptionRow::new).collect(),
     };
     let text = serde_json::to_string_pretty(&document)?;
     writeln!(out, "{}", visible::json(&text))
@@ -77,6 +78,31 @@ struct Document<'r> {
     not_rendered: Vec<UnrenderedRow<'r>>,
     left_out: Vec<LeftOutRow<'r>>,
     unbuilt: Vec<Unbuilt<'r>>,
+    exemptions: Vec<ExemptionRow<'r>>,
+}
+
+/// An exemption, and how many findings it is written for.
+#[derive(Serialize)]
+struct ExemptionRow<'r> {
+    name: &'r str,
+    source: Source<'r>,
+    reason: &'r str,
+    expires: &'r str,
+    state: &'static str,
+    findings: usize,
+}
+
+impl<'r> ExemptionRow<'r> {
+    fn new(exemption: &'r report::Exemption) -> Self {
+        Self {
+            name: &exemption.name,
+            source: (&exemption.source).into(),
+            reason: &exemption.reason,
+            expires: &exemption.expires,
+            state: exemption.state().name(),
+            findings: exemption.findings,
+        }
+    }
 }
 
 /// A kustomization whose objects may differ from what its files say.
@@ -298,6 +324,13 @@ mod tests {
         assert_eq!(document["leftOut"], left_out);
         let unbuilt = serde_json::json!([{"file": "media/kustomization.yaml", "changes": ["patches", "images"]}]);
         assert_eq!(document["unbuilt"], unbuilt);
+        let expired = serde_json::json!({
+            "name": "old-images", "source": {"file": "exemptions.yaml", "document": 0, "line": 11},
+            "reason": "moves to a claim", "expires": "2020-03-31", "state": "expired", "findings": 1,
+        });
+        assert_eq!(document["exemptions"][1], expired);
+        let states: Vec<_> = document["exemptions"].as_array().into_iter().flatten().map(|row| &row["state"]).collect();
+        assert_eq!(states, ["used", "expired", "expired", "unmatched"]);
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! What an audit found, as owned data: the input of every renderer.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use crate::engine::Verdict;
 use crate::manifests::{LeftOut, ObjectId, Reason, Unbuilt, Unreadable};
+use crate::policy;
 use crate::policy::model::Source;
 
 use super::unrendered::Unrendered;
@@ -25,6 +27,8 @@ pub struct Report {
     pub hidden: usize,
     /// The kustomizations that were not built, though they change more than namespaces.
     pub unbuilt: Vec<Unbuilt>,
+    /// Every exemption, sorted by name. A filter changes none of them.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// One object with what was found about it.
@@ -78,6 +82,34 @@ pub struct Exempted {
     pub source: Source,
 }
 
+/// An exemption, and what it did in this audit.
+#[derive(Clone, Debug)]
+pub struct Exemption {
+    /// `metadata.name`.
+    pub name: String,
+    /// Where it stands.
+    pub source: Source,
+    /// `spec.reason`.
+    pub reason: String,
+    /// Its end, as it is written.
+    pub expires: String,
+    /// Whether that is past.
+    pub has_expired: bool,
+    /// How many findings it is written for, whether or not it has expired or another one covers them too.
+    pub findings: usize,
+}
+
+/// What became of an exemption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExemptionState {
+    /// It is in force and covers a finding.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// It is in force and covers nothing.
+    Unmatched,
+}
+
 /// Which findings of a report count; an empty list takes every one.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -125,6 +157,40 @@ pub struct Summary {
     pub left_out: usize,
     /// Findings that a filter has taken away.
     pub hidden: usize,
+}
+
+impl Exemption {
+    /// One that has covered nothing yet.
+    pub fn new(exemption: &policy::Exemption, now: SystemTime) -> Self {
+        Self {
+            name: exemption.name.clone(),
+            source: exemption.source.clone(),
+            reason: exemption.reason.clone(),
+            expires: exemption.expires_text.clone(),
+            has_expired: exemption.has_expired(now),
+            findings: 0,
+        }
+    }
+
+    /// What became of it.
+    pub fn state(&self) -> ExemptionState {
+        match self.findings {
+            _ if self.has_expired => ExemptionState::Expired,
+            0 => ExemptionState::Unmatched,
+            _ => ExemptionState::Used,
+        }
+    }
+}
+
+impl ExemptionState {
+    /// As reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExemptionState::Used => "used",
+            ExemptionState::Expired => "expired",
+            ExemptionState::Unmatched => "unmatched",
+        }
+    }
 }
 
 impl Counts {
@@ -270,6 +336,14 @@ pub(super) mod samples {
                 source: Source { file: "exemptions.yaml".to_owned(), document: 0, line: 1 },
             }),
         };
+        let exemption = |name: &str, line, has_expired, findings| Exemption {
+            name: name.to_owned(),
+            source: source("exemptions.yaml", line),
+            reason: "moves to a claim".to_owned(),
+            expires: if has_expired { "2020-03-31" } else { "2027-03-31" }.to_owned(),
+            has_expired,
+            findings,
+        };
         let id = |api_version: &str, kind: &str, namespace: &str, name: &str| ObjectId {
             api_version: api_version.to_owned(),
             kind: kind.to_owned(),
@@ -340,6 +414,12 @@ pub(super) mod samples {
                 file: "media/kustomization.yaml".to_owned(),
                 changes: vec![Change::Patches, Change::Images],
             }],
+            exemptions: vec![
+                exemption("host-path", 1, false, 1),
+                exemption("old-images", 11, true, 1),
+                exemption("old-probes", 21, true, 0),
+                exemption("typo", 31, false, 0),
+            ],
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Asks the engine about every manifest, as if it were being created.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::admission::acceptable::{Refusal, incomplete, undecodable};
@@ -10,7 +9,7 @@ use crate::json::{Arena, Object, Value};
 use crate::manifests::{Collection, Manifest};
 
 use super::locate::line;
-use super::report::{Exempted, Finding, Judged, Report};
+use super::report::{Exempted, Exemption, Finding, Judged, Report};
 use super::unrendered::unrendered;
 
 /// Who creates the objects, and when.
@@ -52,10 +51,16 @@ pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options)
         unreadable: collection.unreadable.clone(),
         unbuilt: collection.unbuilt.clone(),
         unrendered: unrendered(collection),
+        exemptions: policies
+            .exemptions()
+            .all()
+            .iter()
+            .map(|exemption| Exemption::new(exemption, options.now))
+            .collect(),
         ..Report::default()
     };
     for manifest in &collection.manifests {
-        let judged = judge(manifest, collection, policies, options, &mut report.passes);
+        let judged = judge(manifest, collection, policies, options, &mut report);
         report.objects.push(judged);
     }
     report
@@ -129,7 +134,7 @@ fn judge(
     collection: &Collection<'_>,
     policies: &PolicySet,
     options: &Options,
-    passes: &mut BTreeMap<String, usize>,
+    report: &mut Report,
 ) -> Judged {
     let arena = Arena::new();
     let mut judged = Judged {
@@ -150,15 +155,21 @@ fn judge(
     judged.is_judged = !decision.findings.is_empty();
     for finding in decision.findings {
         if finding.verdict == Verdict::Pass {
-            match passes.get_mut(finding.policy) {
+            match report.passes.get_mut(finding.policy) {
                 Some(passes) => *passes += 1,
-                None => drop(passes.insert(finding.policy.to_owned(), 1)),
+                None => drop(report.passes.insert(finding.policy.to_owned(), 1)),
             }
             continue;
         }
         // Each of the things that a validation objects to has a line of its own.
         let whole = [Offender { field: String::new(), message: finding.message.clone() }];
         let offenders = if finding.offenders.is_empty() { &whole[..] } else { &finding.offenders };
+        for exemption in &finding.covered_by {
+            let at = report.exemptions.binary_search_by(|known| known.name.cmp(&exemption.name));
+            if let Some(known) = at.ok().and_then(|at| report.exemptions.get_mut(at)) {
+                known.findings += offenders.len();
+            }
+        }
         judged.findings.extend(offenders.iter().map(|offender| Finding {
             policy: finding.policy.to_owned(),
             binding: finding.binding.to_owned(),

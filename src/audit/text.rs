@@ -10,7 +10,7 @@ use crate::manifests::{Unbuilt, Unreadable};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
 
-use super::report::{Counts, Exempted, Finding, Judged, Report, verdict_name};
+use super::report::{Counts, Exempted, Exemption, ExemptionState, Finding, Judged, Report, verdict_name};
 use super::unrendered::Unrendered;
 
 /// Writes `report`.
@@ -24,6 +24,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     write_policies(report, out)?;
     write_unbuilt(&report.unbuilt, out)?;
+    write_exemptions(&report.exemptions, out)?;
     write_summary(report, out)
 }
 
@@ -56,6 +57,30 @@ fn write_unbuilt(unbuilt: &[Unbuilt], out: &mut dyn Write) -> io::Result<()> {
     for Unbuilt { file, changes } in unbuilt {
         let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
         writeln!(out, "  {}  {CAUTION}{}{CAUTION:#}", visible::line(file), changes.join(", "))?;
+    }
+    writeln!(out)
+}
+
+/// The exemptions that do nothing, a line each.
+fn write_exemptions(exemptions: &[Exemption], out: &mut dyn Write) -> io::Result<()> {
+    let idle: Vec<_> = exemptions.iter().filter(|exemption| exemption.state() != ExemptionState::Used).collect();
+    if idle.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{STRONG}exemptions without effect{STRONG:#}")?;
+    for exemption in idle {
+        let Exemption { name, source, expires, findings, .. } = exemption;
+        let advice = match (exemption.has_expired, findings) {
+            (false, _) => "covers no finding of this input: remove it, unless it is for another".to_owned(),
+            (true, 0) => format!("ended ({expires}) and would cover no finding of this input: remove it"),
+            (true, _) => {
+                let findings = counted(*findings, "finding");
+                format!("ended ({expires}) and would cover {findings}: give it a new end, or remove it")
+            }
+        };
+        let (file, name, advice) = (visible::line(&source.file), visible::line(name), visible::line(&advice));
+        let state = exemption.state().name();
+        writeln!(out, "  {file}:{}  {CAUTION}{state}{CAUTION:#}  {name} {advice}", source.line)?;
     }
     writeln!(out)
 }
@@ -220,6 +245,7 @@ mod tests {
         report.objects.iter_mut().for_each(|judged| judged.findings.clear());
         report.unreadable.clear();
         report.unbuilt.clear();
+        report.exemptions.clear();
         report.unrendered.clear();
         assert_eq!(
             rendered(&report)?,
@@ -234,6 +260,7 @@ mod tests {
         let mut report = samples::report();
         report.objects.retain(|judged| !judged.is_judged);
         report.unbuilt.clear();
+        report.exemptions.clear();
         report.passes.clear();
         report.unreadable.clear();
         report.unrendered.clear();
@@ -260,6 +287,11 @@ mod tests {
             }
             if !judged.is_judged {
                 judged.object.kind.push_str(NASTY);
+            }
+        }
+        for exemption in &mut report.exemptions {
+            for text in [&mut exemption.name, &mut exemption.source.file, &mut exemption.expires] {
+                text.push_str(NASTY);
             }
         }
         for unreadable in &mut report.unreadable {

@@ -77,6 +77,9 @@ pub struct Finding<'a> {
     pub severity: &'a str,
     /// What exempts from it, where the verdict is [`Verdict::Exempt`].
     pub exemption: Option<&'a Exemption>,
+    /// Every exemption that is written for it, sorted by name: besides that one those that have expired, and those that
+    /// come after it.
+    pub covered_by: Vec<&'a Exemption>,
 }
 
 /// One of the things that a message objects to.

@@ -15,6 +15,7 @@
 //!   expires: 2027-03-31                  # through that day (UTC), or an RFC 3339 time
 //! ```
 
+use std::cell::OnceCell;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -77,6 +78,13 @@ pub struct Exemptions {
     all: Vec<Exemption>,
 }
 
+impl Exemption {
+    /// Whether it no longer exempts from anything.
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        self.expires <= now
+    }
+}
+
 impl Exemptions {
     /// Loads exemptions; whatever else the manifests contain is an error.
     pub fn load(manifests: &[Manifest]) -> (Self, Vec<LoadError>) {
@@ -108,35 +116,31 @@ impl Exemptions {
         (Self { all }, errors)
     }
 
-    /// The first exemption from `policy` for `subject` that hasn't expired. `images` lists the images of all of the
-    /// object's containers and volumes; it is asked only if an exemption depends on them, and all of them have to match,
-    /// so that an exempt image doesn't hide another one beside it.
-    pub fn covering<'s>(
-        &self,
+    /// Every exemption from `policy` for `subject`, expired ones too. `images` lists the images of all of the object's
+    /// containers and volumes; it is asked only if an exemption depends on them, and all of them have to match, so that
+    /// an exempt image doesn't hide another one beside it.
+    pub fn covering<'e, 's>(
+        &'e self,
         policy: &str,
         subject: Subject<'_>,
         images: impl Fn() -> Vec<&'s str>,
-        now: SystemTime,
-    ) -> Option<&Exemption> {
-        self.all.iter().filter(|exemption| now < exemption.expires).find(|exemption| {
+    ) -> Vec<&'e Exemption> {
+        let known = OnceCell::new();
+        let covers = |exemption: &&Exemption| {
             let wanted = &exemption.matches;
             any(&exemption.policies, policy)
                 && any(&wanted.namespaces, subject.namespace)
                 && any(&wanted.kinds, subject.kind)
                 && any(&wanted.names, subject.name)
                 && (wanted.images.is_empty() || {
-                    let images = images();
+                    let images = known.get_or_init(&images);
                     !images.is_empty() && images.iter().all(|image| any(&wanted.images, image))
                 })
-        })
+        };
+        self.all.iter().filter(covers).collect()
     }
 
-    /// The exemptions that no longer exempt from anything.
-    pub fn expired(&self, now: SystemTime) -> impl Iterator<Item = &Exemption> {
-        self.all.iter().filter(move |exemption| exemption.expires <= now)
-    }
-
-    /// All exemptions.
+    /// All exemptions, sorted by name.
     pub fn all(&self) -> &[Exemption] {
         &self.all
     }

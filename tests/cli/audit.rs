@@ -281,6 +281,40 @@ fn exempts_what_an_exemption_covers_until_it_expires() {
 }
 
 #[test]
+fn says_which_exemptions_have_expired_and_which_cover_nothing() {
+    let exemption = |name: &str, expires: &str, pods: &str| {
+        format!(
+            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {{name: {name}}}\nspec:\n  \
+             policies: [labels]\n  reason: moves next month\n  expires: {expires}\n  match: {{names: [{pods}]}}\n"
+        )
+    };
+    let exemptions = [
+        exemption("a-first", "2999-01-01", "deny"),
+        exemption("b-covered-before", "2999-01-01", "den*"),
+        exemption("c-ended", "2020-01-01", "deny"),
+        exemption("d-ended-long-ago", "2020-01-01T12:00:00Z", "gone"),
+        exemption("e-misspelt", "2999-01-01", "dney"),
+    ];
+    let text = exemptions.join("---\n");
+    let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &pod("deny")), ("exemptions.yaml", &text)]);
+    let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--exemptions", "exemptions.yaml", "pod.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(run.stdout);
+
+    // What a filter hides was covered all the same.
+    for filter in ["--verdict=deny,exempt", "--verdict=deny"] {
+        let run = portcullis_with(&[&args[..], &["--format=json", filter]].concat(), "", dir.path());
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let rows = report["exemptions"].as_array().expect("a list").iter();
+        let rows: Vec<_> = rows.map(|row| (row["state"].as_str(), row["findings"].as_u64())).collect();
+        let row = |state, findings| (Some(state), Some(findings));
+        let expected = [row("used", 1), row("used", 1), row("expired", 1), row("expired", 0), row("unmatched", 0)];
+        assert_eq!(rows, expected, "{filter}");
+    }
+}
+
+#[test]
 fn a_document_that_is_not_yaml_is_reported_and_the_others_are_judged() {
     let dir = checkout(&[("policy.yaml", LABELS), ("m/a.yaml", "a: [1\n"), ("m/b.yaml", &pod("deny"))]);
     let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "m"];

@@ -123,6 +123,7 @@ impl<'a> Recorder<'a> {
             message: String::new(),
             severity: "",
             exemption: None,
+            covered_by: Vec::new(),
         });
     }
 
@@ -184,6 +185,7 @@ impl<'a> Recorder<'a> {
             message,
             severity: severity(invocation.policy),
             exemption: None,
+            covered_by: Vec::new(),
         });
     }
 
@@ -212,7 +214,8 @@ impl<'a> Recorder<'a> {
             self.ignored(policy, &binding.name, message, decision.index);
             return;
         }
-        let exemption = self.exemption(policy, pod);
+        let covered_by = self.covered_by(policy, pod);
+        let exemption = self.in_force(&covered_by);
         let exempt = exemption.is_some();
         let verdict = match binding.validation_actions.iter().max() {
             _ if exempt => Verdict::Exempt,
@@ -259,6 +262,7 @@ impl<'a> Recorder<'a> {
             message,
             severity: severity(policy),
             exemption,
+            covered_by,
         });
     }
 
@@ -289,7 +293,8 @@ impl<'a> Recorder<'a> {
         denied: Denied<'a>,
         pod: Option<&JudgedPod<'a>>,
     ) {
-        let exemption = self.exemption(policy, pod);
+        let covered_by = self.covered_by(policy, pod);
+        let exemption = self.in_force(&covered_by);
         let verdict = if exemption.is_some() { Verdict::Exempt } else { Verdict::Deny };
         let effective = cap(verdict, self.mode);
         match effective {
@@ -310,6 +315,7 @@ impl<'a> Recorder<'a> {
             message,
             severity: severity(policy),
             exemption,
+            covered_by,
         });
     }
 
@@ -327,6 +333,7 @@ impl<'a> Recorder<'a> {
             message,
             severity: severity(policy),
             exemption: None,
+            covered_by: Vec::new(),
         });
     }
 
@@ -337,7 +344,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn exemption(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> Option<&'a Exemption> {
+    /// The first of the exemptions that hasn't expired.
+    fn in_force(&self, exemptions: &[&'a Exemption]) -> Option<&'a Exemption> {
+        exemptions.iter().copied().find(|exemption| !exemption.has_expired(self.context.now))
+    }
+
+    fn covered_by(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> Vec<&'a Exemption> {
         let object = match self.request.object {
             Value::Null => self.request.old_object,
             object => object,
@@ -349,7 +361,7 @@ impl<'a> Recorder<'a> {
             .unwrap_or_default();
         let subject = policy::Subject { namespace: self.request.namespace, kind: self.request.kind.kind, name };
         let judged = pod.map_or(object, |pod| pod.declared);
-        self.exemptions.covering(&policy.name, subject, || images(judged), self.context.now)
+        self.exemptions.covering(&policy.name, subject, || images(judged))
     }
 }
 
