@@ -61,8 +61,8 @@ many they leave out. What can't be read is shown whatever they say.
 
 JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks
 at, \"notRendered\" what has to be rendered first (name, source, command), and \"leftOut\" the documents left out (source,
-reason, message). \"exemptions\" has each exemption (name, source, reason, expires, findings) with its state: used, expired,
-or unmatched where it covers no finding.
+reason, message). \"exemptions\" has each exemption (name, source, reason, expires, findings) with its state: used,
+expired, or unmatched where it covers no finding.
 
 A file for --exemptions (docs/exemptions.md); policies and every list of match take names or globs:
   apiVersion: portcullis.dev/v1alpha1
