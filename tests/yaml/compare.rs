@@ -23,7 +23,7 @@ const RULES: [(&str, &str); 19] = [
     ("'<<' appears twice", "two merge keys: kubectl and others differ"),
     ("kubectl drops what follows", "text behind the document's end: kubectl drops it, silently"),
     ("nested in each other", "nesting beyond the limit"),
-    ("aliases repeat more than", "aliases beyond the limit"),
+    ("aliases and merge keys repeat more than", "aliases beyond the limit"),
     ("a byte order mark within", "a byte order mark within the text: kubectl reads it as a letter"),
     ("kubectl reads !!timestamp", "!!timestamp"),
     ("!!binary holds bytes", "!!binary that is not UTF-8: kubectl replaces bytes"),

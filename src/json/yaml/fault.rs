@@ -78,7 +78,7 @@ pub(super) enum Fault {
     Alias,
     #[error("nearly all of the document is repeated by aliases, which kubectl refuses")]
     MostlyAliases,
-    #[error("aliases repeat more than {MAX_ALIAS_WEIGHT} bytes")]
+    #[error("aliases and merge keys repeat more than {MAX_ALIAS_WEIGHT} bytes")]
     Expansion,
     #[error("more than {0} lists and mappings are nested in each other")]
     TooDeep(usize),

@@ -33,7 +33,7 @@ pub use encoding::{EncodingError, decode};
 pub use lines::{Lines, Step};
 pub use print::to_yaml;
 
-/// How much aliases may add to a document: the nodes and bytes that they repeat, roughly in bytes.
+/// How much aliases and merge keys may add to a document: the nodes and bytes that they repeat, roughly in bytes.
 pub const MAX_ALIAS_WEIGHT: u64 = 16 << 20;
 
 /// How long a text may be, in bytes; lines are counted in 32 bits.

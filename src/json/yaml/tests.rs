@@ -423,7 +423,17 @@ fn limits_what_aliases_repeat() {
     }
     assert!(rejection(&laughs).contains("nearly all of the document is repeated by aliases, which kubectl refuses"));
     let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 200].join(", "));
-    assert!(rejection(&long).contains("aliases repeat more than"));
+    assert!(rejection(&long).contains("aliases and merge keys repeat more than"));
+}
+
+#[test]
+fn limits_what_merges_within_merges_repeat() {
+    let nested = |members: usize| {
+        let members: String = (0..members).map(|i| format!("k{i}: 1,")).collect();
+        format!("{}{{{members}}}{}", "{<<: ".repeat(200), "}".repeat(200))
+    };
+    assert!(as_json(&nested(10)).starts_with("{\"k0\":1,"));
+    assert!(rejection(&nested(5000)).contains("aliases and merge keys repeat more than"));
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(super) struct Builder<'a> {
     open: Vec<Open<'a>>,
     /// `None` while a node is not complete.
     anchors: HashMap<&'a str, Option<Node<'a>>>,
-    alias_weight: u64,
+    repeated_weight: u64,
     /// How many nodes upstream has decoded, and how many of them because of aliases.
     decoded: u64,
     decoded_by_alias: u64,
@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
             max_depth,
             open: Vec::new(),
             anchors: HashMap::new(),
-            alias_weight: 0,
+            repeated_weight: 0,
             // The document is one.
             decoded: 1,
             decoded_by_alias: 0,
@@ -177,10 +177,7 @@ impl<'a> Builder<'a> {
             return Err((Fault::Alias, at));
         };
         self.count(1 + node.decoded, node.decoded, at)?;
-        self.alias_weight = self.alias_weight.saturating_add(node.weight);
-        if self.alias_weight > MAX_ALIAS_WEIGHT {
-            return Err((Fault::Expansion, at));
-        }
+        self.repeat(node.weight, at)?;
         if self.keyless().is_some() {
             let key = node.key.ok_or((Fault::Key("a list or mapping"), at))?;
             return self.key(key, at);
@@ -194,6 +191,12 @@ impl<'a> Builder<'a> {
         };
         let lines = Lines { line: at.line, ..node.lines };
         self.complete(Node { value, lines, aliased: true, decoded: node.decoded + 1, ..node }, None)
+    }
+
+    /// Counts what is there once more.
+    fn repeat(&mut self, weight: u64, at: Mark) -> Result<(), Located> {
+        self.repeated_weight = self.repeated_weight.saturating_add(weight);
+        if self.repeated_weight > MAX_ALIAS_WEIGHT { Err((Fault::Expansion, at)) } else { Ok(()) }
     }
 
     /// Counts decoded nodes, and refuses what upstream refuses because aliases repeat too much.
@@ -229,6 +232,10 @@ impl<'a> Builder<'a> {
                 (Value::Array(self.arena.alloc_slice_copy(&elements)), lines)
             }
             Shape::Mapping(mut mapping) => {
+                // A merge within a merge copies its members once for each level.
+                if let Some(Merge { source, at, .. }) = mapping.merge.as_ref().filter(|merge| !merge.source.aliased) {
+                    self.repeat(source.weight, *at)?;
+                }
                 mapping.merge()?;
                 let Mapping { mut members, mut lines, marks, .. } = *mapping;
                 let object = Object::from_unique(self.arena, &mut members);
