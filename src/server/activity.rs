@@ -240,20 +240,10 @@ mod tests {
 
     use super::*;
 
-    const NEVER: Duration = Duration::from_secs(3600);
     const SOON: Duration = Duration::from_millis(20);
 
     fn limits() -> ConnectionLimits {
-        ConnectionLimits {
-            connections: 1,
-            per_peer: 1,
-            handshake: NEVER,
-            header: NEVER,
-            idle: NEVER,
-            write: NEVER,
-            http2_streams: 1,
-            http2_stream: NEVER,
-        }
+        ConnectionLimits::patient(1)
     }
 
     #[tokio::test]

@@ -278,17 +278,7 @@ mod tests {
 
     /// Bodies of up to 100,000 bytes that share `bytes` beside what one may take beyond.
     fn bodies(bytes: u64) -> Bodies {
-        let never = Duration::from_secs(3600);
-        let connections = ConnectionLimits {
-            connections: 0,
-            per_peer: 0,
-            handshake: never,
-            header: never,
-            idle: never,
-            write: never,
-            http2_streams: 1,
-            http2_stream: never,
-        };
+        let connections = ConnectionLimits::patient(0);
         let limit = (super::super::limits::BASE_BYTES + 4 * (bytes + 100_000)) * 8 / 7 + 64;
         let memory = Memory::new(limit, &connections, 100_000).expect("enough");
         Bodies::new(&memory, 100_000, Arc::new(Metrics::new().expect("metrics")))

@@ -162,22 +162,11 @@ mod tests {
     use super::super::activity::Cut;
     use super::*;
 
-    const NEVER: Duration = Duration::from_secs(3600);
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
     fn limits(connections: u32, per_peer: u32) -> ConnectionLimits {
-        let never = NEVER;
-        ConnectionLimits {
-            connections,
-            per_peer,
-            handshake: never,
-            header: never,
-            idle: never,
-            write: never,
-            http2_streams: 1,
-            http2_stream: never,
-        }
+        ConnectionLimits { per_peer, ..ConnectionLimits::patient(connections) }
     }
 
     /// A connection that ends when it is told to, as real ones do; what it ended by.

@@ -228,16 +228,7 @@ mod tests {
 
     fn webhook(memory: u64) -> Webhook {
         let never = Duration::from_secs(3600);
-        let connections = super::super::limits::ConnectionLimits {
-            connections: 0,
-            per_peer: 0,
-            handshake: never,
-            header: never,
-            idle: never,
-            write: never,
-            http2_streams: 1,
-            http2_stream: never,
-        };
+        let connections = super::super::limits::ConnectionLimits::patient(0);
         let limits =
             RequestLimits { body_bytes: 1 << 20, body_timeout: never, concurrent: 1, timeout: Duration::from_secs(20) };
         let memory = Memory::new(memory, &connections, limits.body_bytes).expect("enough");

@@ -26,6 +26,24 @@ pub struct ConnectionLimits {
     pub http2_stream: Duration,
 }
 
+#[cfg(test)]
+impl ConnectionLimits {
+    /// For `connections` that nothing is asked of in time: what a test sets itself is what it tests.
+    pub fn patient(connections: u32) -> Self {
+        let never = Duration::from_secs(3600);
+        Self {
+            connections,
+            per_peer: connections,
+            handshake: never,
+            header: never,
+            idle: never,
+            write: never,
+            http2_streams: 1,
+            http2_stream: never,
+        }
+    }
+}
+
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {

@@ -149,24 +149,10 @@ mod tests {
         Instant::now() + Duration::from_millis(20)
     }
 
-    fn connections(connections: u32) -> ConnectionLimits {
-        let never = Duration::from_secs(3600);
-        ConnectionLimits {
-            connections,
-            per_peer: connections,
-            handshake: never,
-            header: never,
-            idle: never,
-            write: never,
-            http2_streams: 1,
-            http2_stream: never,
-        }
-    }
-
     #[test]
     fn the_shares_and_what_is_taken_anyway_are_no_more_than_the_limit() {
         for limit in [200 << 20, 512 << 20, 1 << 30, 64 << 30, 4 << 40, u64::MAX] {
-            let memory = Memory::new(limit, &connections(256), 4 << 20).expect("enough");
+            let memory = Memory::new(limit, &ConnectionLimits::patient(256), 4 << 20).expect("enough");
             let shares: u64 = memory.pools().iter().map(|(_, pool)| pool.bytes() as u64).sum();
             assert!(shares + (4 << 20) + BASE_BYTES + 256 * CONNECTION_BYTES <= limit, "{limit}: {shares}");
         }
@@ -175,9 +161,9 @@ mod tests {
     #[test]
     fn a_limit_that_is_too_small_is_refused_and_the_one_it_names_is_not() {
         for limit in [0, 1 << 20, 100 << 20] {
-            let error = Memory::new(limit, &connections(256), 8 << 20).expect_err("too small");
+            let error = Memory::new(limit, &ConnectionLimits::patient(256), 8 << 20).expect_err("too small");
             assert!(error.to_string().contains("--memory-limit"), "{error}");
-            assert!(Memory::new(error.needed, &connections(256), 8 << 20).is_ok(), "{error}");
+            assert!(Memory::new(error.needed, &ConnectionLimits::patient(256), 8 << 20).is_ok(), "{error}");
         }
     }
 
