@@ -145,7 +145,7 @@ struct LimitFlags {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_requests: u32,
 
-    /// Connections at once on each port; for one more, the one that has been idle longest is closed
+    /// Connections at once on each port; for one more, the address with the most gives up the one idle longest
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
 

@@ -1,5 +1,6 @@
 //! The connections of a port: how many there are, how many from one address, and which of them makes room for a new one.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -126,14 +127,17 @@ impl Shared {
 }
 
 impl Open {
-    /// Ends the one that has been idle longest among those that may go; whether one is on its way out.
+    /// Ends the one that has been idle longest among those that may go, of the peer that has the most: who opens many
+    /// takes them from itself, not from the API server, which keeps a few. Whether one is on its way out.
     fn evict(&mut self, may_go: impl Fn(&Entry) -> bool) -> bool {
         if self.connections.values().any(|entry| entry.is_leaving && may_go(entry)) {
             return true;
         }
+        let peers = &self.peers;
         let idle = self.connections.values_mut().filter(|entry| may_go(entry));
-        let oldest =
-            idle.filter_map(|entry| Some((entry.activity.idle_since()?, entry))).min_by_key(|(since, _)| *since);
+        let oldest = idle
+            .filter_map(|entry| Some((entry.activity.idle_since()?, entry)))
+            .min_by_key(|(since, entry)| (Reverse(peers.get(&entry.peer)), *since));
         let Some((_, entry)) = oldest else { return false };
         entry.is_leaving = true;
         entry.activity.evict();
@@ -187,6 +191,20 @@ mod tests {
         assert_eq!(second.await.expect("no panic"), Cut::Evicted);
         assert_eq!(connections.count(), 2);
         drop(third);
+    }
+
+    #[tokio::test]
+    async fn the_peer_with_the_most_makes_room_for_another() {
+        let limits = limits(4, 4);
+        let connections = Connections::new(limits);
+        let other = serve(connections.admit(B).await.expect("room"), limits);
+        let busy = connections.admit(A).await.expect("room");
+        let _busy = busy.activity.evaluation();
+        let first = serve(connections.admit(A).await.expect("room"), limits);
+        let second = serve(connections.admit(A).await.expect("room"), limits);
+        let _third = connections.admit(B).await.expect("room");
+        assert_eq!(first.await.expect("no panic"), Cut::Evicted);
+        assert!(!other.is_finished() && !second.is_finished());
     }
 
     #[tokio::test]

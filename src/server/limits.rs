@@ -6,8 +6,8 @@ use std::time::Duration;
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at once on a port. For one more, the one that has been idle longest is closed; where none is idle, it
-    /// waits in the kernel's backlog.
+    /// Connections at once on a port. For one more, the one that has been idle longest of the address that has the most is
+    /// closed; where none is idle, it waits in the kernel's backlog.
     pub connections: u32,
     /// Connections at once from one address. For one more, that address' connection that has been idle longest is
     /// closed; where none is idle, the new one is.

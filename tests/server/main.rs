@@ -15,4 +15,5 @@ mod modes;
 mod reload;
 mod requests;
 mod shipped;
+mod shipped_limits;
 mod signals;
