@@ -71,6 +71,14 @@ pub enum Reason {
         /// How to have only one.
         advice: &'static str,
     },
+    /// There are more objects of a kind than can be used.
+    #[error("there are more than {limit} objects of this kind; {advice}")]
+    TooMany {
+        /// How many there may be.
+        limit: usize,
+        /// How to do with fewer.
+        advice: &'static str,
+    },
     /// A binding whose policy doesn't exist.
     #[error("spec.policyName: there is no {kind} named {name:?}{}", Meant(.meant))]
     NoPolicy {

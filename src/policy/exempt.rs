@@ -16,6 +16,7 @@
 //! ```
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -34,6 +35,10 @@ use super::problem::{Fault, Problems};
 
 const API_VERSION: &str = "portcullis.dev/v1alpha1";
 const KIND: &str = "Exemption";
+
+/// Every finding looks at those that may be about its policy.
+const MAX_EXEMPTIONS: usize = 10_000;
+const JOIN: &str = "one exemption may list several policies, namespaces and names, or globs of them";
 
 /// One exemption.
 #[derive(Clone, Debug)]
@@ -76,6 +81,15 @@ pub struct Subject<'s> {
 #[derive(Clone, Debug, Default)]
 pub struct Exemptions {
     all: Vec<Exemption>,
+    by_policy: ByPolicy,
+}
+
+/// Where exemptions stand among all, by what they say of policies; a finding looks at those of its policy only.
+#[derive(Clone, Debug, Default)]
+struct ByPolicy {
+    named: HashMap<String, Vec<usize>>,
+    /// Those with a pattern, which has to be tried.
+    patterns: Vec<usize>,
 }
 
 impl Exemption {
@@ -86,9 +100,9 @@ impl Exemption {
 }
 
 impl Exemptions {
-    /// Loads exemptions; whatever else the manifests contain is an error.
+    /// Loads exemptions, 10,000 at most; whatever else the manifests contain is an error.
     pub fn load(manifests: &[Manifest]) -> (Self, Vec<LoadError>) {
-        let mut all: Vec<Exemption> = Vec::new();
+        let mut all: BTreeMap<String, Exemption> = BTreeMap::new();
         let mut errors = Vec::new();
         for manifest in manifests {
             let arena = Arena::new();
@@ -102,18 +116,22 @@ impl Exemptions {
                 let exemption = exemption(&node, document.at.clone());
                 let problems = document.report(problems, &mut errors);
                 let Some(exemption) = exemption.filter(|_| problems.is_empty()) else { continue };
-                match all.iter().find(|earlier| earlier.name == exemption.name) {
+                match all.get(&exemption.name) {
                     Some(earlier) => errors.push(document.error(Reason::Duplicate {
                         name: exemption.name,
                         first: earlier.source.clone(),
                         advice: "give it another name, or remove one of them",
                     })),
-                    None => all.push(exemption),
+                    None if all.len() == MAX_EXEMPTIONS => {
+                        errors.push(document.error(Reason::TooMany { limit: MAX_EXEMPTIONS, advice: JOIN }));
+                        break;
+                    }
+                    None => drop(all.insert(exemption.name.clone(), exemption)),
                 }
             }
         }
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        (Self { all }, errors)
+        let all: Vec<Exemption> = all.into_values().collect();
+        (Self { by_policy: ByPolicy::new(&all), all }, errors)
     }
 
     /// Every exemption from `policy` for `subject`, expired ones too. `images` lists the images of all of the object's
@@ -137,12 +155,37 @@ impl Exemptions {
                     !images.is_empty() && images.iter().all(|image| any(&wanted.images, image))
                 })
         };
-        self.all.iter().filter(covers).collect()
+        self.by_policy.of(policy).filter_map(|index| self.all.get(index)).filter(covers).collect()
     }
 
     /// All exemptions, sorted by name.
     pub fn all(&self) -> &[Exemption] {
         &self.all
+    }
+}
+
+impl ByPolicy {
+    fn new(all: &[Exemption]) -> Self {
+        let mut by_policy = Self::default();
+        for (index, exemption) in all.iter().enumerate() {
+            if exemption.policies.iter().any(|glob| glob.literal().is_none()) {
+                by_policy.patterns.push(index);
+                continue;
+            }
+            let names: BTreeSet<_> = exemption.policies.iter().filter_map(Glob::literal).collect();
+            for name in names {
+                by_policy.named.entry(name.to_owned()).or_default().push(index);
+            }
+        }
+        by_policy
+    }
+
+    /// Those that may be about `policy`, in the order in which they stand.
+    fn of(&self, policy: &str) -> impl Iterator<Item = usize> {
+        let mut indices = self.patterns.clone();
+        indices.extend(self.named.get(policy).into_iter().flatten());
+        indices.sort_unstable();
+        indices.into_iter()
     }
 }
 

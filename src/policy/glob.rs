@@ -10,6 +10,11 @@ impl Glob {
         Self(text.to_owned())
     }
 
+    /// The one text that matches, if the pattern is no more than a text.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.0.contains(['*', '?'])).then_some(self.0.as_str())
+    }
+
     /// Whether the whole of `text` matches. Takes time proportional to the product of the lengths at worst.
     pub fn matches(&self, text: &str) -> bool {
         let mut pattern = self.0.chars();
@@ -69,6 +74,13 @@ mod tests {
         ];
         for (pattern, text, expected) in cases {
             assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_wildcards_is_a_text() {
+        for (pattern, literal) in [("a", Some("a")), ("", Some("")), ("a*", None), ("?", None)] {
+            assert_eq!(Glob::new(pattern).literal(), literal, "{pattern}");
         }
     }
 

@@ -107,6 +107,8 @@ struct State {
     in_force: Vec<Declared>,
     /// Files from which something is gone that the next look may confirm.
     unconfirmed: HashMap<String, Found>,
+    /// The exemptions in use that were told to have expired, by name.
+    told_expired: HashSet<String>,
     errors: Arc<[String]>,
 }
 
@@ -132,6 +134,9 @@ pub struct Summary {
     pub ready: bool,
 }
 
+/// How many expired exemptions a log line names.
+const MAX_NAMED: usize = 20;
+
 /// Editors and volume updates may need more than one write; what is read twice alike is taken as complete.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -151,6 +156,7 @@ impl Policies {
                 good: HashMap::new(),
                 in_force: compiled.declared,
                 unconfirmed: HashMap::new(),
+                told_expired: HashSet::new(),
                 errors: Arc::from([]),
             }),
         };
@@ -161,6 +167,7 @@ impl Policies {
         state.remember(&files, &compiled.errors);
         state.errors = compiled.errors.into_iter().map(|error| error.message).collect();
         policies.publish(compiled.set, &state.errors, metrics);
+        state.tell_expired(&policies.current(), SystemTime::now());
         drop(state);
         policies
     }
@@ -190,7 +197,8 @@ impl Policies {
     /// Reads the files and uses what they say if they changed. Takes as long as compiling all policies.
     pub fn refresh(&self, metrics: &Metrics) {
         let (before, waits, known) = {
-            let state = self.state();
+            let mut state = self.state();
+            state.tell_expired(&self.current(), SystemTime::now());
             (state.fingerprint, !state.unconfirmed.is_empty(), state.known())
         };
         let first = fingerprint(&self.source.read(), &known);
@@ -211,6 +219,8 @@ impl Policies {
         metrics.policy_reloads.with_label_values(&[result]).inc();
         let policies = set.policies().len();
         self.publish(set, &state.errors, metrics);
+        state.told_expired.clear();
+        state.tell_expired(&self.current(), SystemTime::now());
         if errors.is_empty() {
             tracing::info!(policies, "policies reloaded");
         } else {
@@ -328,6 +338,25 @@ impl Policies {
 }
 
 impl State {
+    /// Warns of the exemptions of `set` that have expired at `now` and weren't told before.
+    fn tell_expired(&mut self, set: &PolicySet, now: SystemTime) {
+        let expired = set.exemptions().all().iter().filter(|exemption| exemption.has_expired(now));
+        let mut news = expired.filter(|exemption| self.told_expired.insert(exemption.name.clone()));
+        let named: Vec<_> = news
+            .by_ref()
+            .take(MAX_NAMED)
+            .map(|exemption| format!("{} ({}, until {})", exemption.name, exemption.source, exemption.expires_text))
+            .collect();
+        let more = news.count();
+        if !named.is_empty() {
+            tracing::warn!(
+                exemptions = named.join("; "),
+                more,
+                "exemptions have expired, so what they set aside is judged again: give them a new end, or remove them"
+            );
+        }
+    }
+
     /// The files that were good when they were last read.
     fn known(&self) -> BTreeSet<String> {
         self.good.keys().map(|(_, file)| file.clone()).collect()

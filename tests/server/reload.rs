@@ -204,3 +204,43 @@ async fn a_server_that_starts_with_a_broken_file_uses_the_others_and_says_so() {
     let detail = server.admin("/readyz").await.text();
     assert!(detail.contains("broken.yaml"), "{detail}");
 }
+
+#[tokio::test]
+async fn expired_exemptions_are_told_when_they_are_loaded_and_not_at_each_look() {
+    const TOLD: &str =
+        "exemptions have expired, so what they set aside is judged again: give them a new end, or remove them";
+    let exemption = |name: &str, expires: &str| {
+        format!(
+            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {{name: {name}}}\n\
+             spec: {{policies: [x], match: {{names: ['*']}}, reason: it is tested, expires: {expires}}}\n---\n"
+        )
+    };
+    let server = Server::start_with(&["--reload-interval", "1h"], |directory| {
+        std::fs::write(directory.join("policies/label.yaml"), LABEL_POLICY).unwrap();
+        let file = directory.join("exemptions.yaml");
+        let text = exemption("new", "2200-01-01") + &exemption("old", "2020-01-31") + &exemption("older", "2019-01-31");
+        std::fs::write(&file, text).unwrap();
+        let ca = directory.join("ca.crt").display().to_string();
+        ["--tls-self-signed", "--tls-write-ca", &ca, "--exemptions", &file.display().to_string()]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    let file = server.directory.path().join("exemptions.yaml");
+    let told = || {
+        let log = server.log();
+        let told = log.iter().filter(|event| event["message"] == TOLD && event["level"] == "WARN");
+        told.map(|event| event["exemptions"].as_str().unwrap().replace(&*file.to_string_lossy(), "e.yaml"))
+            .collect::<Vec<_>>()
+    };
+    let first = "old (e.yaml:6: (document 1), until 2020-01-31); older (e.yaml:11: (document 2), until 2019-01-31)";
+    server.look(2).await;
+    assert_eq!(told(), [first]);
+
+    std::fs::write(&file, exemption("old", "2020-01-31")).unwrap();
+    server.look(2).await;
+    assert_eq!(told(), [first, "old (e.yaml:1: (document 0), until 2020-01-31)"]);
+
+    std::fs::write(&file, exemption("old", "2200-01-31")).unwrap();
+    server.look(1).await;
+    assert_eq!(told().len(), 2);
+}

@@ -133,3 +133,51 @@ fn rejects_a_name_given_twice() {
     assert_eq!(exemptions.all().len(), 1);
     assert!(errors.iter().any(|error| error.contains("metadata.name: Duplicate value: \"old-backup\"")), "{errors:#?}");
 }
+
+#[test]
+fn finds_them_by_name_and_by_pattern() {
+    let one = |name: &str, policies: &str| {
+        EXEMPTION.replace("old-backup", name).replace("[pss-baseline-*, require-probes]", policies)
+    };
+    let text = [
+        one("a", "[require-probes, require-probes]"),
+        one("b", "['require-*']"),
+        one("c", "[other]"),
+        one("d", "[other, require-probes]"),
+        one("e", "[other, '*-probes']"),
+        one("f", "['other-*']"),
+    ];
+    let (exemptions, errors) = load(&text.join("---\n"));
+    assert_eq!(errors, [] as [&str; 0]);
+    let subject = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db" };
+    for (policy, expected) in
+        [("require-probes", &["a", "b", "d", "e"][..]), ("other", &["c", "d", "e"]), ("other-one", &["f"]), ("", &[])]
+    {
+        let found = exemptions.covering(policy, subject, || vec!["registry.example/a"]);
+        let names: Vec<_> = found.iter().map(|exemption| exemption.name.as_str()).collect();
+        assert_eq!(names, expected, "{policy}");
+    }
+}
+
+#[test]
+fn rejects_more_than_every_finding_could_look_at() {
+    let one = |index: usize| {
+        format!(
+            "{{apiVersion: portcullis.dev/v1alpha1, kind: Exemption, metadata: {{name: e{index}}}, \
+             spec: {{policies: [p], match: {{names: [some]}}, reason: r, expires: 2200-01-01}}}}"
+        )
+    };
+    let list = |count: usize| {
+        let items: Vec<_> = (0..count).map(one).collect();
+        format!("{{apiVersion: v1, kind: List, items: [{}]}}", items.join(", "))
+    };
+    let (exemptions, errors) = load(&list(10_000));
+    assert_eq!((exemptions.all().len(), errors), (10_000, Vec::new()));
+    let (exemptions, errors) = load(&list(10_010));
+    assert_eq!(exemptions.all().len(), 10_000);
+    let [error] = errors.as_slice() else { panic!("one error: {errors:#?}") };
+    assert!(
+        error.contains("Exemption/e10000: there are more than 10000 objects of this kind; one exemption may list"),
+        "{error}"
+    );
+}
