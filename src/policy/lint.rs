@@ -6,13 +6,14 @@ use crate::json::{Arena, Value};
 use crate::schema::{Definitions, Kinds};
 
 use super::compile::Libraries;
+use super::contradiction::{contradictions, contradicts};
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load_with};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Binding, MatchResources, Policy, Rules, Source};
 use super::problem::FieldPath;
 use super::type_check::{TypeChecking, type_check};
-use super::unmatchable::unmatchable;
+use super::unmatchable::{MAX_LOOKED_AT, unmatchable};
 
 /// Something that lint reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +244,10 @@ impl Warner<'_> {
         }
         if let Some(resources) = &binding.match_resources {
             self.rules("matchResources", resources);
+            let path = self.document.path.field("spec").field("matchResources");
+            for (below, message) in contradicts(resources, &policy.match_constraints) {
+                self.warn(path.below(&below), message);
+            }
         }
     }
 
@@ -253,10 +258,20 @@ impl Warner<'_> {
             [("resourceRules", &resources.resource_rules), ("excludeResourceRules", &resources.exclude_resource_rules)];
         for (list, rules) in lists {
             for (index, rule) in rules.iter().enumerate() {
-                for (below, message) in unmatchable(rule) {
-                    self.warn(path.field(list).index(index).below(&below), message);
+                let rule_path = path.field(list).index(index);
+                let Some(mistakes) = unmatchable(rule) else {
+                    let message =
+                        format!("lists more than {MAX_LOOKED_AT} words, so what can never match isn't looked for");
+                    self.note(rule_path, message);
+                    continue;
+                };
+                for (below, message) in mistakes {
+                    self.warn(rule_path.below(&below), message);
                 }
             }
+        }
+        for (below, message) in contradictions(resources) {
+            self.warn(path.below(&below), message);
         }
     }
 
@@ -271,13 +286,17 @@ impl Warner<'_> {
         }
         for unknown in unknown {
             let path = self.document.path.below(&unknown.field_ref);
-            let (at, object) = (self.at(self.document.line(&path)), self.object());
             let message = format!(
                 "the fields of {} are not known, so they are not checked; give the CustomResourceDefinition with --crds",
                 unknown.name
             );
-            self.found.push(Lint::Note { at, object, field: path.to_string(), message });
+            self.note(path, message);
         }
+    }
+
+    fn note(&mut self, path: FieldPath, message: String) {
+        let (at, object) = (self.at(self.document.line(&path)), self.object());
+        self.found.push(Lint::Note { at, object, field: path.to_string(), message });
     }
 
     fn warn(&mut self, path: FieldPath, message: String) {

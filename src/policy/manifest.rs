@@ -14,6 +14,9 @@ use super::problem::{Fault, FieldPath, Problem, Problems};
 /// Whoever has more of them begins with the first, and a file full of mistakes must not take minutes to refuse.
 pub(super) const HELPED_ERRORS: usize = 50;
 
+/// API groups of which every `…List` is a list: policies in it must not pass for a param.
+const LIST_GROUPS: [&str; 2] = ["admissionregistration.k8s.io", "portcullis.dev"];
+
 /// A YAML (or JSON) text with one document or more, and the name to report it by.
 #[derive(Clone, Debug)]
 pub struct Manifest {
@@ -112,20 +115,35 @@ impl<'a> Document<'a> {
         problems
     }
 
-    /// The object, or the objects in it if it is a list. A list within a list stays one: kubectl never prints that. An
-    /// object with a name of its own is no list, whatever its kind is called.
+    /// The object, or the objects in it if it is a list, also within lists, as kubectl takes them. An object with a name
+    /// of its own is no list, whatever its kind is called, unless its kind is known to be one.
     fn take_apart(self, arena: &'a Arena, objects: &mut Vec<Document<'a>>) {
-        let item_kind =
-            self.text(&["kind"]).strip_suffix("List").filter(|_| self.text(&["metadata", "name"]).is_empty());
-        match (item_kind, self.value.get("items").and_then(|items| items.as_array())) {
-            (Some(item_kind), Some(items)) => objects.extend((0..).zip(items).map(|(index, value)| {
-                let path = FieldPath::default().field("items").index(index);
-                let at = Source { line: self.line(&path), ..self.at.clone() };
-                let value = typed(arena, *value, self.text(&["apiVersion"]), item_kind);
-                Document { value, path, at, lines: self.lines, manifest: self.manifest }
-            })),
-            _ => objects.push(self),
+        let mut pending = vec![self];
+        while let Some(document) = pending.pop() {
+            match document.items(arena) {
+                // The first item is looked at first.
+                Some(items) => pending.extend(items.into_iter().rev()),
+                None => objects.push(document),
+            }
         }
+    }
+
+    fn items(&self, arena: &'a Arena) -> Option<Vec<Document<'a>>> {
+        let (api_version, kind) = (self.text(&["apiVersion"]), self.text(&["kind"]));
+        let item_kind = kind.strip_suffix("List")?;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let is_known = LIST_GROUPS.contains(&group) || (group.is_empty() && item_kind.is_empty());
+        if !is_known && !self.text(&["metadata", "name"]).is_empty() {
+            return None;
+        }
+        let items = self.value.get("items")?.as_array()?;
+        let item = |(index, value): (usize, &Value<'a>)| {
+            let path = self.path.field("items").index(index);
+            let at = Source { line: self.line(&path), ..self.at.clone() };
+            let value = typed(arena, *value, api_version, item_kind);
+            Document { value, path, at, lines: self.lines, manifest: self.manifest }
+        };
+        Some(items.iter().enumerate().map(item).collect())
     }
 
     /// The line of a place, given as line and column from 1, in the expression at `path`.

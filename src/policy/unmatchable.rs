@@ -10,18 +10,36 @@ use super::model::{NamedRule, Scope};
 use super::problem::{FieldPath, closest};
 
 /// How many fields of one rule are worth a word each, and how many are looked at.
-const MAX_FOUND: usize = 20;
-const MAX_LOOKED_AT: usize = 1_000;
+pub const MAX_FOUND: usize = 20;
+pub const MAX_LOOKED_AT: usize = 1_000;
 
-/// The first fields of the rule that can match nothing, with what to write instead.
-pub fn unmatchable(rule: &NamedRule) -> Vec<(FieldPath, String)> {
+/// The first fields of the rule that can match nothing, with what to write instead; `None` where a list is too long to
+/// be looked at.
+pub fn unmatchable(rule: &NamedRule) -> Option<Vec<(FieldPath, String)>> {
     let is_written = |list: &[String]| list.len() <= MAX_LOOKED_AT;
-    if ![&rule.api_groups[..], &rule.api_versions, &rule.resources].into_iter().all(is_written) {
-        return Vec::new();
+    if ![&rule.api_groups[..], &rule.api_versions, &rule.resources, &rule.operations].into_iter().all(is_written) {
+        return None;
     }
     let mut found = mistakes(rule);
+    found.extend(repeated(rule));
     found.truncate(MAX_FOUND);
-    found
+    Some(found)
+}
+
+/// What a list names twice; of `resourceNames` that is an error already.
+fn repeated(rule: &NamedRule) -> Vec<(FieldPath, String)> {
+    let lists = [
+        ("operations", &rule.operations),
+        ("apiGroups", &rule.api_groups),
+        ("apiVersions", &rule.api_versions),
+        ("resources", &rule.resources),
+    ];
+    let in_list = |(name, list): (&'static str, &Vec<String>)| {
+        let mut seen = BTreeSet::new();
+        let again = list.iter().enumerate().filter(|(_, word)| !seen.insert(*word));
+        again.map(|(index, word)| (element(name, index), format!("{word:?} stands there twice; remove it"))).collect()
+    };
+    lists.into_iter().flat_map(|list| -> Vec<_> { in_list(list) }).collect()
 }
 
 fn mistakes(rule: &NamedRule) -> Vec<(FieldPath, String)> {
@@ -72,7 +90,7 @@ fn element(list: &str, index: usize) -> FieldPath {
     FieldPath::default().field(list).index(index)
 }
 
-fn base(resource: &str) -> &str {
+pub fn base(resource: &str) -> &str {
     resource.split('/').next().unwrap_or_default()
 }
 

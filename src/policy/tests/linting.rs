@@ -84,18 +84,28 @@ fn findings_stand_in_the_order_of_lines() {
     assert!(version.at().line <= binding.at().line && binding.at().line < reason.at().line);
 }
 
+/// A validating policy, bound, with these match constraints in flow style.
+fn constrained(constraints: &str) -> String {
+    bound(constraints, "")
+}
+
+/// The same with further fields of the binding's spec.
+fn bound(constraints: &str, binding: &str) -> String {
+    format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: p}}\nspec:\n  \
+         matchConstraints: {{{constraints}}}\n  validations: [{{expression: 'true'}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\n\
+         metadata: {{name: p}}\nspec: {{policyName: p, validationActions: [Deny]{binding}}}\n"
+    )
+}
+
 #[test]
 fn warns_of_rules_that_can_never_match() {
-    let rule = "apiGroups: [GROUPS], apiVersions: [VERSIONS], operations: [OPERATIONS], resources: [RESOURCES]";
     let policy = |groups: &str, versions: &str, operations: &str, resources: &str| {
-        let rule = rule.replace("GROUPS", groups).replace("VERSIONS", versions);
-        let rule = rule.replace("OPERATIONS", operations).replace("RESOURCES", resources);
-        format!(
-            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: p}}\nspec:\n  \
-             matchConstraints: {{resourceRules: [{{{rule}}}]}}\n  validations: [{{expression: 'true'}}]\n---\n\
-             apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\n\
-             metadata: {{name: p}}\nspec: {{policyName: p, validationActions: [Deny]}}\n"
-        )
+        constrained(&format!(
+            "resourceRules: [{{apiGroups: [{groups}], apiVersions: [{versions}], operations: [{operations}], \
+             resources: [{resources}]}}]"
+        ))
     };
     for (groups, versions, operations, resources, field, message) in [
         ("''", "v1", "CREATE", "ConfigMap", "resources[0]", "write configmaps"),
@@ -114,6 +124,10 @@ fn warns_of_rules_that_can_never_match() {
         ("''", "v1", "CREATE", "nodes], scope: Namespaced, resourceNames: [a", "scope", "write Cluster"),
         ("''", "v1", "CREATE", "pods/exec", "operations", "write CONNECT"),
         ("''", "v1", "CONNECT", "pods", "operations", "write CREATE, UPDATE or DELETE"),
+        ("''", "v1", "CREATE, CREATE", "pods", "operations[1]", "\"CREATE\" stands there twice"),
+        ("'', apps, ''", "v1", "CREATE", "pods", "apiGroups[2]", "\"\" stands there twice"),
+        ("''", "v1, v1", "CREATE", "pods", "apiVersions[1]", "\"v1\" stands there twice"),
+        ("''", "v1", "CREATE", "pods, nodes, pods", "resources[2]", "\"pods\" stands there twice"),
     ] {
         let found = lints(&[&policy(groups, versions, operations, resources)], MINOR);
         let [finding] = found.as_slice() else { panic!("{resources}: one finding: {found:#?}") };
@@ -166,4 +180,150 @@ fn reads_policies_in_lists() {
     assert_eq!(lints(&[&text, &bindings], MINOR).len(), 1, "one is bound");
     let named = "{apiVersion: example.com/v1, kind: AllowList, metadata: {name: x}, items: [a]}\n";
     assert_eq!(lints(&[named], MINOR), [] as [&str; 0], "a param with items is no list");
+}
+
+#[test]
+fn warns_of_what_contradicts_itself() {
+    let pods = "resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE, DELETE], resources: [pods, pods/x]}]";
+    let nodes = pods.replace("pods, pods/x", "nodes, nodes/status");
+    let selector = |name: &str, selector: &str| format!("{name}: {{{selector}}}, {pods}");
+    let excluded = |rule: &str| format!("excludeResourceRules: [{rule}], {pods}");
+    let all = "apiGroups: ['*'], apiVersions: ['*'], operations: ['*']";
+    let cases = [
+        (
+            selector("objectSelector", "matchLabels: {a: x}, matchExpressions: [{key: a, operator: DoesNotExist}]"),
+            Some(("objectSelector", "can never be satisfied: label a has to be there and must not be")),
+        ),
+        (
+            selector(
+                "objectSelector",
+                "matchLabels: {a: x}, matchExpressions: [{key: a, operator: In, values: [v, w]}]",
+            ),
+            Some(("objectSelector", "label a would need several values at once")),
+        ),
+        (
+            selector(
+                "namespaceSelector",
+                "matchExpressions: [{key: a, operator: In, values: [x, v]}, {key: a, operator: NotIn, values: [x]}, \
+                 {key: a, operator: NotIn, values: [v, w]}]",
+            ),
+            Some(("namespaceSelector", "label a may have none of the values that it has to have one of")),
+        ),
+        (
+            selector(
+                "namespaceSelector",
+                "matchExpressions: [{key: a, operator: Exists}, {key: a, operator: DoesNotExist}]",
+            ),
+            Some(("namespaceSelector", "has to be there and must not be")),
+        ),
+        (
+            selector(
+                "objectSelector",
+                "matchLabels: {a: x}, matchExpressions: [{key: a, operator: In, values: [x, v]}, {key: a, operator: \
+                 NotIn, values: [v]}, {key: b, operator: DoesNotExist}, {key: a, operator: Exists}]",
+            ),
+            None,
+        ),
+        (
+            selector(
+                "objectSelector",
+                "matchExpressions: [{key: a, operator: NotIn, values: [x]}, {key: a, operator: DoesNotExist}]",
+            ),
+            None,
+        ),
+        // What is deleted has labels, too.
+        (format!("objectSelector: {{matchLabels: {{a: x}}}}, {}", pods.replace("CREATE, ", "")), None),
+        (
+            format!(
+                "objectSelector: {{matchLabels: {{a: x}}}}, {}",
+                pods.replace("CREATE, DELETE", "CONNECT").replace("pods, pods/x", "pods/exec")
+            ),
+            Some(("objectSelector", "what is sent to CONNECT has no labels")),
+        ),
+        (
+            format!("namespaceSelector: {{matchLabels: {{a: x}}}}, {nodes}"),
+            Some(("namespaceSelector", "has no effect, since the rules name only resources that live in no namespace")),
+        ),
+        (format!("namespaceSelector: {{matchLabels: {{a: x}}}}, {}", nodes.replace("nodes,", "namespaces,")), None),
+        (format!("namespaceSelector: {{}}, {nodes}"), None),
+        (format!("namespaceSelector: {{matchLabels: {{a: x}}}}, {}", nodes.replace("nodes,", "pods,")), None),
+        (
+            format!(
+                "namespaceSelector: {{matchLabels: {{a: x}}}}, resourceRules: [{{apiGroups: [pets.io], apiVersions: [v1], \
+                 operations: [CREATE], resources: [cats], scope: Cluster}}]"
+            ),
+            Some(("namespaceSelector", "has no effect")),
+        ),
+        (
+            excluded(&format!("{{{all}, resources: ['*/*']}}")),
+            Some(("resourceRules[0]", "can never match, since excludeResourceRules[0] leaves all of it out")),
+        ),
+        (excluded(&format!("{{{all}, resources: ['pods/*']}}")), Some(("resourceRules[0]", "leaves all of it out"))),
+        (excluded(&format!("{{{all}, resources: ['*']}}")), None),
+        (excluded(&format!("{{{all}, resources: ['*/*'], resourceNames: [a]}}")), None),
+        (excluded(&format!("{{{all}, resources: ['*/*'], scope: Cluster}}")), None),
+        (
+            excluded(&format!("{{{}, resources: ['*/*']}}", all.replace("operations: ['*']", "operations: [CREATE]"))),
+            None,
+        ),
+    ];
+    for (constraints, expected) in cases {
+        let found = lints(&[&constrained(&constraints)], MINOR);
+        assert_eq!(found.len(), usize::from(expected.is_some()), "{constraints}: {found:#?}");
+        if let (Some((field, message)), [finding]) = (expected, found.as_slice()) {
+            let field = format!("spec.matchConstraints.{field}: ");
+            assert!(finding.contains(&field) && finding.contains(message), "{constraints}: {finding}");
+        }
+    }
+}
+
+#[test]
+fn warns_of_bindings_that_contradict_their_policy() {
+    let rule = |operations: &str, resources: &str| {
+        format!(
+            "resourceRules: [{{apiGroups: ['*'], apiVersions: ['*'], operations: [{operations}], resources: [{resources}]}}]"
+        )
+    };
+    let labels =
+        |value: &str| format!("namespaceSelector: {{matchLabels: {{env: {value}}}}}, {}", rule("CREATE", "pods"));
+    let cases = [
+        (rule("CREATE", "pods"), rule("CREATE", "deployments"), Some(("resourceRules[0]", "none of its resources"))),
+        (rule("CREATE", "pods"), rule("UPDATE", "pods"), Some(("resourceRules[0]", "resources and operations"))),
+        (rule("CREATE", "pods"), rule("CREATE", "pods/exec"), Some(("resourceRules[0]", "can never match"))),
+        (rule("CREATE", "pods"), rule("'*'", "'*'"), None),
+        (rule("'*'", "'pods/*'"), rule("UPDATE", "'*/ephemeralcontainers'"), None),
+        (
+            labels("prod"),
+            labels("dev"),
+            Some(("namespaceSelector", "together with the policy's: label env would need several")),
+        ),
+        (labels("prod"), labels("prod"), None),
+    ];
+    for (policy, binding, expected) in cases {
+        let found = lints(&[&bound(&policy, &format!(", matchResources: {{{binding}}}"))], MINOR);
+        assert_eq!(found.len(), usize::from(expected.is_some()), "{policy} {binding}: {found:#?}");
+        if let (Some((field, message)), [finding]) = (expected, found.as_slice()) {
+            let field = format!("Binding/p: spec.matchResources.{field}: ");
+            assert!(finding.contains(&field) && finding.contains(message), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_full_of_mistakes_gets_only_so_many_words() {
+    let rule = |resources: usize| {
+        let resources: Vec<_> = (0..resources).map(|index| format!("Mistake{index}")).collect();
+        constrained(&format!(
+            "resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [{}]}}]",
+            resources.join(", ")
+        ))
+    };
+    assert_eq!(findings(rule(19), MINOR).len(), 19);
+    for some in [20, 21, 1_000] {
+        assert_eq!(findings(rule(some), MINOR).len(), 20, "{some}");
+    }
+    let found = lint(&[Manifest::new("test.yaml", rule(1_001))], &[], MINOR);
+    assert!(!found.iter().any(Lint::is_finding), "{found:#?}");
+    let says = "resourceRules[0]: lists more than 1000 words";
+    assert!(found.iter().any(|note| note.to_string().contains(says)), "{found:#?}");
 }

@@ -46,6 +46,41 @@ fn lists_are_taken_apart() {
 }
 
 #[test]
+fn lists_within_lists_are_taken_apart_too() {
+    let policy = "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: NAME}, \
+                  spec: {matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], \
+                  resources: [pods]}]}, validations: [{expression: 'true'}]}}";
+    let policy = |name: &str| policy.replace("NAME", name);
+    let list = |kind: &str, metadata: &str, items: &str| {
+        let version = if kind == "List" { "v1" } else { "admissionregistration.k8s.io/v1" };
+        format!("{{apiVersion: {version}, kind: {kind}, metadata: {metadata}, items: [{items}]}}")
+    };
+    let typed = |name: &str| policy(name).replace("kind: ValidatingAdmissionPolicy, ", "");
+    for (text, names) in [
+        (list("List", "{}", &format!("{}, {}", list("List", "{}", &policy("a")), policy("b"))), &["a", "b"][..]),
+        (list("List", "{}", &list("ValidatingAdmissionPolicyList", "{}", &typed("a"))), &["a"]),
+        (list("ValidatingAdmissionPolicyList", "{}", &list("List", "{}", &policy("a"))), &["a"]),
+        (list("List", "{name: x}", &policy("a")), &["a"]),
+        (list("ValidatingAdmissionPolicyList", "{name: x}", &typed("a")), &["a"]),
+        ((0..100).fold(policy("deep"), |inner, _| list("List", "{}", &inner)), &["deep"]),
+        (list("List", "{}", &list("List", "{}", "")), &[]),
+    ] {
+        let loaded = load_good(&[&text]);
+        let found: Vec<_> = loaded.policies.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(found, names, "{text}");
+        assert!(loaded.params.is_empty(), "{text}");
+    }
+    let broken = policy("a").replace("operations: [CREATE]", "operations: [MAKE]");
+    let found = errors(&[&list("List", "{}", &list("List", "{}", &broken))]);
+    let [error] = found.as_slice() else { panic!("one error: {found:#?}") };
+    assert!(error.contains(": items[0].items[0].spec.matchConstraints.resourceRules[0].operations[0]: "), "{error}");
+    for not_a_list in ["{}", "1", "null"] {
+        let text = format!("{{apiVersion: v1, kind: List, items: {not_a_list}}}\n");
+        assert!(!errors(&[&text]).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn unsupported_versions_and_foreign_kinds_are_reported() {
     let cases = [
         (
