@@ -33,6 +33,24 @@ A suite is a tests.yaml beside a policy.yaml:
       object: {…}
       expect: {patched: {…}}   # the whole object afterwards, or patchedFile
 
+Cases that differ in a few fields begin with one object, and say what is different:
+
+    defaults:
+      object: {…}                            # or objectFile
+    cases:
+    - name: rejects privilege
+      set: {'spec.containers[0].securityContext.privileged': true}
+      expect: {verdict: deny}
+    - name: accepts a new label
+      operation: UPDATE
+      oldSet: {'metadata.labels[\"a.b/c\"]': before}
+      set: {'metadata.labels[\"a.b/c\"]': after, spec.priority: null}
+      expect: {verdict: skip}
+
+set changes the case's object, or where it gives none a copy of that object, one field after the other, up to 16 of
+them; oldSet does so with the old object, which UPDATE and DELETE have. Objects and lists on the way are made, an index
+that equals the length appends, and null removes.
+
 A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
 Verdicts: allow, deny, warn, audit, skip (no policy matched), error.
 

@@ -12,7 +12,7 @@ mod effective;
 mod equivalent;
 mod evaluate;
 mod expand;
-mod field;
+pub mod field;
 mod match_conditions;
 mod matching;
 mod mutate;

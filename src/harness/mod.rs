@@ -7,6 +7,7 @@ mod coverage;
 pub mod json;
 pub mod junit;
 mod run;
+mod set;
 mod suite;
 pub mod text;
 

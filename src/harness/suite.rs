@@ -1,12 +1,16 @@
 //! The format of test suites, read strictly: a key that nobody knows is an error with its line.
 
+use std::cell::Cell;
+
 use regex::Regex;
 
 use crate::admission::GivenAnswers;
 use crate::engine::Operation;
-use crate::json::{Arena, Value};
+use crate::json::{Arena, INDEXED_FROM, Value};
 use crate::policy::model::Source;
 use crate::policy::{Document, Fault, Fields, LoadError, Manifest, Node, Problems, Tree};
+
+use super::set::{Base, set};
 
 /// A test suite: policies, and what they have to say about requests.
 #[derive(Debug)]
@@ -110,10 +114,11 @@ pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<Lo
     let arena = Arena::new();
     let mut errors = Vec::new();
     let mut suites = Vec::new();
+    let copied = Cell::new(0);
     for document in manifest.objects(&arena, &mut errors) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
-        let reader = Reader { document: &document, files };
+        let reader = Reader { document: &document, files, copied: &copied };
         let suite = node.fields(|fields| reader.suite(fields));
         let found = document.report(problems, &mut errors);
         suites.extend(suite.filter(|_| found.is_empty()));
@@ -124,10 +129,13 @@ pub fn load(manifest: &Manifest, files: &dyn Files) -> Result<Vec<Suite>, Vec<Lo
 struct Reader<'r, 'a> {
     document: &'r Document<'a>,
     files: &'r dyn Files,
+    /// The memory that copies of base objects take.
+    copied: &'r Cell<usize>,
 }
 
 /// `spec.defaults`.
-struct Defaults {
+struct Defaults<'r> {
+    base: Option<Base<'r>>,
     namespace: String,
     operation: Operation,
     user_info: Option<Tree>,
@@ -142,7 +150,7 @@ const OPERATIONS: [(&str, Operation); 4] = [
     ("CONNECT", Operation::Connect),
 ];
 
-impl<'a> Reader<'_, 'a> {
+impl<'r, 'a> Reader<'r, 'a> {
     fn suite(&self, fields: &mut Fields<'a, '_>) -> Option<Suite> {
         fields.require("apiVersion", API_VERSION_ADVICE)?.word(&[("portcullis.dev/v1alpha1", ())]);
         fields.require("kind", "write kind: PolicyTest")?.word(&[("PolicyTest", ())]);
@@ -156,6 +164,7 @@ impl<'a> Reader<'_, 'a> {
             let defaults =
                 spec.get("defaults").and_then(|defaults| defaults.fields(|fields| Some(self.defaults(fields))));
             let defaults = defaults.unwrap_or_else(|| Defaults {
+                base: None,
                 namespace: "default".to_owned(),
                 operation: Operation::Create,
                 user_info: None,
@@ -169,8 +178,10 @@ impl<'a> Reader<'_, 'a> {
         Some(Suite { name: name?, source: self.document.at.clone(), policies, cases })
     }
 
-    fn defaults(&self, fields: &mut Fields<'a, '_>) -> Defaults {
+    fn defaults(&self, fields: &mut Fields<'a, '_>) -> Defaults<'r> {
+        let base = self.object_or_file(fields, "object", "objectFile");
         Defaults {
+            base: base.map(|object| Base::new(object, self.copied)),
             namespace: string(fields, "namespace").unwrap_or_else(|| "default".to_owned()),
             operation: fields.get("operation").and_then(|word| word.word(&OPERATIONS)).unwrap_or(Operation::Create),
             user_info: object(fields, "userInfo"),
@@ -179,20 +190,22 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn case(&self, node: &Node<'a, '_>, defaults: &Defaults) -> Option<Case> {
+    fn case(&self, node: &Node<'a, '_>, defaults: &Defaults<'_>) -> Option<Case> {
         let line = self.document.line(node.path());
         let source = Source { line, ..self.document.at.clone() };
         node.fields(|fields| {
             let (name, _) = fields.text("name", "", "write what the case shows, as a sentence")?;
+            let operation = match fields.get("operation") {
+                Some(word) => word.word(&OPERATIONS)?,
+                None => defaults.operation,
+            };
+            let (subject, old_subject) = self.objects(fields, operation, defaults.base.as_ref());
             let request = CaseRequest {
-                operation: match fields.get("operation") {
-                    Some(word) => word.word(&OPERATIONS)?,
-                    None => defaults.operation,
-                },
+                operation,
                 subresource: string(fields, "subresource").unwrap_or_default(),
                 namespace: string(fields, "namespace").unwrap_or_else(|| defaults.namespace.clone()),
-                object: self.object_or_file(fields, "object", "objectFile"),
-                old_object: self.object_or_file(fields, "oldObject", "oldObjectFile"),
+                object: subject,
+                old_object: old_subject,
                 user_info: object(fields, "userInfo").or_else(|| defaults.user_info.clone()),
                 namespace_object: object(fields, "namespaceObject"),
                 dry_run: boolean(fields, "dryRun").unwrap_or(false),
@@ -200,13 +213,44 @@ impl<'a> Reader<'_, 'a> {
                 authorizer: answers(fields).or_else(|| defaults.authorizer.clone()),
             };
             if request.object.is_none() && request.old_object.is_none() {
-                fields.missing("object", "", "write the object, or objectFile: path#kind/name");
+                let advice = "write the object, or objectFile: path#kind/name, or spec.defaults.object for all cases";
+                fields.missing("object", "", advice);
             }
             let params = fields.get("params").map(|params| objects(&params)).unwrap_or_default();
             let expect = fields.require("expect", "write expect: {verdict: allow}")?;
             let expect = expect.fields(|fields| self.expect(fields))?;
             Some(Case { name: name.to_owned(), source, request, params, expect })
         })
+    }
+
+    /// The object of a case and the one before it: what the case gives, or else the suite's base, with what `set` and
+    /// `oldSet` change.
+    fn objects(
+        &self,
+        fields: &mut Fields<'a, '_>,
+        operation: Operation,
+        base: Option<&Base<'_>>,
+    ) -> (Option<Tree>, Option<Tree>) {
+        let object = self.object_or_file(fields, "object", "objectFile");
+        let old_object = self.object_or_file(fields, "oldObject", "oldObjectFile");
+        // What is deleted may be given under either name.
+        let is_given = object.is_some() || old_object.is_some();
+        let (lacks_object, lacks_old_object) = match operation {
+            Operation::Create | Operation::Connect => (object.is_none(), false),
+            Operation::Update => (object.is_none(), old_object.is_none()),
+            Operation::Delete => (false, !is_given),
+        };
+        let copy = |lacking: bool| {
+            let copy = base.filter(|_| lacking)?.copy();
+            if copy.is_none() {
+                let detail = "the copies of spec.defaults.object in this file take too much memory";
+                fields.forbid("set", detail, "write a smaller object, or several files");
+            }
+            copy
+        };
+        let (object, old_object) =
+            (object.or_else(|| copy(lacks_object)), old_object.or_else(|| copy(lacks_old_object)));
+        (changed(fields, "set", object), changed(fields, "oldSet", old_object))
     }
 
     fn expect(&self, fields: &mut Fields<'a, '_>) -> Option<Expect> {
@@ -299,6 +343,32 @@ fn find_in_file(files: &dyn Files, path: &str, wanted: Option<&str>) -> Result<T
     found
         .map(|object| Tree::from(object.value))
         .ok_or_else(|| ("no such object".to_owned(), format!("it holds {}", known.join(", "))))
+}
+
+/// The object with the changes at `name`, in their order.
+fn changed(fields: &mut Fields<'_, '_>, name: &'static str, object: Option<Tree>) -> Option<Tree> {
+    let Some(changes) = fields.get(name) else { return object };
+    let Some(mut object) = object else {
+        let advice = match name {
+            "set" => "write object, or spec.defaults.object; what is deleted is the old object: write oldSet",
+            _ => "write oldObject, or spec.defaults.object and operation: UPDATE or DELETE",
+        };
+        fields.forbid(name, "there is no object to change", advice);
+        return None;
+    };
+    let members = changes.members();
+    if members.len() > INDEXED_FROM {
+        // A longer object is kept sorted, and the order of changes matters.
+        let fault = Fault::TooMany { count: members.len(), limit: INDEXED_FROM };
+        changes.report(fault, "set an object that holds several of the fields, or write the object itself");
+        return None;
+    }
+    for (path, field) in members {
+        if let Err(error) = set(&mut object, path, field.value()) {
+            field.invalid(path, error.to_string(), "");
+        }
+    }
+    Some(object)
 }
 
 fn regex_problem(error: &regex::Error) -> String {

@@ -79,11 +79,15 @@ impl<'a, 'p> Node<'a, 'p> {
 
     /// The entries of a map, sorted by key.
     pub fn entries(&self) -> Vec<(&'a str, Node<'a, 'p>)> {
-        let members = self.object().unwrap_or_default().members();
-        let mut entries: Vec<_> =
-            members.iter().map(|(key, value)| (*key, Node::new(*value, self.path.field(key), self.problems))).collect();
+        let mut entries = self.members();
         entries.sort_by_key(|(key, _)| *key);
         entries
+    }
+
+    /// The entries of a map, in the order of the source up to [`INDEXED_FROM`](crate::json::INDEXED_FROM) of them.
+    pub fn members(&self) -> Vec<(&'a str, Node<'a, 'p>)> {
+        let node = |(key, value): &(&'a str, Value<'a>)| (*key, Node::new(*value, self.path.field(key), self.problems));
+        self.object().unwrap_or_default().members().iter().map(node).collect()
     }
 
     /// The value itself.

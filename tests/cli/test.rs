@@ -128,6 +128,146 @@ fn a_typo_in_a_key_is_an_error_with_its_line() {
     }
 }
 
+/// Denies the label `bad`, and that a label `kept` goes.
+const CHANGED: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: labels}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE, DELETE], resources: [pods]}
+  validations:
+  - {expression: "object == null || !has(object.metadata.labels) || !('bad' in object.metadata.labels)", message: bad}
+  - expression: >-
+      oldObject == null || !has(oldObject.metadata.labels) || !('kept' in oldObject.metadata.labels)
+      || object != null && 'kept' in object.metadata.labels
+    message: kept
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: labels}
+spec: {policyName: labels, validationActions: [Deny]}
+"#;
+
+const CHANGES: &str = r#"apiVersion: portcullis.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: labels}
+spec:
+  policies: [policy.yaml]
+  defaults:
+    namespace: media
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: web}}}
+  cases:
+  - name: accepts the object that all begin with
+    expect: {verdict: allow}
+  - name: rejects a changed copy
+    set: {metadata.labels.bad: x, 'metadata.labels["a.b/c"]': v}
+    expect:
+      verdict: deny
+      message: bad
+      patched: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: web, bad: x, a.b/c: v}}}
+  - name: changes an object of its own
+    object: {apiVersion: v1, kind: Pod, metadata: {name: b, labels: {bad: x}}}
+    set: {metadata.labels.bad: null}
+    expect: {patched: {apiVersion: v1, kind: Pod, metadata: {name: b, labels: {}}}}
+  - name: applies changes in their order
+    set: {metadata.labels: null, metadata.labels.zone: z, metadata.labels.act: a}
+    expect: {patched: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {zone: z, act: a}}}}
+  - name: an update has the same object before
+    operation: UPDATE
+    oldSet: {metadata.labels.kept: x}
+    expect: {verdict: deny, message: kept}
+  - name: an update changes both
+    operation: UPDATE
+    oldSet: {metadata.labels.kept: x}
+    set: {metadata.labels.kept: z}
+    expect: {verdict: allow}
+  - name: an object of its own is compared with the one that all begin with
+    operation: UPDATE
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {bad: x}}}
+    expect: {verdict: deny, message: bad}
+  - name: a deletion has it as its old object alone
+    operation: DELETE
+    oldSet: {metadata.labels.kept: x, metadata.labels.bad: x}
+    expect: {verdict: deny, message: kept}
+  - name: what is deleted may be given as the object
+    operation: DELETE
+    object: {apiVersion: v1, kind: Pod, metadata: {name: a}}
+    set: {metadata.labels.kept: x}
+    expect: {verdict: deny, message: kept}
+"#;
+
+fn changes(text: &str) -> tempfile::TempDir {
+    checkout(&[("p/policy.yaml", CHANGED), ("p/tests.yaml", text)])
+}
+
+#[test]
+fn cases_change_an_object_that_all_begin_with() {
+    let dir = changes(CHANGES);
+    let run = portcullis_with(&["test", "p"], "", dir.path());
+    assert_eq!((run.code, run.stdout.lines().last()), (0, Some("9 passed, 0 failed")), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_change_that_leads_nowhere_is_an_error_with_its_line() {
+    let many: String = (0..17).map(|i| format!("metadata.labels.l{i}: x, ")).collect();
+    for (written, typo, says) in [
+        (
+            "metadata.labels.bad: x, 'meta",
+            "metadata.name.bad: x, 'meta",
+            "tests.yaml:13: (document 0) PolicyTest/labels: spec.cases[1].set[metadata.name.bad]: Invalid value: \
+             \"metadata.name.bad\": metadata.name is a string, which has no fields; set metadata.name itself",
+        ),
+        (
+            "[\"a.b/c\"]",
+            ".a.b/c",
+            "\"metadata.labels.a.b/c\": not a field path; write it like spec.containers[0].image",
+        ),
+        (
+            "{metadata.labels.bad: null}",
+            "{'metadata.finalizers[1]': a}",
+            "metadata.finalizers has 0 elements; write metadata.finalizers[0] to append one",
+        ),
+        (
+            "    set: {metadata.labels.bad: null}",
+            "    oldSet: {metadata.labels.bad: null}",
+            "tests.yaml:20: (document 0) PolicyTest/labels: spec.cases[2].oldSet: Forbidden: there is no object to change; \
+             write oldObject, or spec.defaults.object and operation: UPDATE or DELETE",
+        ),
+        (
+            "    oldSet: {metadata.labels.kept: x, metadata.labels.bad",
+            "    set: {metadata.labels.kept: x, metadata.labels.bad",
+            "spec.cases[7].set: Forbidden: there is no object to change; write object, or spec.defaults.object; what is \
+             deleted is the old object: write oldSet",
+        ),
+        ("    oldSet:", "    oldset:", "spec.cases[4].oldset: unknown field; write oldSet"),
+        ("{metadata.labels.bad: null}", "[metadata]", "spec.cases[2].set: must be an object, but is a list"),
+        (
+            "    object: {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: web}}}",
+            "    operation: CREATE",
+            "spec.cases[0].object: Required value; write the object",
+        ),
+        ("metadata.labels.bad: null", &many, "spec.cases[2].set: Too many: 17: must have at most 16 items"),
+    ] {
+        let dir = changes(&CHANGES.replacen(written, typo, 1));
+        let run = portcullis_with(&["test", "p"], "", dir.path());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{typo}");
+        assert!(run.stderr.contains(says), "{typo}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn copies_of_the_object_that_cases_begin_with_take_only_so_much_memory() {
+    let padding = "x".repeat(1 << 20);
+    let base = CHANGES.replacen("{name: a,", &format!("{{name: a, annotations: {{a: {padding}}},"), 1);
+    let cases: String = (0..65).map(|i| format!("  - {{name: c{i}, expect: {{verdict: allow}}}}\n")).collect();
+    let dir = changes(&format!("{base}{cases}"));
+    let run = portcullis_with(&["test", "p"], "", dir.path());
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("copies of spec.defaults.object in this file take too much memory"), "{}", run.stderr);
+}
+
 #[test]
 fn a_policy_that_does_not_compile_fails_the_run() {
     let broken = LABELS.replace("has(object.metadata.labels)", "has(object.metadata.labels) + 1");
