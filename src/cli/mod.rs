@@ -18,10 +18,13 @@ mod tagged;
 mod test;
 mod webhook_config;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::visible;
 
 pub use load::PolicyFlags;
 
@@ -29,10 +32,12 @@ pub use load::PolicyFlags;
 ///
 /// Exit codes: 0 nothing to report, 1 findings or failed tests, 2 bad usage or input.
 pub fn main() -> ExitCode {
-    let matches = help::reflowed(Cli::command()).try_get_matches();
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) => {
+            // What it echoes must do nothing to a terminal, so the same mistake is made with arguments that do nothing.
+            let harmless = std::env::args_os().map(|argument| visible::line(&argument.to_string_lossy()).into_owned());
+            let usage = parse(harmless).err().unwrap_or_else(|| usage_error(&usage));
             // `--help` and `--version` come this way too, with exit code 0.
             let code = u8::try_from(usage.exit_code()).unwrap_or(2);
             return match usage.print() {
@@ -54,6 +59,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn parse(arguments: impl Iterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    let matches = help::reflowed(Cli::command()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The same error in plain text, whatever it echoes.
+fn usage_error(usage: &clap::Error) -> clap::Error {
+    clap::Error::raw(usage.kind(), visible::lines(&usage.to_string()))
 }
 
 /// What a command that did its work has to say through the exit code.

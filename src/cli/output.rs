@@ -76,7 +76,7 @@ pub fn complain(message: &str) {
 }
 
 /// A message that does nothing to a terminal, its further lines inset: none can pass for a message of its own.
-fn inset(message: &str) -> String {
+pub fn inset(message: &str) -> String {
     let mut inset = String::with_capacity(message.len());
     for (number, line) in visible::lines(message).split('\n').enumerate() {
         if number > 0 {

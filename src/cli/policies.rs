@@ -282,8 +282,7 @@ fn load(flags: &PolicyFlags) -> anyhow::Result<LoadedPolicies> {
 }
 
 fn json(out: &mut dyn Write, document: &impl Serialize) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, document)?;
-    Ok(out.write_all(b"\n")?)
+    Ok(writeln!(out, "{}", visible::json(&serde_json::to_string_pretty(document)?))?)
 }
 
 /// The value of one of our annotations, or nothing.

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::engine::workload_resources;
 use crate::policy::model::{NamedRule, Policy, Rules, Scope};
+use crate::visible;
 
 use super::load::DefinitionFlags;
 use super::output::Output;
@@ -277,9 +278,9 @@ fn document(args: &Args, webhook: &Webhook, ca: Option<&str>, rules: &[Rule]) ->
     text
 }
 
-/// A text as YAML, in the quotes of JSON, which YAML shares.
+/// A text as YAML, in the quotes and with the escapes of JSON, which YAML shares.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    visible::json(&serde_json::Value::from(text).to_string()).into_owned()
 }
 
 fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::visible;
+
 use super::coverage::{PolicyCoverage, percent};
 use super::run::SuiteResult;
 
@@ -20,8 +22,7 @@ pub fn render(suites: &[SuiteResult], coverage: Option<&[PolicyCoverage]>, out: 
         suites: suites.iter().map(Suite::new).collect(),
         coverage: coverage.map(Coverage::new),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    out.write_all(b"\n")
+    writeln!(out, "{}", visible::json(&serde_json::to_string_pretty(&document)?))
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::visible;
+
 use super::run::SuiteResult;
 
 /// Writes the results.
@@ -45,17 +47,18 @@ pub fn render(suites: &[SuiteResult], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</testsuites>")
 }
 
-/// The text as XML takes it in attributes and in content; what XML has no way to write becomes a question mark.
+/// The text as XML takes it in attributes and in content, with nothing in it that does something to a terminal; what
+/// XML has no way to write becomes a question mark.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible::lines(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\n' | '\t' => escaped.push(c),
-            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => escaped.push('?'),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('?'),
             c => escaped.push(c),
         }
     }
@@ -77,6 +80,7 @@ mod tests {
 
     #[test]
     fn escapes_what_xml_reserves_and_drops_what_it_forbids() {
-        assert_eq!(escaped("a<b> & \"c\"\n\u{1b}[31m\u{0}é"), "a&lt;b&gt; &amp; &quot;c&quot;\n?[31m?é");
+        assert_eq!(escaped("a<b> & \"c\"\n\u{1b}[31m\u{0}é"), "a&lt;b&gt; &amp; &quot;c&quot;\n\\u{1b}[31m\\u{0}é");
+        assert_eq!(escaped("\u{9b}a\u{202e}b\u{2028}\u{ffff}"), "\\u{9b}a\\u{202e}b\\u{2028}?");
     }
 }
