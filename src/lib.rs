@@ -15,6 +15,7 @@ pub mod harness;
 pub mod json;
 pub mod manifests;
 pub mod policy;
+mod regular_file;
 pub mod schema;
 pub mod server;
 pub mod style;

@@ -105,16 +105,12 @@ fn manifests(files: &[InputFile], role: Role) -> impl Iterator<Item = Manifest> 
 }
 
 /// The files that `paths` name, and what can't be read among them. Only a regular file is the same when it is read
-/// again; a FIFO without a writer would keep its reader waiting.
+/// again.
 fn read(paths: &[PathBuf], role: Role) -> Vec<InputFile> {
     let mut inputs = Vec::new();
     for path in paths {
         let root = manifests::display_name(path);
         let input = |file, text| InputFile { file, role, root: root.clone(), text };
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            inputs.push(input(root.clone(), Err("not a regular file, which could be read again".to_owned())));
-            continue;
-        }
         let (files, errors) = manifests::read(std::slice::from_ref(path), &mut std::io::empty());
         inputs.extend(files.into_iter().map(|file| input(file.name, Ok(Arc::from(file.text)))));
         inputs.extend(errors.into_iter().map(|error| input(error.name, Err(error.problem))));

@@ -14,6 +14,7 @@ use ignore::{DirEntry, WalkBuilder};
 
 use crate::json::yaml;
 use crate::policy::Manifest;
+use crate::regular_file;
 
 /// The files that say which others an audit passes over, in the syntax of `.gitignore`.
 pub const IGNORE_FILE: &str = ".portcullisignore";
@@ -90,10 +91,11 @@ impl Exclusions {
 
 /// Reads what `paths` name, in their order: a file whatever it is called; a directory's `*.yaml`, `*.yml` and
 /// `*.json` (and `Kustomization`) at any depth, sorted by name, hidden ones left out; `-`, once, for `stdin`.
+/// For whoever reads again and again: what is no regular file can't be read, and nothing is waited for.
 ///
 /// What can't be read is returned beside the rest, so that one bad file doesn't hide the others.
 pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<ReadError>) {
-    let Checkout { files, mut errors, links } = read_with(paths, None, stdin);
+    let Checkout { files, mut errors, links } = read_with(paths, None, stdin, regular_file::open);
     errors.extend(links);
     (files, errors)
 }
@@ -101,10 +103,15 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<TextFile>, Vec<Read
 /// As [`read`], but of directories without what `exclusions` and ignore files name; and links that lead nowhere are no
 /// errors.
 pub fn read_checkout(paths: &[PathBuf], exclusions: &Exclusions, stdin: &mut dyn Read) -> Checkout {
-    read_with(paths, Some(exclusions), stdin)
+    read_with(paths, Some(exclusions), stdin, |path| File::open(path))
 }
 
-fn read_with(paths: &[PathBuf], exclusions: Option<&Exclusions>, stdin: &mut dyn Read) -> Checkout {
+fn read_with(
+    paths: &[PathBuf],
+    exclusions: Option<&Exclusions>,
+    stdin: &mut dyn Read,
+    open: fn(&Path) -> io::Result<File>,
+) -> Checkout {
     let mut checkout = Checkout::default();
     for path in paths {
         let found: Vec<_> = if path == Path::new("-") {
@@ -114,7 +121,7 @@ fn read_with(paths: &[PathBuf], exclusions: Option<&Exclusions>, stdin: &mut dyn
                 text,
             })]
         } else {
-            let read = |path: PathBuf| read_file(&path).map_err(Missed::Unread);
+            let read = |path: PathBuf| read_file(&path, open).map_err(Missed::Unread);
             let is_wanted = |path: &Path| is_manifest_name(path) || path.ends_with("Kustomization");
             find(path, exclusions, is_wanted).map(|found| found.and_then(read)).collect()
         };
@@ -149,7 +156,7 @@ pub fn read_manifests(path: &Path) -> Result<Vec<Manifest>, ReadError> {
 /// # Errors
 /// The file can't be read.
 pub fn read_manifest(path: &Path) -> Result<Manifest, ReadError> {
-    read_file(path).map(|file| Manifest::new(file.name, file.text))
+    read_file(path, |path| File::open(path)).map(|file| Manifest::new(file.name, file.text))
 }
 
 /// The test suites that a path names: a file, or each `tests.yaml` below a directory, sorted.
@@ -224,9 +231,10 @@ fn is_first(entry: &DirEntry, linked: &Mutex<HashSet<PathBuf>>) -> bool {
     linked.lock().unwrap_or_else(PoisonError::into_inner).insert(directory)
 }
 
-pub(super) fn read_file(path: &Path) -> Result<TextFile, ReadError> {
+/// The text of the file that `open` opens.
+pub(super) fn read_file(path: &Path, open: fn(&Path) -> io::Result<File>) -> Result<TextFile, ReadError> {
     let name = display_name(path);
-    let mut file = File::open(path).map_err(|error| ReadError::new(&name, reason(&error)))?;
+    let mut file = open(path).map_err(|error| ReadError::new(&name, reason(&error)))?;
     let text = read_text(&name, &mut file)?;
     Ok(TextFile { name, path: Some(path.to_owned()), text })
 }
@@ -320,6 +328,17 @@ mod tests {
         fs::write(&path, "x: 1")?;
         let (files, _) = read(&[path], &mut io::empty());
         assert_eq!(names(&files), [".manifest"]);
+        Ok(())
+    }
+
+    #[test]
+    fn waits_for_no_pipe_where_files_are_read_again() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let fifo = dir.path().join("policies.yaml");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status()?.success());
+        let (files, errors) = read(&[fifo], &mut io::empty());
+        assert!(files.is_empty());
+        assert!(errors.iter().all(|error| error.problem == "not a regular file") && errors.len() == 1, "{errors:?}");
         Ok(())
     }
 

@@ -17,6 +17,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::regular_file;
+
 use super::metrics::Metrics;
 
 /// Where the serving certificate comes from.
@@ -313,14 +315,11 @@ fn provider() -> Arc<CryptoProvider> {
 /// The largest file that is read, in bytes: a chain takes some KiB, a bundle of all public CAs 200 KiB.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Reads a regular file; a FIFO without a writer would keep its reader waiting.
+/// Reads a regular file.
 fn read_file(file: &Path) -> Result<Vec<u8>, Error> {
     let read = || {
-        if !std::fs::metadata(file)?.is_file() {
-            return Err(std::io::Error::other("not a regular file"));
-        }
         let mut bytes = Vec::new();
-        std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        regular_file::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(std::io::Error::other(format!("larger than {} KiB", MAX_FILE_BYTES >> 10)));
         }

@@ -1,11 +1,11 @@
 //! One kustomization file: what it refers to, the namespace that it sets, and what else it does to objects.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::json::{Arena, Value, yaml};
+use crate::regular_file;
 
 use super::paths::real;
 
@@ -138,7 +138,7 @@ pub fn read(directory: &Path) -> Result<Option<Kustomization>, (PathBuf, String)
         return Ok(None);
     };
     let mut text = String::new();
-    let Ok(file) = File::open(&path) else { return Ok(None) };
+    let Ok(file) = regular_file::open(&path) else { return Ok(None) };
     match file.take(MAX_SIZE + 1).read_to_string(&mut text) {
         Ok(size) if size as u64 > MAX_SIZE => {
             return Err((path, format!("a kustomization larger than {} MiB; split it", MAX_SIZE >> 20)));

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::model::Source;
+use crate::regular_file;
 
 use super::documents::Unreadable;
 use super::files::{TextFile, display_name, read_file};
@@ -170,7 +171,7 @@ impl Known {
         if let Some(known) = self.by_path.get(&path) {
             return Some(*known);
         }
-        let read = read_file(&path).ok()?;
+        let read = read_file(&path, regular_file::open).ok()?;
         files.push(TextFile { name: display_name(shown), ..read });
         self.added.push(path.clone());
         self.by_path.insert(path, files.len() - 1);
