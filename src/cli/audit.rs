@@ -118,10 +118,10 @@ pub struct Args {
     definitions: DefinitionFlags,
 }
 
-/// What is built before it is judged.
+/// What is built before it is judged; shared with `mutate`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RenderFlags {
-    /// Builds kustomizations and charts with the kustomize (or kubectl) and helm on PATH, and judges what comes out
+    /// Builds kustomizations and charts with the kustomize (or kubectl) and helm on PATH, and takes what comes out
     #[arg(long)]
     render: bool,
 
@@ -209,9 +209,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
     let filter = args.filter(&policies)?;
     let (mut texts, unreadable) = args.input.read()?;
-    let built = args.render.build(&mut texts, &args.input.namespace)?;
+    let built = args.render.build(&mut texts, &args.input)?;
     let arena = Arena::new();
-    let collection = args.input.collect_built(&arena, &texts, built.as_ref(), &unreadable)?;
+    let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     let mut report = audit::run(&collection, &policies, &args.input.options());
     report.unreadable.extend(unreadable);
@@ -297,21 +297,12 @@ impl Input {
         Ok((files, unreadable.collect()))
     }
 
-    /// Finds the manifests in the texts; with `-v`, counts which documents are none, with `-vv` names them.
+    /// Finds the manifests in the texts and in what was built of them; with `-v`, counts which documents are none, with `-vv` names them.
     ///
     /// # Errors
     /// There is no document, and nothing that can't be read either: a failed `kubectl kustomize` at the other end of a
     /// pipe would otherwise look like a clean bill.
     pub fn collect<'a>(
-        &self,
-        arena: &'a Arena,
-        texts: &'a [TextFile],
-        unreadable: &[Unreadable],
-    ) -> anyhow::Result<Collection<'a>> {
-        self.collect_built(arena, texts, None, unreadable)
-    }
-
-    fn collect_built<'a>(
         &self,
         arena: &'a Arena,
         texts: &'a [TextFile],
@@ -346,13 +337,17 @@ impl Input {
 }
 
 impl RenderFlags {
-    fn build(&self, texts: &mut Vec<TextFile>, namespace: &str) -> anyhow::Result<Option<Built>> {
+    /// Builds the kustomizations and charts among the texts, if that is asked for.
+    ///
+    /// # Errors
+    /// There is no place for temporary files; what goes wrong with one build is told with its manifests.
+    pub fn build(&self, texts: &mut Vec<TextFile>, input: &Input) -> anyhow::Result<Option<Built>> {
         if !self.render {
             return Ok(None);
         }
         let options = render::Options {
             time: Duration::from_secs(self.render_timeout),
-            namespace: namespace.to_owned(),
+            namespace: input.namespace.clone(),
             path: std::env::var_os("PATH").unwrap_or_default(),
             output: render::MAX_OUTPUT,
         };

@@ -10,11 +10,11 @@ use crate::audit;
 use crate::defaulting::{carry_over, default};
 use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
-use crate::manifests::{Collection, Manifest, ObjectId, Unreadable};
+use crate::manifests::{Collection, Manifest, ObjectId, Unbuilt, Unreadable};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::visible;
 
-use super::audit::{Input, not_read};
+use super::audit::{Input, RenderFlags, not_read};
 use super::load::DefinitionFlags;
 use super::output::{self, Output};
 use super::{Outcome, PolicyFlags};
@@ -35,13 +35,18 @@ Examples:
   portcullis mutate pod.yaml                             what would be stored
   portcullis mutate --effective-pods --diff manifests/   what pods will be
   kubectl kustomize . | portcullis mutate --effective-pods --patch -
+  portcullis mutate --render --effective-pods apps/      kustomizations and charts as they are built
 
 In directories, what a .portcullisignore or --exclude names is passed over, as by portcullis audit.
 
-Exit codes: 0 done, 2 bad usage, an input without a document, or input that can't be read.")]
+Exit codes: 0 done, 2 bad usage, an input without a document, or input that can't be read, decoded or built; what can be
+is printed all the same.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
+
+    #[command(flatten)]
+    render: RenderFlags,
 
     /// Prints the pods that workloads will create, in place of the workloads
     #[arg(long)]
@@ -68,9 +73,14 @@ pub struct Args {
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
-    let (texts, mut unreadable) = args.input.read()?;
+    let (mut texts, mut unreadable) = args.input.read()?;
+    let built = args.render.build(&mut texts, &args.input)?;
     let arena = Arena::new();
-    let collection = args.input.collect(&arena, &texts, &unreadable)?;
+    let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
+    for Unbuilt { file, changes } in &collection.unbuilt {
+        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        output::note(&format!("{file} {}: what it makes may differ; --render builds it", changes.join(", ")));
+    }
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
     unreadable.extend(collection.unreadable.iter().cloned());
 

@@ -1,5 +1,8 @@
 //! `portcullis mutate`.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
 use super::manifests::{PODS, mutating};
 use super::{checkout, portcullis, portcullis_with};
 
@@ -75,4 +78,64 @@ fn prints_what_policies_change_and_no_defaults() {
 
     let run = portcullis_with(&[&args[..], &["--no-defaulting"]].concat(), "", dir.path());
     assert_eq!((run.stdout.as_str(), run.code), (pod, 0), "{}", run.stderr);
+}
+
+/// Prints what a kustomization is built to; `sleep` in its directory makes it slow.
+const KUSTOMIZE: &str = "#!/bin/sh\n[ -f \"$2/sleep\" ] && exec sleep 600\n\
+    cat \"$2/built\" 2>/dev/null || echo '{apiVersion: v1, kind: Pod, metadata: {name: none}}'\n";
+
+const SEEN: &str = "
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration: {expression: \"Object{metadata: Object.metadata{labels: {'seen': 'yes'}}}\"}";
+
+#[test]
+fn prints_what_kustomizations_are_built_to() {
+    let dir = checkout(&[
+        ("policies/policy.yaml", &mutating("seen", PODS, SEEN)),
+        ("m/kustomization.yaml", "resources: [pod.yaml]\npatches: [{path: p.yaml}]\n"),
+        ("m/pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: a}]}\n"),
+        (
+            "m/built",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: patched}\nspec: {containers: [{name: a, image: b}]}\n",
+        ),
+        ("slow/kustomization.yaml", "resources: []\n"),
+        ("slow/sleep", ""),
+        ("tools/kustomize", KUSTOMIZE),
+    ]);
+    let tool = dir.path().join("tools/kustomize");
+    std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |args: &[&str], tools: &str| {
+        let path = format!("{}:/usr/bin:/bin", dir.path().join("tools").display());
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["mutate", "--no-embedded", "--policies", "policies"])
+            .args(args)
+            .current_dir(dir.path())
+            .env("PATH", if tools.is_empty() { &path } else { tools })
+            .output()
+            .expect("the binary runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, stdout, stderr) = run(&["--render", "m"], "");
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("name: patched") && stdout.contains("seen: \"yes\""), "{stdout}");
+    assert!(!stdout.contains("name: web"), "{stdout}");
+
+    let (code, stdout, stderr) = run(&["m"], "");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("name: web"), "{stdout}");
+    assert!(
+        stderr.contains("m/kustomization.yaml patches objects: what it makes may differ; --render builds it"),
+        "{stderr}"
+    );
+
+    let (code, stdout, stderr) = run(&["--render", "m"], "/nowhere");
+    assert_eq!(code, Some(2), "{stdout}");
+    assert!(stderr.contains("m/kustomization.yaml:1: not built: ") && stderr.contains("PATH"), "{stderr}");
+
+    let (code, stdout, stderr) = run(&["--render", "--render-timeout", "1", "slow", "m"], "");
+    assert_eq!(code, Some(2), "{stdout}");
+    assert!(stderr.contains("slow/kustomization.yaml:1: not built: "), "{stderr}");
+    assert!(stdout.contains("name: patched"), "the others are printed: {stdout}");
 }
