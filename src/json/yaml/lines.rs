@@ -71,6 +71,16 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Those of an object at `line`, whose members have lines of their own.
+    pub fn of_members(arena: &'a Arena, line: usize, members: &mut [(&'a str, Lines<'a>)]) -> Self {
+        Self::mapping(arena, u32::try_from(line).unwrap_or(u32::MAX), members)
+    }
+
+    /// Those of an array at `line`, whose elements have lines of their own.
+    pub fn of_elements(arena: &'a Arena, line: usize, elements: &[Lines<'a>]) -> Self {
+        Self::sequence(arena, u32::try_from(line).unwrap_or(u32::MAX), elements)
+    }
+
     /// The lines of a mapping whose keys differ.
     pub(super) fn mapping(arena: &'a Arena, line: u32, members: &mut [(&'a str, Lines<'a>)]) -> Self {
         if members.len() > INDEXED_FROM {

@@ -4,6 +4,7 @@
 mod helm;
 mod kustomize;
 mod origin;
+mod template;
 mod tool;
 
 use std::collections::{HashMap, HashSet};

@@ -8,7 +8,10 @@ use crate::manifests::documents::list_items;
 use crate::manifests::files::TextFile;
 use crate::policy::model::Source;
 
-use super::Output;
+use super::{Output, template};
+
+/// The most documents of a template that are looked through for each object.
+const MAX_DOCUMENTS: usize = 1_000;
 
 /// How deep lists of lists are searched.
 const MAX_LIST_DEPTH: usize = 8;
@@ -52,16 +55,18 @@ pub struct Origins<'a> {
     arena: &'a Arena,
     files: &'a [TextFile],
     parsed: HashMap<usize, Vec<Place<'a>>>,
+    /// The same of templates, without their actions.
+    templates: HashMap<usize, Vec<Place<'a>>>,
 }
 
 impl<'a> Origins<'a> {
     /// Nothing is parsed yet.
     pub fn new(arena: &'a Arena, files: &'a [TextFile]) -> Self {
-        Self { arena, files, parsed: HashMap::new() }
+        Self { arena, files, parsed: HashMap::new(), templates: HashMap::new() }
     }
 
-    /// Where `object`, at `line` of the output, comes from: the object of a file, its kind's line of a template, or else
-    /// the kustomization or chart.
+    /// Where `object`, at `line` of the output, comes from: the object of a file, the document of a template or its kind's
+    /// line, or else the kustomization or chart.
     pub fn place(&mut self, object: Value<'a>, line: usize, output: &Output) -> Option<Place<'a>> {
         let Some(origin) = output.origin(object, line) else { return self.line(output.file, 1) };
         if let Some(generator) = origin.generator {
@@ -70,6 +75,9 @@ impl<'a> Origins<'a> {
             return self.line(origin.file, first.map_or(1, |first| first.lines.line(&[Step::Key(generator)])));
         }
         if !origin.is_whole {
+            if let Some(place) = self.template(object, origin.file) {
+                return Some(place);
+            }
             let kind = text_at(object, &["kind"]);
             let text = &self.files.get(origin.file)?.text;
             let line = text.lines().position(|line| line.strip_prefix("kind:").is_some_and(|rest| rest.trim() == kind));
@@ -87,10 +95,27 @@ impl<'a> Origins<'a> {
         Some(Place { file, source, lines: Lines::of_line(line), written: Value::Null })
     }
 
+    /// The document of the template that the object was made of, with the lines of what both have in the same place;
+    /// `None` where several may be it, or none can be read.
+    fn template(&mut self, object: Value<'a>, file: usize) -> Option<Place<'a>> {
+        let (arena, text) = (self.arena, self.files.get(file)?);
+        let places = self.templates.entry(file).or_insert_with(|| {
+            let readable = arena.alloc_str(&template::without_actions(&text.text));
+            places(arena, text, readable)
+        });
+        if places.len() > MAX_DOCUMENTS {
+            return None;
+        }
+        let mut found = places.iter().filter(|place| template::may_be(place.written, object));
+        let place = found.next().filter(|_| found.next().is_none())?;
+        let lines = template::shared(arena, place.lines, place.written, object);
+        Some(Place { lines, written: Value::Null, ..place.clone() })
+    }
+
     /// The object of the file that has the kind and the name, or a part of the name, or is the only one of its kind.
     fn written(&mut self, object: Value<'a>, file: usize) -> Option<Place<'a>> {
         let (arena, text) = (self.arena, self.files.get(file)?);
-        let places = self.parsed.entry(file).or_insert_with(|| places(arena, text));
+        let places = self.parsed.entry(file).or_insert_with(|| places(arena, text, &text.text));
         let group = |value| text_at(value, &["apiVersion"]).rsplit_once('/').map(|(group, _)| group);
         let kind = |value| (text_at(value, &["kind"]), group(value));
         let mut same: Vec<_> = places.iter().filter(|place| kind(place.written) == kind(object)).collect();
@@ -117,9 +142,10 @@ impl Output {
     }
 }
 
-fn places<'a>(arena: &'a Arena, file: &'a TextFile) -> Vec<Place<'a>> {
+/// The objects in `text`, which is the file's or has its lines.
+fn places<'a>(arena: &'a Arena, file: &'a TextFile, text: &'a str) -> Vec<Place<'a>> {
     let mut places = Vec::new();
-    for (document, parsed) in yaml::documents(arena, &file.text).into_iter().enumerate() {
+    for (document, parsed) in yaml::documents(arena, text).into_iter().enumerate() {
         let Ok(parsed) = parsed else { continue };
         let source = Source { file: file.name.clone(), document, line: parsed.line };
         let place = Place { file, source, lines: parsed.lines, written: parsed.value };

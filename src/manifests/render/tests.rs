@@ -278,14 +278,63 @@ metadata: {name: outside}
     assert_eq!(
         tree.summary(&["."], &tree.options())?,
         [
-            "Pod media/db ./media/charts/db/templates/db.yaml:2 ./media/Chart.yaml",
-            "Service media/web ./media/templates/web.yaml:3 ./media/Chart.yaml",
+            "Pod media/db ./media/charts/db/templates/db.yaml:1 ./media/Chart.yaml",
+            "Service media/web ./media/templates/web.yaml:2 ./media/Chart.yaml",
             "Pod media/outside ./media/templates/web.yaml:1 ./media/Chart.yaml",
         ]
     );
     tree.judged(&["."], &tree.options(), |collection, name| {
         let left_out: Vec<_> = collection.left_out.iter().map(|document| name(&document.source.file)).collect();
         assert_eq!(left_out, ["./library/Chart.yaml"], "a chart that is built is not left out");
+    })
+}
+
+#[test]
+fn finds_the_fields_of_what_helm_makes_in_its_templates() -> io::Result<()> {
+    let template = "\
+{{- if .Values.enabled }}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}-web
+  labels: {{- include \"labels\" . | nindent 4 }}
+spec:
+  containers:
+  - name: app
+    image: \"{{ .Values.image }}:{{ .Values.tag }}\"
+    securityContext:
+      privileged: {{ .Values.privileged }}
+{{- end }}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: other}
+---
+{{- if .Values.twice }}
+kind: Service
+kind: Service
+{{- end }}
+";
+    let source = "---\n# Source: media/templates/web.yaml\n";
+    let built = format!(
+        "{source}{{apiVersion: v1, kind: Pod, metadata: {{name: release-web, labels: {{a: b}}}}, spec: {{containers: \
+         [{{name: app, image: 'a:1', securityContext: {{privileged: true}}}}]}}}}\n\
+         {source}{{apiVersion: v1, kind: Pod, metadata: {{name: other}}}}\n\
+         {source}{{apiVersion: v1, kind: Service, metadata: {{name: s}}}}\n\
+         {source}{{apiVersion: v1, kind: Secret, metadata: {{name: of-a-helper}}}}\n"
+    );
+    let files = [("media/Chart.yaml", "name: media"), ("media/built", &built), ("media/templates/web.yaml", template)];
+    let tree = Tree::new(&files, &[("helm", HELM)])?;
+    tree.judged(&["."], &tree.options(), |collection, name| {
+        let line = |at: usize, path: &[Step<'_>]| collection.manifests[at].lines.line(path);
+        let container = [Step::Key("spec"), Step::Key("containers"), Step::Index(0)];
+        let privileged = [&container[..], &[Step::Key("securityContext"), Step::Key("privileged")]].concat();
+        assert_eq!(line(0, &privileged), 12);
+        assert_eq!(line(0, &[Step::Key("metadata"), Step::Key("labels"), Step::Key("a")]), 6);
+        let places: Vec<_> = collection.manifests.iter().map(|manifest| &manifest.source).collect();
+        assert!(places.iter().all(|place| name(&place.file) == "./media/templates/web.yaml"), "{places:?}");
+        // What can't be read has the line of its kind, what isn't written the first one.
+        assert_eq!(places.iter().map(|place| place.line).collect::<Vec<_>>(), [2, 15, 20, 1]);
     })
 }
 
