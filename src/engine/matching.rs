@@ -32,29 +32,6 @@ pub fn matches<'a>(constraints: &MatchResources, subject: &Subject<'a>) -> Resul
     Ok(selected.then_some(matched))
 }
 
-/// Whether policies are never asked about the resource: those that only ask a question of the API server, and the
-/// policies themselves, lest a policy lock itself in. Upstream: `isExcludedFromAllHooks`, `isExcludedFromAPIHooks`.
-pub fn is_excluded(resource: GroupVersionResource<'_>) -> bool {
-    match resource.group {
-        "authentication.k8s.io" => matches!(resource.resource, "selfsubjectreviews" | "tokenreviews"),
-        "authorization.k8s.io" => matches!(
-            resource.resource,
-            "localsubjectaccessreviews"
-                | "selfsubjectaccessreviews"
-                | "selfsubjectrulesreviews"
-                | "subjectaccessreviews"
-        ),
-        "admissionregistration.k8s.io" => matches!(
-            resource.resource,
-            "validatingadmissionpolicies"
-                | "validatingadmissionpolicybindings"
-                | "mutatingadmissionpolicies"
-                | "mutatingadmissionpolicybindings"
-        ),
-        _ => false,
-    }
-}
-
 fn match_rules<'a>(rules: &[NamedRule], equivalent: bool, request: &Request<'a>) -> Option<Matched<'a>> {
     if rules.is_empty() {
         return None;

@@ -2,13 +2,12 @@
 
 use crate::json::Value;
 use crate::policy::model::Policy;
-use crate::policy::{Exemptions, Params};
+use crate::policy::{Exemptions, Params, is_excluded};
 use crate::schema::Definitions;
 
 use super::context::{Context, Phase};
 use super::decision::{Decision, Mutated};
 use super::effective;
-use super::matching::is_excluded;
 use super::mutate::{Mutations, mutate};
 use super::plan::Plans;
 use super::record::Recorder;
@@ -66,7 +65,7 @@ impl PolicySet {
 
     /// Judges a request: matches, mutates, expands, validates, decides.
     pub fn review<'a>(&'a self, request: &Request<'a>, context: &Context<'a>) -> Decision<'a> {
-        if is_excluded(request.resource) {
+        if is_excluded(request.resource.group, request.resource.resource) {
             return Decision::default();
         }
         let context = &Context { definitions: context.definitions.or(Some(&self.definitions)), ..*context };

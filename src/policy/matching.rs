@@ -40,6 +40,29 @@ pub fn match_resources(node: &Node<'_, '_>, operations: Operations) -> Option<Ma
     })
 }
 
+/// Whether policies are never asked about the resource: those that only ask a question of the API server, and the
+/// policies themselves, lest a policy lock itself in. Upstream: `isExcludedFromAllHooks`, `isExcludedFromAPIHooks`.
+pub fn is_excluded(group: &str, resource: &str) -> bool {
+    match group {
+        "authentication.k8s.io" => matches!(resource, "selfsubjectreviews" | "tokenreviews"),
+        "authorization.k8s.io" => matches!(
+            resource,
+            "localsubjectaccessreviews"
+                | "selfsubjectaccessreviews"
+                | "selfsubjectrulesreviews"
+                | "subjectaccessreviews"
+        ),
+        "admissionregistration.k8s.io" => matches!(
+            resource,
+            "validatingadmissionpolicies"
+                | "validatingadmissionpolicybindings"
+                | "mutatingadmissionpolicies"
+                | "mutatingadmissionpolicybindings"
+        ),
+        _ => false,
+    }
+}
+
 /// Reads a label selector.
 pub fn label_selector(node: &Node<'_, '_>) -> Option<LabelSelector> {
     node.fields(|fields| {

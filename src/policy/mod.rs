@@ -39,6 +39,7 @@ pub use exempt::{Exemption, Exemptions, Subject};
 pub use lint::{Lint, defined_kinds, lint, lint_types};
 pub use load::{LoadedPolicies, load};
 pub use manifest::{Document, Manifest};
+pub use matching::is_excluded;
 pub use params::{KindState, Param, ParamError, Params};
 pub use problem::{Fault, FieldPath, Problem, Problems};
 pub use spec::PolicyType;

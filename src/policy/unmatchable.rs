@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::schema::{self, Kind};
 
+use super::matching::is_excluded;
 use super::model::{NamedRule, Scope};
 use super::problem::{FieldPath, closest};
 
@@ -59,6 +60,14 @@ fn mistakes(rule: &NamedRule) -> Vec<(FieldPath, String)> {
     }
     for (index, resource) in rule.resources.iter().enumerate() {
         found.extend(wrong_resource(rule, resource).map(|message| (element("resources", index), message)));
+    }
+    if !found.is_empty() {
+        return found;
+    }
+    let is_never_asked = |resource: &str| rule.api_groups.iter().all(|group| is_excluded(group, base(resource)));
+    for (index, resource) in rule.resources.iter().enumerate().filter(|(_, resource)| is_never_asked(resource)) {
+        let message = format!("policies are never asked about {}; leave it out", base(resource));
+        found.push((element("resources", index), message));
     }
     if !found.is_empty() {
         return found;
