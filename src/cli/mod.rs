@@ -50,12 +50,18 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    let is_server = matches!(cli.command, Command::Serve(_));
     match cli.command.run() {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::report_error(&error);
+            // Who starts servers may read nothing of what they say; they end all the same.
+            if is_server {
+                output::report_error_briefly(&error)
+            } else {
+                output::report_error(&error)
+            }
             ExitCode::from(2)
         }
     }

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use anstream::{AutoStream, StripStream};
 use anyhow::Context;
@@ -93,6 +95,21 @@ pub fn inset(message: &str) -> String {
 /// Writes the failure that ends a command to standard error, with what led to it on one line.
 pub fn report_error(error: &anyhow::Error) {
     complain(&format!("{error:#}"));
+}
+
+/// The same, but given up after a second: a pipe that nobody reads would keep the process for ever.
+pub fn report_error_briefly(error: &anyhow::Error) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let message = format!("{error:#}");
+    let (done, written) = sync_channel(1);
+    let writing = std::thread::Builder::new().spawn(move || {
+        complain(&message);
+        // An error means that nobody waits any more.
+        let _ = done.try_send(());
+    });
+    if writing.is_ok() {
+        let _ = written.recv_timeout(PATIENCE);
+    }
 }
 
 /// Whether the reader of the output has gone (`portcullis … | head`).

@@ -1,11 +1,15 @@
 //! Logs that can't be written: the server goes on as if they could, counts what it dropped, and leaves when told to.
 
 use std::fs::File;
-use std::process::Stdio;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 
-use crate::support::{Server, config_map};
+use crate::support::{PATIENCE, Server, config_map};
 
 /// Serves with standard error going to `stderr`, until lines have been dropped; then checks that nothing suffered.
 async fn serves_on(stderr: Stdio) {
@@ -48,6 +52,60 @@ async fn a_closed_pipe_stops_nothing() {
 async fn a_pipe_that_nobody_reads_stops_nothing() {
     let (_reader, writer) = std::io::pipe().unwrap();
     serves_on(writer.into()).await;
+}
+
+#[test]
+fn a_server_that_cannot_start_ends_though_nobody_reads_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = directory.path().join("broken.yaml");
+    // More errors than a pipe holds, where it gets that far.
+    std::fs::write(&broken, "{ broken\n---\n".repeat(2_000)).unwrap();
+    let broken = broken.to_str().unwrap();
+    let certificate: &[&str] = &["--tls-cert", "no/such/file", "--tls-key", "no/such/file"];
+    // An address that no machine has.
+    let address: &[&str] = &["--tls-self-signed", "--listen", "203.0.113.1:0", "--policies", broken];
+    for flags in [certificate, address, &["--tls-self-signed", "--namespaces", "no/such/file"]] {
+        for format in ["text", "json"] {
+            let (_reader, mut writer) = std::io::pipe().unwrap();
+            fill(&mut writer);
+            let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+                .args(["serve", "--offline", "--no-embedded", "--log-format", format])
+                .args(flags)
+                .stderr(writer)
+                .spawn()
+                .unwrap();
+            let started = Instant::now();
+            let status = loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break status;
+                }
+                if started.elapsed() > PATIENCE {
+                    child.kill().unwrap();
+                    panic!("{flags:?} {format}: never ends");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            assert_eq!(status.code(), Some(2), "{flags:?} {format}");
+        }
+    }
+}
+
+/// Writes until the pipe holds all that it can.
+fn fill(pipe: &mut std::io::PipeWriter) {
+    let mut writer = pipe.try_clone().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&written);
+    // Left behind, waiting; it ends with the reader.
+    std::thread::spawn(move || {
+        while writer.write_all(&[b'x'; 512]).is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let mut before = usize::MAX;
+    while written.load(Ordering::SeqCst) != before || before == 0 {
+        before = written.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[tokio::test]
