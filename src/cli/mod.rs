@@ -13,6 +13,7 @@ mod namespaces;
 mod output;
 mod policies;
 mod policy_files;
+mod policy_page;
 mod serve;
 mod tagged;
 mod test;

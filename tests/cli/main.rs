@@ -10,6 +10,7 @@ mod kustomize;
 #[path = "../support/manifests.rs"]
 mod manifests;
 mod mutate;
+mod pages;
 mod policies;
 mod test;
 mod usage;
