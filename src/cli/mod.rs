@@ -13,6 +13,8 @@ mod namespaces;
 mod output;
 mod policies;
 mod policy_files;
+mod policy_list;
+mod profile;
 mod serve;
 mod tagged;
 mod test;

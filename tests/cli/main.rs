@@ -11,6 +11,7 @@ mod kustomize;
 mod manifests;
 mod mutate;
 mod policies;
+mod profiles;
 mod test;
 mod usage;
 
@@ -63,6 +64,9 @@ pub fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
     }
     dir
 }
+
+/// The profile of a first look: four policies, so that what a test expects doesn't change with the bundle.
+pub const FIRST_LOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/first-look.yaml");
 
 /// A policy that denies pods labelled `deny`, warns of `warn`, and records `audit`.
 pub const LABELS: &str = r#"
