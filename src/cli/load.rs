@@ -1,13 +1,15 @@
 //! The flags that every command with policies shares, and the policy set that they select.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::cel::SUPPORTED_MINORS;
 use crate::engine::PolicySet;
 use crate::json::Arena;
 use crate::manifests::read_manifests;
-use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest};
+use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest, Selection};
+
+use super::profile::ProfileFlags;
 
 /// Which policies, params and exemptions a command works with.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,6 +22,9 @@ pub struct PolicyFlags {
     /// Leaves the embedded bundle out
     #[arg(long)]
     pub no_embedded: bool,
+
+    #[command(flatten)]
+    pub(super) profile: ProfileFlags,
 
     /// Adds params objects, which replace shipped ones of the same kind, namespace and name (repeatable)
     #[arg(long = "params", value_name = "FILE")]
@@ -61,7 +66,9 @@ impl DefinitionFlags {
 /// The manifests that the flags select, as text.
 #[derive(Clone, Debug)]
 pub struct Manifests {
-    /// Policies, bindings and params: the bundle, then `--policies`, then `--params`.
+    /// What of the bundle is on; `None` where it is left out.
+    pub bundle: Option<Selection>,
+    /// Policies, bindings and params beside the bundle: `--policies`, then `--params`.
     pub policies: Vec<Manifest>,
     /// `--exemptions`.
     pub exemptions: Vec<Manifest>,
@@ -75,12 +82,10 @@ impl PolicyFlags {
     /// Reads the selected files.
     ///
     /// # Errors
-    /// A file or directory that can't be read, or a directory without a manifest.
+    /// A file or directory that can't be read, a directory without a manifest, or a profile with mistakes.
     pub fn read(&self) -> anyhow::Result<Manifests> {
+        let bundle = if self.no_embedded { None } else { Some(self.profile.select()?) };
         let mut policies = Vec::new();
-        if !self.no_embedded {
-            policies.extend(policy::embedded().iter().map(policy::Embedded::manifest));
-        }
         for path in self.policies.iter().chain(&self.params) {
             policies.extend(read_manifests(path)?);
         }
@@ -88,12 +93,7 @@ impl PolicyFlags {
         for path in &self.exemptions {
             exemptions.extend(read_manifests(path)?);
         }
-        Ok(Manifests { policies, exemptions, definitions: Vec::new(), version: self.kubernetes_version })
-    }
-
-    /// The files and directories that the flags name, for watching.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.policies.iter().chain(&self.params).chain(&self.exemptions).map(PathBuf::as_path)
+        Ok(Manifests { bundle, policies, exemptions, definitions: Vec::new(), version: self.kubernetes_version })
     }
 
     /// Reads and compiles the selected policies; any mistake in them is an error. A server, which has to go on with
@@ -111,14 +111,37 @@ impl PolicyFlags {
 impl Manifests {
     /// Compiles the policies; what is wrong is returned beside what is right.
     pub fn compile(&self) -> (PolicySet, Vec<LoadError>) {
-        let LoadedPolicies { policies, params, mut errors, .. } = policy::load(&self.policies, self.version.minor);
+        let LoadedPolicies { policies, params, mut errors, .. } = self.load();
         let (exemptions, wrong) = Exemptions::load(&self.exemptions);
         errors.extend(wrong);
         for definition in &self.definitions {
             definition.objects(&Arena::new(), &mut errors);
         }
-        let kinds = policy::defined_kinds(self.definitions.iter().chain(&self.policies));
+        let bundle = self.bundle.as_ref().map(Selection::manifests).unwrap_or_default();
+        let kinds = policy::defined_kinds(self.definitions.iter().chain(&bundle).chain(&self.policies));
         (PolicySet::new(policies, params, exemptions).with_kinds(kinds), errors)
+    }
+
+    /// Loads the policies: those of the bundle that are on, and the given ones.
+    pub fn load(&self) -> LoadedPolicies {
+        match &self.bundle {
+            Some(selection) => policy::load_selected(selection, &self.policies, self.version.minor),
+            None => policy::load(&self.policies, self.version.minor),
+        }
+    }
+
+    /// The policies of the bundle that are not among the `loaded` ones, each as it ships.
+    pub fn off(&self, loaded: &LoadedPolicies) -> Vec<LoadedPolicies> {
+        let bundle = self.bundle.as_ref().map(|_| policy::embedded()).unwrap_or_default();
+        let manifests = bundle.iter().map(policy::Embedded::manifest);
+        let is_off = |manifest: &Manifest| !loaded.policies.iter().any(|policy| policy.source.file == manifest.file);
+        manifests.filter(is_off).map(|manifest| policy::load(&[manifest], self.version.minor)).collect()
+    }
+
+    /// Every policy of the bundle, on or off, and the given ones; without the bundle where it is left out.
+    pub fn everything(&self) -> Vec<Manifest> {
+        let bundle = self.bundle.as_ref().map(|_| policy::embedded()).unwrap_or_default();
+        bundle.iter().map(policy::Embedded::manifest).chain(self.policies.iter().cloned()).collect()
     }
 }
 

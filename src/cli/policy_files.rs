@@ -1,15 +1,17 @@
 //! The selected policies as files that a server reads again and again, each with its own fate.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::json::Arena;
 use crate::manifests;
-use crate::policy::{self, Manifest};
+use crate::policy::{Choice, Embedded, LoadError, Manifest, ProfileFiles, Selection, is_profile_file};
 use crate::server::{Compiled, Declared, FileError, InputFile, PolicySource, Role};
 
 use super::PolicyFlags;
 use super::load::{DefinitionFlags, Manifests};
+use super::profile::{ProfileFlags, beside};
 
 /// The policies that flags select.
 #[derive(Clone, Debug)]
@@ -24,6 +26,45 @@ impl PolicyFiles {
     /// any object is an error unless `allow_empty`.
     pub fn new(flags: PolicyFlags, definitions: DefinitionFlags, allow_empty: bool) -> Self {
         Self { flags, definitions, allow_empty }
+    }
+
+    /// The profile and those that it extends, as far as they are files.
+    fn read_profile(&self) -> Vec<InputFile> {
+        let recorder = Recorder::default();
+        if self.profile_file().is_some() {
+            // Mistakes are told by whoever compiles the same texts.
+            self.flags.profile.select_from(&recorder);
+        }
+        recorder.inputs.into_inner()
+    }
+
+    /// What of the bundle is on; whether that is what the flags say, or the default in the place of a profile that can't
+    /// be used; and what is wrong.
+    fn select(&self, files: &[InputFile]) -> (Option<Selection>, bool, Vec<LoadError>) {
+        if self.flags.no_embedded {
+            return (None, true, Vec::new());
+        }
+        let (selection, errors) = self.flags.profile.select_from(&Read(files));
+        let chosen = selection.is_some();
+        let default = || ProfileFlags { profile: None, ..self.flags.profile.clone() }.select_from(&Read(files)).0;
+        (selection.or_else(default), chosen, errors)
+    }
+
+    /// The path of the profile, unless it is a shipped one.
+    fn profile_file(&self) -> Option<String> {
+        let name = Some(self.flags.profile.name()).filter(|name| !self.flags.no_embedded && is_profile_file(name));
+        name.map(|name| beside("", name))
+    }
+
+    /// What the file of the profile turns on.
+    fn turned_on(&self, selection: &Selection) -> Vec<Declared> {
+        let Some(file) = self.profile_file() else { return Vec::new() };
+        let binding = |policy: Embedded, choice: &Choice| Declared {
+            file: file.clone(),
+            object: format!("the binding {} of {}", choice.binding, policy.name),
+        };
+        let policies = selection.policies();
+        policies.iter().flat_map(|(policy, choices)| choices.iter().map(|choice| binding(*policy, choice))).collect()
     }
 
     /// The errors of paths in which nothing is declared, and nothing else is wrong.
@@ -45,7 +86,8 @@ impl PolicyFiles {
 
 impl PolicySource for PolicyFiles {
     fn read(&self) -> Vec<InputFile> {
-        let mut inputs = read(&self.flags.policies, Role::Policies);
+        let mut inputs = self.read_profile();
+        inputs.extend(read(&self.flags.policies, Role::Policies));
         inputs.extend(read(&self.flags.params, Role::Params));
         inputs.extend(read(&self.flags.exemptions, Role::Exemptions));
         inputs.extend(read(&self.definitions.crds, Role::Definitions));
@@ -53,30 +95,63 @@ impl PolicySource for PolicyFiles {
     }
 
     fn compile(&self, files: &[InputFile]) -> Compiled {
-        let mut policies: Vec<Manifest> = Vec::new();
-        if !self.flags.no_embedded {
-            policies.extend(policy::embedded().iter().map(policy::Embedded::manifest));
-        }
+        let (bundle, chosen, mut wrong) = self.select(files);
         // Params come last: of two of one name the later counts.
-        policies.extend(manifests(files, Role::Policies));
-        policies.extend(manifests(files, Role::Params));
+        let policies = manifests(files, Role::Policies).chain(manifests(files, Role::Params)).collect();
         let exemptions = manifests(files, Role::Exemptions).collect();
         let definitions = manifests(files, Role::Definitions).collect();
-        let (set, wrong) =
-            Manifests { policies, exemptions, definitions, version: self.flags.kubernetes_version }.compile();
+        let mut declared = declared(files);
+        declared.extend(bundle.iter().flat_map(|selection| self.turned_on(selection)));
+        let version = self.flags.kubernetes_version;
+        let (set, errors) = Manifests { bundle, policies, exemptions, definitions, version }.compile();
+        wrong.extend(errors);
         let unreadable = files.iter().filter_map(|input| {
             let why = input.text.as_ref().err()?;
             Some(FileError { file: input.file.clone(), message: format!("{}: {why}", input.file) })
         });
         let wrong = wrong.into_iter().map(|error| FileError { message: error.to_string(), file: error.at.file });
         let mut errors: Vec<FileError> = unreadable.chain(wrong).collect();
-        let declared = declared(files);
         errors.extend(self.empty(files, &declared, &errors));
-        Compiled { set, declared, errors }
+        Compiled { set, chosen, declared, errors }
     }
 
     fn allow_empty(&self) -> bool {
         self.allow_empty
+    }
+}
+
+/// The files of a profile as they are now, and a record of what was read.
+#[derive(Default)]
+struct Recorder {
+    inputs: RefCell<Vec<InputFile>>,
+}
+
+impl ProfileFiles for Recorder {
+    fn read(&self, from: &str, path: &str) -> Result<Manifest, String> {
+        let path = beside(from, path);
+        let found = read(&[PathBuf::from(&path)], Role::Profile);
+        let text = match &*found {
+            [only] => only.text.clone(),
+            _ => Err("not a file".to_owned()),
+        };
+        let mut inputs = self.inputs.borrow_mut();
+        if !inputs.iter().any(|input| input.file == path) {
+            inputs.push(InputFile { file: path.clone(), role: Role::Profile, root: path.clone(), text: text.clone() });
+        }
+        text.map(|text| Manifest::new(path, &*text))
+    }
+}
+
+/// The files of a profile as they were read.
+struct Read<'f>(&'f [InputFile]);
+
+impl ProfileFiles for Read<'_> {
+    fn read(&self, from: &str, path: &str) -> Result<Manifest, String> {
+        let path = beside(from, path);
+        let input = self.0.iter().find(|input| input.role == Role::Profile && input.file == path);
+        let text =
+            input.map_or(Err("it can't be read".to_owned()), |input| input.text.as_deref().map_err(Clone::clone));
+        text.map(|text| Manifest::new(path, text))
     }
 }
 

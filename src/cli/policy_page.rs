@@ -8,6 +8,8 @@ use anyhow::{Context, anyhow};
 use crate::policy::Embedded;
 use crate::policy::model::{NamedRule, Policy};
 
+use super::policy_list::annotation;
+
 /// Says where a page comes from, for those who would edit it.
 const GENERATED: &str = "<!-- Written by `portcullis policies docs`, from the policy's folder in policies/. -->\n";
 
@@ -176,12 +178,6 @@ fn matches(rule: &NamedRule) -> String {
 
 fn joined(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join("; ")
-}
-
-/// The value of one of our annotations, or nothing.
-pub fn annotation<'p>(policy: &'p Policy, name: &str) -> &'p str {
-    let key = |key: &str| key.strip_prefix("portcullis.dev/") == Some(name);
-    policy.annotations.iter().find(|(found, _)| key(found)).map_or("", |(_, value)| value)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
 use super::Outcome;
 use super::load::{DefinitionFlags, KubernetesVersion, refuse};
 use super::output::{self, Output};
+use super::profile::ProfileFlags;
 
 /// Runs policy test suites
 #[derive(Debug, clap::Args)]
@@ -56,6 +57,9 @@ Verdicts: allow, deny, warn, audit, skip (no policy matched), error.
 
 Objects of built-in kinds get the API server's defaults before they are judged, and patched gets them before it is
 compared: neither has to write them out. defaulting: false, in a case or in defaults, takes objects as they are written.
+
+Without a path the suites of all embedded policies run, on or off; --profile takes those of the policies that it turns
+on, --disable leaves one out. A suite tests a policy as it ships, with its own actions.
 
 What `authorizer` answers is given in a case, or for all of them in defaults. The first rule decides whose fields all
 equal what is asked; user, verb, path, group, resource, subresource, namespace and name may be left out. Without a match
@@ -107,6 +111,9 @@ pub struct Args {
     /// Leaves the embedded suites out
     #[arg(long)]
     no_embedded: bool,
+
+    #[command(flatten)]
+    profile: ProfileFlags,
 
     /// Takes objects as they are written, as defaulting: false in every case does
     #[arg(long)]
@@ -178,7 +185,12 @@ impl Args {
             Err(errors) => mistakes.extend(errors),
         };
         if self.paths.is_empty() && !self.no_embedded {
-            for entry in policy::embedded().into_iter().filter(|entry| !entry.tests.is_empty()) {
+            let selection = self.profile.profile.is_some().then(|| self.profile.select()).transpose()?;
+            let is_on = |entry: &Embedded| match &selection {
+                Some(selection) => !selection.choices(entry.name).is_empty(),
+                None => !self.profile.disabled.contains(entry),
+            };
+            for entry in policy::embedded().into_iter().filter(|entry| !entry.tests.is_empty() && is_on(entry)) {
                 let name = format!("{EMBEDDED_PREFIX}{}/{}/tests.yaml", entry.category, entry.name);
                 keep(harness::load(&Manifest::new(name, entry.tests), &Bundled(entry)));
             }

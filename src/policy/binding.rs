@@ -48,19 +48,25 @@ pub fn binding(node: &Node<'_, '_>, policy_type: PolicyType, source: Source) -> 
     })
 }
 
+/// What a list of actions lacks that is absent or empty, and what to write.
+pub const NO_ACTION: &str = "at least one validation action is required";
+pub const WRITE_ACTIONS: &str = "write for example validationActions: [Deny]";
+
 fn validation_actions(spec: &mut Fields<'_, '_>) -> Vec<ValidationAction> {
-    const NONE: &str = "at least one validation action is required";
-    const WRITE: &str = "write for example validationActions: [Deny]";
     let Some(list) = spec.get("validationActions") else {
-        spec.missing("validationActions", NONE, WRITE);
+        spec.missing("validationActions", NO_ACTION, WRITE_ACTIONS);
         return Vec::new();
     };
-    let elements = list.elements();
-    if elements.is_empty() {
-        spec.missing("validationActions", NONE, WRITE);
+    if list.elements().is_empty() {
+        spec.missing("validationActions", NO_ACTION, WRITE_ACTIONS);
     }
+    actions(&list)
+}
+
+/// Reads a list of actions.
+pub fn actions(list: &Node<'_, '_>) -> Vec<ValidationAction> {
     let mut actions = Vec::new();
-    for element in elements {
+    for element in list.elements() {
         let action = element.word(&[
             ("Audit", ValidationAction::Audit),
             ("Deny", ValidationAction::Deny),

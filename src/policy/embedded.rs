@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use include_dir::{Dir, include_dir};
 
+use crate::json::Arena;
+
 use super::manifest::Manifest;
+use super::spec::PolicyType;
 
 static BUNDLE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
@@ -33,7 +36,43 @@ pub fn embedded() -> Vec<Embedded> {
     all
 }
 
+/// A binding that a policy of the bundle ships with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShippedBinding {
+    /// Its name.
+    pub name: String,
+    /// Whether it binds a mutating policy, so that it has no actions.
+    pub mutates: bool,
+}
+
+/// The profiles of the bundle with their names, sorted.
+pub fn profiles() -> Vec<(&'static str, Manifest)> {
+    let files = BUNDLE.get_dir("profiles").map(|folder| folder.files()).into_iter().flatten();
+    let profile = |file: &'static include_dir::File<'static>| {
+        let name = file.path().file_stem()?.to_str()?;
+        let text = Cow::Borrowed(file.contents_utf8()?);
+        Some((name, Manifest { file: format!("{PREFIX}profiles/{name}.yaml"), text }))
+    };
+    let mut profiles: Vec<_> = files.filter_map(profile).collect();
+    profiles.sort_by_key(|(name, _)| *name);
+    profiles
+}
+
 impl Embedded {
+    /// The bindings that it ships with, in their order.
+    pub fn bindings(&self) -> Vec<ShippedBinding> {
+        let (manifest, arena) = (self.manifest(), Arena::new());
+        let documents = manifest.objects(&arena, &mut Vec::new());
+        let binding = |kind: &str, name: &str| {
+            let policy_type =
+                [PolicyType::Validating, PolicyType::Mutating].into_iter().find(|of| of.binding_kind() == kind)?;
+            Some(ShippedBinding { name: name.to_owned(), mutates: policy_type == PolicyType::Mutating })
+        };
+        let bindings =
+            documents.iter().filter_map(|found| binding(found.text(&["kind"]), found.text(&["metadata", "name"])));
+        bindings.collect()
+    }
+
     /// The manifest to load.
     pub fn manifest(&self) -> Manifest {
         Manifest {

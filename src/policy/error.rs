@@ -61,6 +61,19 @@ pub enum Reason {
     /// A field is wrong.
     #[error("{0}")]
     Field(Problem),
+    /// The whole document can't be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// A binding has the name of a shipped one and another policy.
+    #[error(
+        "metadata.name: the shipped binding {name:?} binds {policy:?}; give yours another name, or bind {policy} to replace it"
+    )]
+    NotAReplacement {
+        /// The name of both bindings.
+        name: String,
+        /// The policy of the shipped one.
+        policy: String,
+    },
     /// Another object of the same kind and name was loaded before.
     #[error("metadata.name: Duplicate value: {name:?}: already loaded from {first}; {advice}")]
     Duplicate {

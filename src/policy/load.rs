@@ -8,11 +8,13 @@ use crate::json::Arena;
 use super::binding::binding;
 use super::compile::Libraries;
 use super::decode::Node;
+use super::embedded::{PREFIX, embedded};
 use super::error::{LoadError, Reason};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
-use super::model::{Binding, Policy, Rules, Source};
+use super::model::{Binding, Policy, Rules, Source, ValidationAction};
 use super::params::Params;
 use super::problem::{Problems, closest};
+use super::selection::{Choice, Selection};
 use super::spec::{PolicyType, policy};
 
 const GROUP: &str = "admissionregistration.k8s.io";
@@ -41,15 +43,22 @@ pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
     load_with(manifests, Libraries::of_stored_expressions(minor))
 }
 
+/// As [`load`], with the policies of the bundle that are on before `manifests`. A shipped policy that is off, and that a
+/// binding in `manifests` names, is loaded without its own bindings; one that was turned off expressly is not.
+pub fn load_selected(selection: &Selection, manifests: &[Manifest], minor: u32) -> LoadedPolicies {
+    let mut loader = Loader { libraries: Libraries::of_stored_expressions(minor), ..Loader::default() };
+    for (policy, choices) in selection.policies() {
+        loader.load_shipped(&policy.manifest(), choices);
+    }
+    loader.load_all(manifests);
+    loader.bind_shipped(selection);
+    loader.finish()
+}
+
 /// As [`load`], with expressions that may use `libraries`.
 pub fn load_with(manifests: &[Manifest], libraries: Libraries) -> LoadedPolicies {
     let mut loader = Loader { libraries, ..Loader::default() };
-    for manifest in manifests {
-        let arena = Arena::new();
-        for document in manifest.objects(&arena, &mut loader.errors) {
-            loader.load(&document);
-        }
-    }
+    loader.load_all(manifests);
     loader.finish()
 }
 
@@ -57,7 +66,7 @@ pub fn load_with(manifests: &[Manifest], libraries: Libraries) -> LoadedPolicies
 enum Kind {
     Policy(PolicyType),
     Binding(PolicyType),
-    /// A test suite or a kustomization, which may lie beside policies.
+    /// A test suite, a profile or a kustomization, which may lie beside policies.
     Beside,
     Other,
 }
@@ -82,7 +91,7 @@ impl Kind {
                 kind: kind.to_owned(),
                 write: "apiVersion: admissionregistration.k8s.io/v1",
             }),
-            ("portcullis.dev", _) if kind == "PolicyTest" => Ok(Kind::Beside),
+            ("portcullis.dev", _) if kind == "PolicyTest" || kind == "Profile" => Ok(Kind::Beside),
             ("portcullis.dev", _) if kind == "Exemption" => {
                 Err(Reason::Misplaced { kind: kind.to_owned(), advice: "give its file to --exemptions" })
             }
@@ -119,10 +128,56 @@ struct Loader {
 }
 
 impl Loader {
+    fn load_all(&mut self, manifests: &[Manifest]) {
+        for manifest in manifests {
+            let arena = Arena::new();
+            for document in manifest.objects(&arena, &mut self.errors) {
+                self.load(&document);
+            }
+        }
+    }
+
+    /// Loads a policy of the bundle with the bindings that are on. Params that are there already stay.
+    fn load_shipped(&mut self, manifest: &Manifest, choices: &[Choice]) {
+        let arena = Arena::new();
+        for document in manifest.objects(&arena, &mut self.errors) {
+            match Kind::of(&document) {
+                Ok(Kind::Binding(policy_type)) => {
+                    let name = document.text(&["metadata", "name"]);
+                    if let Some(choice) = choices.iter().find(|choice| choice.binding == name) {
+                        self.load_binding(&document, policy_type, choice.actions.as_deref());
+                    }
+                }
+                Ok(Kind::Other) if self.params.contains(document.value) => {}
+                _ => self.load(&document),
+            }
+        }
+    }
+
+    /// Loads the policies of the bundle that bindings name and that aren't there, unless they were turned off: then such
+    /// bindings bind nothing.
+    fn bind_shipped(&mut self, selection: &Selection) {
+        for policy in embedded() {
+            let is_there = TYPES.iter().any(|of| self.has_policy(&(policy.name.to_owned(), *of)));
+            if is_there || !self.bindings.values().any(|(named, _)| named == policy.name) {
+                continue;
+            }
+            if selection.turned_off(policy.name).is_some() {
+                self.bindings.retain(|_, (named, _)| named != policy.name);
+            } else {
+                self.load_shipped(&policy.manifest(), &[]);
+            }
+        }
+    }
+
+    fn has_policy(&self, key: &Key) -> bool {
+        self.policies.contains_key(key) || self.lost.contains(key)
+    }
+
     fn load(&mut self, document: &Document<'_>) {
         match Kind::of(document) {
             Ok(Kind::Policy(policy_type)) => self.load_policy(document, policy_type),
-            Ok(Kind::Binding(policy_type)) => self.load_binding(document, policy_type),
+            Ok(Kind::Binding(policy_type)) => self.load_binding(document, policy_type, None),
             Ok(Kind::Other) => self.load_param(document),
             Ok(Kind::Beside) => {}
             Err(reason) => {
@@ -163,20 +218,32 @@ impl Loader {
         }
     }
 
-    fn load_binding(&mut self, document: &Document<'_>, policy_type: PolicyType) {
+    /// Loads a binding; `actions` take the place of its own. A binding of the bundle gives way to one of its name and policy.
+    fn load_binding(&mut self, document: &Document<'_>, policy_type: PolicyType, actions: Option<&[ValidationAction]>) {
         let problems = Problems::default();
         let node = Node::new(document.value, document.path.clone(), &problems);
         let binding = binding(&node, policy_type, document.at.clone());
         let problems = document.report(problems, &mut self.errors);
-        let Some((policy_name, binding)) = binding.filter(|_| problems.is_empty()) else {
+        let Some((policy_name, mut binding)) = binding.filter(|_| problems.is_empty()) else {
             self.mark_bound(document, policy_type);
             return;
         };
+        if let Some(actions) = actions.filter(|_| policy_type == PolicyType::Validating) {
+            binding.validation_actions = actions.to_vec();
+        }
         let key = (binding.name.clone(), policy_type);
-        match self.bindings.get(&key).map(|(_, earlier)| earlier.source.clone()) {
-            Some(first) => {
+        let reason = match self.bindings.get(&key) {
+            Some((policy, earlier)) if is_shipped(&earlier.source) && !is_shipped(&binding.source) => {
+                let policy = policy.clone();
+                (policy != policy_name).then(|| Reason::NotAReplacement { name: key.0.clone(), policy })
+            }
+            Some((_, earlier)) => Some(duplicate(&key.0, earlier.source.clone())),
+            None => None,
+        };
+        match reason {
+            Some(reason) => {
                 self.mark_bound(document, policy_type);
-                self.errors.push(document.error(duplicate(&key.0, first)));
+                self.errors.push(document.error(reason));
             }
             None => {
                 self.bindings.insert(key, (policy_name, binding));
@@ -235,9 +302,13 @@ impl Loader {
     }
 }
 
+fn is_shipped(source: &Source) -> bool {
+    source.file.starts_with(PREFIX)
+}
+
 fn duplicate(name: &str, first: Source) -> Reason {
-    let advice = if first.file.starts_with("embedded:") {
-        "give it another name, or leave the bundle out with --no-embedded"
+    let advice = if is_shipped(&first) {
+        "give it another name, or turn the shipped one off with --disable"
     } else {
         "give it another name, or remove one of them"
     };

@@ -24,6 +24,8 @@ mod metadata;
 pub mod model;
 mod params;
 mod problem;
+mod profile;
+mod selection;
 mod selector;
 mod spec;
 #[cfg(test)]
@@ -33,15 +35,17 @@ mod type_check;
 mod unmatchable;
 
 pub use decode::{Fields, Node};
-pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, embedded};
+pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, ShippedBinding, embedded, profiles};
 pub use error::{LoadError, Reason};
 pub use exempt::{Exemption, Exemptions, Subject};
 pub use lint::{Lint, defined_kinds, lint, lint_types};
-pub use load::{LoadedPolicies, load};
+pub use load::{LoadedPolicies, load, load_selected};
 pub use manifest::{Document, Manifest};
 pub use matching::is_excluded;
 pub use params::{KindState, Param, ParamError, Params};
 pub use problem::{Fault, FieldPath, Problem, Problems};
+pub use profile::{ProfileFiles, is_profile_file, load_profile, shipped_policy, shipped_profile};
+pub use selection::{Choice, Selection};
 pub use spec::PolicyType;
 pub use tree::Tree;
 pub use type_check::{ExpressionWarning, TypeChecking, Unknown, type_check};

@@ -158,6 +158,11 @@ impl Params {
         kept
     }
 
+    /// Whether there is an object of the identity of `object`.
+    pub fn contains(&self, object: Value<'_>) -> bool {
+        Param::new(object).is_some_and(|param| self.position(param.identity()).is_ok())
+    }
+
     /// Keeps `param`, in place of an earlier one of the same identity.
     pub fn keep(&mut self, param: Param) {
         match self.position(param.identity()) {

@@ -13,6 +13,9 @@
 //! | is what a flag names, and is absent | never |
 //! | is a folder, a FIFO or a dangling link, or can't be read | never |
 //!
+//! A policy of the bundle that a profile's file turns on is declared by that file, and so are those that it has from
+//! profiles which it extends.
+//!
 //! Whatever changes in the file is judged anew. Exemptions are no part of this: they open the gate, so they end when
 //! they are gone.
 
@@ -20,7 +23,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::reload::{Declared, InputFile};
+use super::reload::{Declared, InputFile, Role};
 
 /// What was found in a file's place, to be compared with what the next look finds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +90,10 @@ impl Look<'_> {
                 if !self.allow_empty && !self.declared.iter().any(|declared| declared.file == past.file) {
                     return Err(Doubt::Emptied);
                 }
-                Found::Text(Arc::clone(text))
+                match input.role {
+                    Role::Profile => Found::Text(self.profiles().into()),
+                    _ => Found::Text(Arc::clone(text)),
+                }
             }
             None => {
                 match place(past.file) {
@@ -106,6 +112,14 @@ impl Look<'_> {
         };
         let is_swapped = past.volume.is_some_and(|was| volume(past.file).is_some_and(|is| is != was));
         if is_swapped || past.found == Some(&found) { Ok(()) } else { Err(Doubt::Unconfirmed(found)) }
+    }
+}
+
+impl Look<'_> {
+    /// The texts of the profile and of those that it extends, which say together what is on.
+    fn profiles(&self) -> String {
+        let profiles = self.files.iter().filter(|input| input.role == Role::Profile);
+        profiles.filter_map(|input| input.text.as_deref().ok()).collect()
     }
 }
 

@@ -261,7 +261,7 @@ spec: {policyName: p, validationActions: [Deny]}
             let loaded = load(&[Manifest::new("p.yaml", POLICY)], 36);
             assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
             let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
-            Compiled { set, declared: Vec::new(), errors: Vec::new() }
+            Compiled { set, chosen: true, declared: Vec::new(), errors: Vec::new() }
         }
 
         fn allow_empty(&self) -> bool {

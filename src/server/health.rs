@@ -107,6 +107,9 @@ impl Health {
         if count == 0 {
             line(bad, format_args!("policies: everything is allowed; --allow-empty says that it is meant"));
         }
+        if !policies.chosen {
+            line(bad, format_args!("policies: the profile can't be used, so the default one is in force"));
+        }
         for policy in &policies.unbound {
             line(
                 bad,

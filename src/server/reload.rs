@@ -42,6 +42,8 @@ pub enum Role {
     Exemptions,
     /// CustomResourceDefinitions.
     Definitions,
+    /// A profile that says what of the bundle is on, or one that it extends.
+    Profile,
 }
 
 /// One file that was read, or that should have been.
@@ -62,6 +64,8 @@ pub struct InputFile {
 pub struct Compiled {
     /// The policies that can be used.
     pub set: PolicySet,
+    /// Whether the profile could be used; otherwise the default one takes its place.
+    pub chosen: bool,
     /// What the files declare that can be parsed, exemptions left out.
     pub declared: Vec<Declared>,
     /// What is wrong.
@@ -110,6 +114,8 @@ struct State {
     /// The exemptions in use that were told to have expired, by name.
     told_expired: HashSet<String>,
     errors: Arc<[String]>,
+    /// Whether the profile in force is the one that was asked for.
+    chosen: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -127,6 +133,8 @@ pub struct Summary {
     pub policies: usize,
     /// Those among them that no binding names, so that they do nothing.
     pub unbound: Vec<String>,
+    /// Whether the profile could be used; otherwise the default one is in force.
+    pub chosen: bool,
     /// What is wrong with the files.
     pub errors: Arc<[String]>,
     /// Whether requests should come here. Once all policies had bindings a server stays ready: what its files lose
@@ -154,10 +162,11 @@ impl Policies {
             state: Mutex::new(State {
                 fingerprint,
                 good: HashMap::new(),
-                in_force: compiled.declared,
+                in_force: compiled.declared.clone(),
                 unconfirmed: HashMap::new(),
                 told_expired: HashSet::new(),
                 errors: Arc::from([]),
+                chosen: compiled.chosen,
             }),
         };
         for error in &compiled.errors {
@@ -165,8 +174,8 @@ impl Policies {
         }
         let mut state = policies.state();
         state.remember(&files, &compiled.errors);
-        state.errors = compiled.errors.into_iter().map(|error| error.message).collect();
-        policies.publish(compiled.set, &state.errors, metrics);
+        state.errors = compiled.errors.iter().map(|error| error.message.clone()).collect();
+        policies.publish(compiled, &state.errors, metrics);
         state.tell_expired(&policies.current(), SystemTime::now());
         drop(state);
         policies
@@ -179,12 +188,16 @@ impl Policies {
 
     /// How many policies are in use, and what is wrong with them and their files.
     pub fn summary(&self) -> Summary {
-        let errors = Arc::clone(&self.state().errors);
+        let (errors, chosen) = {
+            let state = self.state();
+            (Arc::clone(&state.errors), state.chosen)
+        };
         let set = self.set.load();
         let allowed = self.source.allow_empty();
         Summary {
             policies: set.policies().len(),
             unbound: if allowed { Vec::new() } else { unbound(&set).map(str::to_owned).collect() },
+            chosen,
             errors,
             ready: allowed || self.was_complete.load(Ordering::Relaxed),
         }
@@ -212,13 +225,14 @@ impl Policies {
             return;
         }
         let mut state = self.state();
-        let (set, errors) = self.compile_with_fallback(&files, &mut state);
+        let (compiled, errors) = self.compile_with_fallback(&files, &mut state);
         state.fingerprint = fingerprint(&files, &state.known());
         state.errors = errors.iter().map(|error| error.message.clone()).collect();
+        state.chosen = compiled.chosen;
         let result = if errors.is_empty() { "success" } else { "error" };
         metrics.policy_reloads.with_label_values(&[result]).inc();
-        let policies = set.policies().len();
-        self.publish(set, &state.errors, metrics);
+        let policies = compiled.set.policies().len();
+        self.publish(compiled, &state.errors, metrics);
         state.told_expired.clear();
         state.tell_expired(&self.current(), SystemTime::now());
         if errors.is_empty() {
@@ -230,7 +244,7 @@ impl Policies {
 
     /// Compiles `files`. Where a file has errors and had none before, what it said before takes its place; so it does
     /// where a file lacks what was in force and doesn't confirm that this is meant.
-    fn compile_with_fallback(&self, files: &[InputFile], state: &mut State) -> (PolicySet, Vec<FileError>) {
+    fn compile_with_fallback(&self, files: &[InputFile], state: &mut State) -> (Compiled, Vec<FileError>) {
         let mut compiled = self.source.compile(files);
         let mut errors = std::mem::take(&mut compiled.errors);
         let mut fallback = files.to_vec();
@@ -268,8 +282,8 @@ impl Policies {
         // What was good stays known for as long as its file is broken.
         state.good.retain(|(role, file), _| fallback.iter().any(|input| input.file == *file && input.role == *role));
         state.remember(files, &errors);
-        state.in_force = compiled.declared;
-        (compiled.set, errors)
+        state.in_force.clone_from(&compiled.declared);
+        (compiled, errors)
     }
 
     /// What `compiled` lacks of what is in force, by file, and why it isn't believed to be meant.
@@ -309,7 +323,8 @@ impl Policies {
         doubts
     }
 
-    fn publish(&self, set: PolicySet, errors: &[String], metrics: &Metrics) {
+    fn publish(&self, compiled: Compiled, errors: &[String], metrics: &Metrics) {
+        let Compiled { set, chosen, .. } = compiled;
         metrics.use_policies(&set);
         metrics.policies_unbound.set(i64::try_from(unbound(&set).count()).unwrap_or(i64::MAX));
         if !self.source.allow_empty() {
@@ -323,7 +338,7 @@ impl Policies {
                 tracing::error!("there are no policies, so everything is allowed; --allow-empty says that it is meant");
             }
         }
-        if !set.policies().is_empty() && unbound(&set).next().is_none() {
+        if chosen && !set.policies().is_empty() && unbound(&set).next().is_none() {
             self.was_complete.store(true, Ordering::Relaxed);
         }
         metrics.policy_load_errors.set(i64::try_from(errors.len()).unwrap_or(i64::MAX));
@@ -387,9 +402,12 @@ impl State {
                 kept.push(input.file.clone());
             }
         }
+        let profile_is_wrong = kept.iter().any(|file| self.is_profile(file));
         for ((role, file), good) in &self.good {
             let input = good.input(*role, file);
-            if unreadable.iter().any(|directory| is_below(file, directory))
+            // What the last good profile extends may be named nowhere any more.
+            let was_extended = profile_is_wrong && *role == Role::Profile;
+            if (was_extended || unreadable.iter().any(|directory| is_below(file, directory)))
                 && !files.iter().any(|other| other.file == *file && other.role == *role)
                 && !has_ended(&input)
             {
@@ -400,17 +418,23 @@ impl State {
         kept
     }
 
-    /// Puts the last good text of `file` in its place; returns whether there is one.
+    fn is_profile(&self, file: &str) -> bool {
+        self.good.contains_key(&(Role::Profile, file.to_owned()))
+    }
+
+    /// Puts the last good text of `file` in its place; returns whether there is one. What a profile declares may come
+    /// from those that it extends, so they go with it.
     fn restore(&self, file: &str, files: &mut Vec<InputFile>) -> bool {
         let mut restored = false;
+        let is_profile = self.is_profile(file);
         for ((role, name), good) in &self.good {
-            if name != file {
+            if name != file && !(is_profile && *role == Role::Profile) {
                 continue;
             }
             restored = true;
-            match files.iter_mut().find(|input| input.file == file && input.role == *role) {
+            match files.iter_mut().find(|input| input.file == *name && input.role == *role) {
                 Some(input) => input.text = Ok(Arc::clone(&good.text)),
-                None => files.push(good.input(*role, file)),
+                None => files.push(good.input(*role, name)),
             }
         }
         restored

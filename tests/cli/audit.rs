@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use super::manifests::{PODS, validating};
-use super::{LABELS, Run, checkout, pod, portcullis, portcullis_with};
+use super::{FIRST_LOOK, LABELS, Run, checkout, pod, portcullis, portcullis_with};
 
 const SAMPLE: &str = "examples/media-server";
 
 #[test]
 fn reports_the_sample_for_people() {
-    let run = portcullis(&["audit", SAMPLE]);
+    let run = portcullis(&["audit", "--profile", FIRST_LOOK, SAMPLE]);
     insta::assert_snapshot!(run.stdout);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
 }
 
 #[test]
 fn reports_the_sample_for_programs() {
-    let run = portcullis(&["audit", "--format", "json", SAMPLE]);
+    let run = portcullis(&["audit", "--profile", FIRST_LOOK, "--format", "json", SAMPLE]);
     assert_eq!(run.code, 1);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!(report["schema"], "portcullis.dev/audit/v1");
@@ -36,9 +36,9 @@ fn reports_the_sample_for_programs() {
 
 #[test]
 fn says_what_it_leaves_out_when_asked() {
-    let run = portcullis(&["audit", "-vv", SAMPLE]);
+    let run = portcullis(&["audit", "--profile", FIRST_LOOK, "-vv", SAMPLE]);
     insta::assert_snapshot!(run.stderr);
-    let counts = portcullis(&["audit", "-v", SAMPLE]).stderr;
+    let counts = portcullis(&["audit", "--profile", FIRST_LOOK, "-v", SAMPLE]).stderr;
     assert_eq!(
         counts,
         "note: 4 left out: kustomization; judge its output: kubectl kustomize DIR | portcullis audit -\n\
@@ -216,11 +216,14 @@ fn a_pinned_and_unprivileged_copy_of_the_sample_passes() {
     let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE).join(name));
     let jellyfin = read("jellyfin/deployment.yaml").expect("the sample");
     let dir = checkout(&[("jellyfin.yaml", &jellyfin.replace("jellyfin:latest", "jellyfin:10.10.7"))]);
-    let run = portcullis_with(&["audit", "-n", "media", "--fail-on", "deny", "."], "", dir.path());
+    let audit = |flags: &[&str]| {
+        portcullis_with(&[&["audit", "--profile", FIRST_LOOK, "-n"], flags, &["."]].concat(), "", dir.path())
+    };
+    let run = audit(&["media", "--fail-on", "deny"]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    let run = portcullis_with(&["audit", "-n", "media", "--fail-on", "warn", "."], "", dir.path());
+    let run = audit(&["media", "--fail-on", "warn"]);
     assert_eq!(run.code, 1, "the privilege that will be repaired is a warning");
-    let run = portcullis_with(&["audit", "-n", "elsewhere", "."], "", dir.path());
+    let run = audit(&["elsewhere"]);
     assert_eq!(run.code, 1, "elsewhere nobody repairs it");
 }
 

@@ -12,6 +12,7 @@ mod manifests;
 mod mutate;
 mod pages;
 mod policies;
+mod profiles;
 mod test;
 mod usage;
 
@@ -64,6 +65,9 @@ pub fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
     }
     dir
 }
+
+/// The profile of a first look: four policies, so that what a test expects doesn't change with the bundle.
+pub const FIRST_LOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/first-look.yaml");
 
 /// A policy that denies pods labelled `deny`, warns of `warn`, and records `audit`.
 pub const LABELS: &str = r#"

@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::manifests::{PODS, mutating};
-use super::{checkout, portcullis, portcullis_with};
+use super::{FIRST_LOOK, checkout, portcullis, portcullis_with};
 
 const JELLYFIN: &str = "examples/media-server/jellyfin/deployment.yaml";
 
 #[test]
 fn shows_what_will_happen_to_the_pods_of_a_workload() {
-    let run = portcullis(&["mutate", "-n", "media", "--effective-pods", "--diff", JELLYFIN]);
+    let run = portcullis(&["mutate", "--profile", FIRST_LOOK, "-n", "media", "--effective-pods", "--diff", JELLYFIN]);
     insta::assert_snapshot!(run.stdout);
     assert_eq!(run.code, 0);
     assert!(run.stderr.contains("note: the pods of Deployment media/jellyfin would be refused"), "{}", run.stderr);
@@ -18,7 +18,7 @@ fn shows_what_will_happen_to_the_pods_of_a_workload() {
 
 #[test]
 fn leaves_a_workload_as_git_declares_it() {
-    let run = portcullis(&["mutate", "-n", "media", JELLYFIN]);
+    let run = portcullis(&["mutate", "--profile", FIRST_LOOK, "-n", "media", JELLYFIN]);
     assert_eq!(run.code, 0);
     assert!(run.stdout.starts_with("---\napiVersion: apps/v1\n"), "{}", run.stdout);
     assert!(run.stdout.contains("privileged: true"), "{}", run.stdout);
@@ -28,7 +28,16 @@ fn leaves_a_workload_as_git_declares_it() {
 
 #[test]
 fn prints_a_patch_for_each_changed_object() {
-    let run = portcullis(&["mutate", "-n", "media", "--effective-pods", "--patch", "examples/media-server"]);
+    let run = portcullis(&[
+        "mutate",
+        "--profile",
+        FIRST_LOOK,
+        "-n",
+        "media",
+        "--effective-pods",
+        "--patch",
+        "examples/media-server",
+    ]);
     assert_eq!(run.code, 0);
     let lines: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
@@ -41,10 +50,12 @@ fn prints_a_patch_for_each_changed_object() {
 
 #[test]
 fn the_stored_pod_is_not_changed_again() {
-    let first = portcullis(&["mutate", "-n", "media", "--effective-pods", "examples/media-server"]);
+    let first =
+        portcullis(&["mutate", "--profile", FIRST_LOOK, "-n", "media", "--effective-pods", "examples/media-server"]);
     assert!(first.stdout.contains("allowPrivilegeEscalation: false"), "{}", first.stdout);
     let dir = checkout(&[("pods.yaml", &first.stdout)]);
-    let second = portcullis_with(&["mutate", "-n", "media", "--patch", "pods.yaml"], "", dir.path());
+    let second =
+        portcullis_with(&["mutate", "--profile", FIRST_LOOK, "-n", "media", "--patch", "pods.yaml"], "", dir.path());
     assert_eq!((second.code, second.stdout.as_str()), (0, ""), "{}", second.stderr);
 }
 

@@ -11,7 +11,7 @@ use portcullis::json::{self, Arena, yaml};
 use serde_json::{Value, json};
 
 use super::cluster::{Answer, Cluster};
-use super::support::Server;
+use super::support::{Server, first_look};
 
 /// The namespace that `deploy/` puts everything into.
 pub const NAMESPACE: &str = "portcullis-system";
@@ -69,11 +69,13 @@ impl Deployed {
         let server = Server::shipped(&["--kubeconfig", &kubeconfig], flags);
         server.until("the server being ready", async || server.admin("/readyz").await.status == StatusCode::OK).await;
         let ca = server.directory.path().join("ca.crt");
-        let policies = flags.windows(2).filter(|pair| pair[0] == "--policies").flatten();
+        let is_selecting = |pair: &&[&str]| ["--policies", "--profile"].contains(&pair[0]);
+        let policies = flags.windows(2).filter(is_selecting).flatten();
         let printed = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["webhook-config", "--url", &format!("https://{}", server.address), "--ca-file"])
             .arg(ca)
             .args(policies)
+            .args(first_look(flags))
             .output()
             .unwrap();
         assert!(printed.status.success(), "{printed:?}");

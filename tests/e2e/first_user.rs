@@ -74,7 +74,7 @@ fn message(answer: &super::cluster::Answer) -> &str {
 fn the_rights_of_the_deployment_suffice_and_no_others_are_given() {
     let deployed = deployed();
     deployed.cluster.block_on(async {
-        let serving = deployed.serve(&["--mode", "audit"]).await;
+        let serving = deployed.serve(&["--mode", "audit", "--profile", "baseline"]).await;
         let ready = serving.server.admin("/readyz").await.text();
         assert!(ready.starts_with("ready\n[+] policies:"), "{ready}");
         for watched in ["namespaces:", "v1/ConfigMap portcullis-system/security-context-defaults: 0 objects"] {
@@ -210,7 +210,7 @@ fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned() {
         for object in &params {
             deployed.apply(object).await;
         }
-        let serving = deployed.serve(&["--mode", "enforce"]).await;
+        let serving = deployed.serve(&["--mode", "enforce", "--profile", "media-server"]).await;
         let cached = serving.server.admin("/readyz").await.text();
         assert!(cached.contains("portcullis-system/gpu-device-access: 1 objects"), "{cached}");
         let mut manifests = manifests(Path::new(&directory));

@@ -12,6 +12,7 @@ mod gate;
 mod logging;
 mod memory;
 mod modes;
+mod profiles;
 mod reload;
 mod requests;
 mod shipped;

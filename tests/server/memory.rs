@@ -81,7 +81,8 @@ fn objects() -> Vec<(&'static str, &'static str, Value)> {
 async fn the_largest_reviews_at_once_fit_the_memory_of_the_deployment() {
     let (arguments, limit) = deployed();
     let own = |argument: &&String| argument.starts_with("--max-") || argument.starts_with("--memory-limit");
-    let flags: Vec<&str> = arguments.iter().filter(own).map(String::as_str).collect();
+    let own = arguments.iter().filter(own).map(String::as_str);
+    let flags: Vec<&str> = own.chain(["--profile", "baseline"]).collect();
     let group = Group::new(limit);
     let mut server = match &group {
         Some(group) => {

@@ -77,6 +77,16 @@ pub struct Server {
     log: Arc<Mutex<Vec<Value>>>,
 }
 
+/// The flags that select the policies of a first look, unless `flags` select others: what a test expects doesn't change
+/// with the bundle.
+pub fn first_look(flags: &[&str]) -> &'static [&'static str] {
+    let selects = |flag: &&str| ["--profile", "--no-embedded"].contains(flag);
+    if flags.iter().any(selects) {
+        return &[];
+    }
+    &["--profile", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/first-look.yaml")]
+}
+
 impl Server {
     /// Starts a server with the policies of this module and a self-signed certificate.
     pub fn start(flags: &[&str]) -> Self {
@@ -88,14 +98,15 @@ impl Server {
         })
     }
 
-    /// Starts a server with the policies that the binary ships. `cluster` says which it serves, or that it serves none.
+    /// Starts a server with the policies of a first look that the binary ships, or those that `flags` select. `cluster` says which it serves, or that it serves none.
     pub fn shipped(cluster: &[&str], flags: &[&str]) -> Self {
         Self::shipped_in(&[], cluster, flags)
     }
 
     /// The same, started by `launcher`, a command that is given the server's as its last arguments.
     pub fn shipped_in(launcher: &[&str], cluster: &[&str], flags: &[&str]) -> Self {
-        Self::spawn(launcher, cluster, flags, |directory| {
+        let flags = [flags, first_look(flags)].concat();
+        Self::spawn(launcher, cluster, &flags, |directory| {
             let ca = directory.join("ca.crt").display().to_string();
             vec!["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]
         })
@@ -109,6 +120,17 @@ impl Server {
             std::fs::create_dir(&policies).unwrap();
             let mut flags = prepare(directory);
             flags.extend(["--no-embedded".to_owned(), "--policies".to_owned(), policies.display().to_string()]);
+            flags
+        })
+    }
+
+    /// Starts a server with policies of the bundle after `prepare` has filled its directory and said which further flags
+    /// to give.
+    pub fn start_embedded(flags: &[&str], prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::spawn(&[], &["--offline"], flags, |directory| {
+            let mut flags = prepare(directory);
+            let ca = directory.join("ca.crt").display().to_string();
+            flags.extend(["--tls-self-signed".to_owned(), "--tls-write-ca".to_owned(), ca]);
             flags
         })
     }

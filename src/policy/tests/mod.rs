@@ -6,6 +6,7 @@ mod linting;
 mod loading;
 mod mutating;
 mod params;
+mod profiles;
 mod type_checking;
 mod validating;
 

@@ -1,0 +1,192 @@
+//! What `policies list` shows: each policy, whether it is on, what its bindings do, and who says so.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::policy::model::{Binding, Policy};
+use crate::policy::{EMBEDDED_PREFIX, LoadedPolicies, PolicyType, Selection};
+use crate::style::{BAD, CAUTION, FAINT, STRONG};
+use crate::visible;
+
+/// The policies that are on and those of the bundle that are off, sorted by category and name.
+#[derive(Serialize)]
+pub struct List<'p> {
+    schema: &'static str,
+    /// The profile that chooses among the bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'p str>,
+    policies: Vec<Row<'p>>,
+}
+
+/// A policy in the list.
+#[derive(Serialize)]
+struct Row<'p> {
+    name: &'p str,
+    kind: &'static str,
+    category: &'p str,
+    severity: &'p str,
+    title: &'p str,
+    answers: &'p str,
+    source: &'p str,
+    /// Whether a binding puts it in force.
+    on: bool,
+    /// Why a policy of the bundle is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    off: Option<String>,
+    bindings: Vec<BindingRow<'p>>,
+}
+
+#[derive(Serialize)]
+struct BindingRow<'p> {
+    name: &'p str,
+    actions: Vec<String>,
+    source: &'p str,
+    /// The profile that turned a shipped binding on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'p str>,
+}
+
+impl<'p> List<'p> {
+    /// Lists the `loaded` policies and those of the bundle that are `off`.
+    pub fn new(loaded: &'p LoadedPolicies, off: &'p [LoadedPolicies], selection: Option<&'p Selection>) -> Self {
+        let on = loaded.policies.iter().map(|policy| Row::new(policy, selection));
+        let off = off.iter().flat_map(|loaded| &loaded.policies).map(|policy| Row::off(policy, selection));
+        let mut policies: Vec<_> = on.chain(off).collect();
+        policies.sort_by_key(|row| (row.category, row.name));
+        Self { schema: "portcullis.dev/policies/v1", profile: selection.map(Selection::profile), policies }
+    }
+
+    /// Writes the list for people.
+    pub fn render(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let width = |text: fn(&Row<'_>) -> usize| self.policies.iter().map(text).max().unwrap_or_default();
+        let name = width(|row| row.name.len());
+        let actions = width(|row| row.actions().len());
+        let from = width(|row| visible::line(&row.from()).to_string().chars().count());
+        let mut category = None;
+        for row in &self.policies {
+            if category != Some(row.category) {
+                let space = if category.is_some() { "\n" } else { "" };
+                let name = if row.category.is_empty() { "other" } else { row.category };
+                writeln!(out, "{space}{STRONG}{}{STRONG:#}", visible::line(name))?;
+                category = Some(row.category);
+            }
+            let severity = match row.severity {
+                _ if row.off.is_some() => FAINT,
+                "critical" | "high" => BAD,
+                "medium" => CAUTION,
+                _ => FAINT,
+            };
+            writeln!(
+                out,
+                "  {:name$}  {severity}{:8}{severity:#}  {:actions$}  {:from$}  {FAINT}{}{FAINT:#}",
+                visible::line(row.name),
+                visible::line(row.severity),
+                row.actions(),
+                visible::line(&row.from()),
+                visible::line(row.title)
+            )?;
+        }
+        let mutating = self.policies.iter().filter(|row| row.kind == PolicyType::Mutating.kind()).count();
+        let (all, validating) = (self.policies.len(), self.policies.len() - mutating);
+        write!(out, "\n{all} policies: {validating} validating, {mutating} mutating")?;
+        if let Some(profile) = self.profile {
+            let off = self.policies.iter().filter(|row| row.off.is_some()).count();
+            write!(out, "; {off} of them off, by profile {}", visible::line(profile))?;
+        }
+        Ok(writeln!(out)?)
+    }
+}
+
+impl<'p> Row<'p> {
+    fn new(policy: &'p Policy, selection: Option<&'p Selection>) -> Self {
+        let choices = selection.map_or(&[][..], |selection| selection.choices(&policy.name));
+        let binding = |binding: &'p Binding| {
+            let shipped = binding.source.file.starts_with(EMBEDDED_PREFIX);
+            let choice = choices.iter().find(|choice| shipped && choice.binding == binding.name);
+            BindingRow {
+                name: &binding.name,
+                actions: binding.validation_actions.iter().map(|action| format!("{action:?}")).collect(),
+                source: &binding.source.file,
+                profile: choice.map(|choice| choice.profile.as_str()),
+            }
+        };
+        Self {
+            name: &policy.name,
+            kind: policy.policy_type().kind(),
+            category: annotation(policy, "category"),
+            severity: annotation(policy, "severity"),
+            title: annotation(policy, "title"),
+            answers: annotation(policy, "answers"),
+            source: &policy.source.file,
+            on: !policy.bindings.is_empty(),
+            off: None,
+            bindings: policy.bindings.iter().map(binding).collect(),
+        }
+    }
+
+    /// A policy of the bundle that is off.
+    fn off(policy: &'p Policy, selection: Option<&'p Selection>) -> Self {
+        let who = selection.and_then(|selection| selection.turned_off(&policy.name));
+        let profile = selection.map_or("", Selection::profile);
+        let off = who.map_or_else(|| format!("not in profile {profile}"), |who| format!("by {who}"));
+        Self { on: false, off: Some(off), bindings: Vec::new(), ..Self::new(policy, None) }
+    }
+
+    /// What the policy's bindings do, in few words.
+    fn actions(&self) -> String {
+        if self.off.is_some() {
+            return "off".to_owned();
+        }
+        if self.bindings.is_empty() {
+            return "unbound".to_owned();
+        }
+        if self.kind == PolicyType::Mutating.kind() {
+            return "Mutate".to_owned();
+        }
+        let mut actions: Vec<&str> =
+            self.bindings.iter().flat_map(|binding| &binding.actions).map(String::as_str).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions.join(", ")
+    }
+
+    /// Who turned the policy's bindings on, or the policy off.
+    fn from(&self) -> String {
+        if let Some(off) = &self.off {
+            return off.clone();
+        }
+        let mut from: Vec<&str> =
+            self.bindings.iter().map(|binding| binding.profile.unwrap_or(binding.source)).collect();
+        from.sort_unstable();
+        from.dedup();
+        from.join(", ")
+    }
+}
+
+/// The value of one of our annotations, or nothing.
+pub fn annotation<'p>(policy: &'p Policy, name: &str) -> &'p str {
+    let key = |key: &str| key.strip_prefix("portcullis.dev/") == Some(name);
+    policy.annotations.iter().find(|(found, _)| key(found)).map_or("", |(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{self, Embedded};
+
+    #[test]
+    fn the_list_names_each_policy_below_its_category_and_counts_them() {
+        let manifests: Vec<_> = policy::embedded().iter().map(Embedded::manifest).collect();
+        let loaded = policy::load(&manifests, 36);
+        let list = List::new(&loaded, &[], None);
+        let mut out = anstream::StripStream::new(Vec::new());
+        list.render(&mut out).expect("a vector takes everything");
+        let text = String::from_utf8(out.into_inner()).expect("UTF-8");
+        let line = |name: &str| text.lines().position(|line| line.trim_start().starts_with(name));
+        let (category, policy) = (line("images"), line("require-pinned-images"));
+        assert!(category.is_some() && category < policy, "{text}");
+        assert!(text.contains(&format!("\n{} policies: ", loaded.policies.len())), "{text}");
+        assert!(list.policies.iter().all(|row| !row.title.is_empty() && !row.severity.is_empty()), "{text}");
+    }
+}
