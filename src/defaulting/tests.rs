@@ -443,6 +443,32 @@ fn zero_values_are_written_as_the_api_server_does() {
 }
 
 #[test]
+fn a_null_in_a_list_or_a_map_of_plain_values_is_their_zero() {
+    let annotations = "metadata: {annotations: {a: null, b: x}}";
+    part("v1", "Pod", &["metadata", "annotations"], annotations, "{a: '', b: x}");
+    part("v1", "ConfigMap", &["data"], "data: {a: null}", "{a: ''}");
+    part(
+        "apps/v1",
+        "Deployment",
+        &["spec", "selector"],
+        "spec: {selector: {matchLabels: {a: null}}}",
+        "{matchLabels: {a: ''}}",
+    );
+    part(
+        "v1",
+        "Pod",
+        &["spec", "securityContext"],
+        "spec: {securityContext: {supplementalGroups: [null, 5]}}",
+        "{supplementalGroups: [0, 5]}",
+    );
+    let container = "spec: {containers: [{args: [null, x], securityContext: {capabilities: {drop: [null]}}}]}";
+    part("v1", "Pod", &["spec", "containers", "0", "args"], container, "['', x]");
+    part("v1", "Pod", &["spec", "containers", "0", "securityContext"], container, "{capabilities: {drop: ['']}}");
+    // Bytes are no list in JSON.
+    part("v1", "ConfigMap", &["binaryData"], "binaryData: {a: null}", "{a: null}");
+}
+
+#[test]
 fn leaves_alone_what_it_does_not_know() {
     let arena = Arena::new();
     let same = |api, kind, text: &str| {

@@ -9,7 +9,7 @@
 //! - `?` for a field that isn't written if it is zero, `*` for one that isn't if it is null, `!` for one that always
 //!   is, as `!s` an empty string, `!n` a zero, `!b` a false, `!l` a null, `!q` a quantity of zero, `!o` an object,
 //! - and what it holds if that is no plain value: any number of `[` for a list and `{` for a map of, at last, `:N` an
-//!   object of type N or `:q` a quantity.
+//!   object of type N, `:q` a quantity, or `:s` strings, `:n` numbers, `:b` booleans, of which a null is a zero.
 //!
 //! A field that isn't listed isn't written if it is null; a field that upstream doesn't know stays, for it may be of a
 //! later version.
@@ -55,6 +55,8 @@ enum Presence {
 #[derive(Clone, Copy, Debug)]
 enum Content {
     Plain,
+    /// Plain values in a list or a map, where a null is this zero.
+    Elements(Value<'static>),
     Quantity,
     Object(usize),
 }
@@ -134,7 +136,8 @@ impl Content {
         before: Value<'a>,
         value: Value<'a>,
     ) -> Option<Value<'a>> {
-        if before.is_shared_with(&value) {
+        // What isn't there before is null, too.
+        if !value.is_null() && before.is_shared_with(&value) {
             return None;
         }
         match (containers.split_at_checked(1), self) {
@@ -165,6 +168,7 @@ impl Content {
                 }
                 copy.map(|copy| Value::Object(Object::new(arena, &copy)))
             }
+            (None, Content::Elements(zero)) => value.is_null().then_some(zero),
             (None, Content::Quantity) => {
                 let written = Amount::parse(arena, value).and_then(|amount| amount.write(arena))?;
                 (written != value).then_some(written)
@@ -212,23 +216,28 @@ impl Field {
             _ => {
                 let (zero, after) = rest.split_at_checked(1)?;
                 rest = after;
-                Presence::Always(match zero {
-                    "s" => Value::String(""),
-                    "n" => Value::Int(0),
-                    "b" => Value::Bool(false),
-                    "q" => Value::String("0"),
-                    "o" => Value::Object(Object::default()),
-                    _ => Value::Null,
-                })
+                Presence::Always(zero_of(zero))
             }
         };
         let (containers, content) = rest.split_once(':').unwrap_or_default();
         let content = match content {
             "" => Content::Plain,
             "q" => Content::Quantity,
+            "s" | "n" | "b" => Content::Elements(zero_of(content)),
             id => Content::Object(id.parse().ok()?),
         };
         Some(Self { name, presence, containers, content })
+    }
+}
+
+fn zero_of(kind: &str) -> Value<'static> {
+    match kind {
+        "s" => Value::String(""),
+        "n" => Value::Int(0),
+        "b" => Value::Bool(false),
+        "q" => Value::String("0"),
+        "o" => Value::Object(Object::default()),
+        _ => Value::Null,
     }
 }
 

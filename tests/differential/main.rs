@@ -10,7 +10,8 @@ mod generate;
 mod grammar;
 mod inputs;
 mod literals;
-mod oracle;
+#[path = "../support/program.rs"]
+mod program;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;

@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use super::compare::{Difference, difference};
 use super::generate::Case;
-use super::oracle::{Oracle, binary};
+use super::program::{Program, built};
 use super::tree::Tree;
+
+/// Where a ready reference is named.
+const VARIABLE: &str = "PORTCULLIS_ORACLE";
 
 /// The version that both sides speak.
 const MINOR: u32 = 36;
@@ -31,19 +34,19 @@ impl Answers {
 /// Two processes of the reference, as it declares the types of mutations for all questions or for none.
 pub struct Session {
     binary: PathBuf,
-    plain: Oracle,
-    patch: Oracle,
+    plain: Program,
+    patch: Program,
 }
 
 impl Session {
     /// Starts the reference evaluators.
     pub fn start() -> Self {
-        let binary = binary();
+        let binary = built("oracle", VARIABLE);
         let version = format!("1.{MINOR}");
         let flags = ["--kubernetes-version", version.as_str()];
         Self {
-            plain: Oracle::start(&binary, &flags),
-            patch: Oracle::start(&binary, &["--mutation", flags[0], flags[1]]),
+            plain: Program::start(&binary, &flags),
+            patch: Program::start(&binary, &["--mutation", flags[0], flags[1]]),
             binary,
         }
     }
@@ -80,7 +83,7 @@ impl Session {
             flags.push("--mutation");
         }
         let line = [case.line()];
-        (0..processes).flat_map(|_| Oracle::start(&self.binary, &flags).answers(&line, || ()).0).collect()
+        (0..processes).flat_map(|_| Program::start(&self.binary, &flags).answers(&line, || ()).0).collect()
     }
 
     /// The smallest case found that differs in the same way.

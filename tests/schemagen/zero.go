@@ -116,9 +116,9 @@ func (t *zeroTypes) shape(goType reflect.Type) string {
 	case reflect.Pointer:
 		return t.shape(goType.Elem())
 	case reflect.Slice:
-		return prefixed("[", t.shape(goType.Elem()))
+		return prefixed("[", t.element(goType.Elem()))
 	case reflect.Map:
-		return prefixed("{", t.shape(goType.Elem()))
+		return prefixed("{", t.element(goType.Elem()))
 	case reflect.Struct:
 		if goType == reflect.TypeFor[resource.Quantity]() {
 			return ":q"
@@ -129,6 +129,22 @@ func (t *zeroTypes) shape(goType reflect.Type) string {
 		return ":" + strconv.Itoa(t.add(goType))
 	default:
 		return ""
+	}
+}
+
+// element is the shape of what a list or a map holds, where a null is written
+// as the zero that it is decoded to.
+func (t *zeroTypes) element(goType reflect.Type) string {
+	switch kind := goType.Kind(); {
+	case kind == reflect.String:
+		return ":s"
+	case kind == reflect.Bool:
+		return ":b"
+	// The elements of a []byte are no elements in JSON.
+	case kind >= reflect.Int && kind <= reflect.Float64 && kind != reflect.Uint8:
+		return ":n"
+	default:
+		return t.shape(goType)
 	}
 }
 

@@ -8,17 +8,20 @@
 mod compare;
 mod damage;
 mod generate;
+#[path = "../support/program.rs"]
+mod program;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;
-mod reader;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use compare::{Verdict, compare};
+use program::{Program, built};
 use random::Random;
-use reader::Reader;
 
 /// The arguments, with what continuous integration runs as defaults.
 struct Arguments {
@@ -31,6 +34,9 @@ struct Arguments {
     files: Vec<String>,
 }
 
+/// Where a ready reader is named.
+const VARIABLE: &str = "PORTCULLIS_YAMLREADER";
+
 /// How many texts are asked about at once.
 const BATCH: usize = 1000;
 
@@ -42,11 +48,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut reader = Reader::start();
+    let mut reader = Program::start(&built("yamlreader", VARIABLE), &[]);
     let mut tally = Tally::default();
     let mut batch: Vec<Vec<u8>> = Vec::new();
     let mut ask = |batch: &mut Vec<Vec<u8>>, tally: &mut Tally| {
-        for (text, answer) in batch.iter().zip(reader.answers(batch)) {
+        let question = |text: &Vec<u8>| serde_json::json!({ "text": STANDARD.encode(text) }).to_string();
+        let questions: Vec<_> = batch.iter().map(question).collect();
+        let (answers, ()) = reader.answers(&questions, || ());
+        for (text, answer) in batch.iter().zip(answers) {
             tally.add(text, compare(text, &answer), arguments.show);
         }
         batch.clear();

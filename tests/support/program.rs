@@ -1,4 +1,4 @@
-//! The reference evaluator, kept open as a child process.
+//! A Go program of ours that answers JSON lines, kept open as a child process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,31 +7,26 @@ use std::sync::mpsc;
 
 use serde_json::Value;
 
-/// Where a ready binary is named.
-const VARIABLE: &str = "PORTCULLIS_ORACLE";
+/// The program of `tests/NAME`: the binary that the environment names by `variable`, or else one built from the sources.
+pub fn built(name: &str, variable: &str) -> PathBuf {
+    if let Some(named) = std::env::var_os(variable) {
+        return named.into();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new(root.join("tests").join(name).join("build.sh")).status();
+    let ready = built.is_ok_and(|status| status.success());
+    assert!(ready, "tests/{name}/build.sh failed; {variable} may name a ready binary");
+    root.join("target/tools").join(name)
+}
 
-/// A reference evaluator.
-pub struct Oracle {
+/// One that runs.
+pub struct Program {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-/// The binary that the environment names, or else one built from the sources in the repository.
-pub fn binary() -> PathBuf {
-    if let Some(named) = std::env::var_os(VARIABLE) {
-        return named.into();
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = Command::new(root.join("tests/oracle/build.sh")).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "tests/oracle/build.sh failed; {VARIABLE} may name a ready binary"
-    );
-    root.join("target/tools/oracle")
-}
-
-impl Oracle {
+impl Program {
     /// Starts the binary.
     pub fn start(binary: &Path, flags: &[&str]) -> Self {
         let mut child = Command::new(binary)
@@ -52,16 +47,16 @@ impl Oracle {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for line in lines {
-                    writeln!(stdin, "{line}").expect("the oracle reads");
+                    writeln!(stdin, "{line}").expect("the program reads");
                 }
-                stdin.flush().expect("the oracle reads");
+                stdin.flush().expect("the program reads");
             });
             scope.spawn(move || {
                 let mut text = String::new();
                 for line in lines {
                     text.clear();
-                    stdout.read_line(&mut text).expect("the oracle answers");
-                    assert!(!text.is_empty(), "the oracle ended at {line}");
+                    stdout.read_line(&mut text).expect("the program answers");
+                    assert!(!text.is_empty(), "the program ended at {line}");
                     send.send(serde_json::from_str(&text).expect("an answer is JSON")).expect("answers are awaited");
                 }
             });
@@ -71,7 +66,7 @@ impl Oracle {
     }
 }
 
-impl Drop for Oracle {
+impl Drop for Program {
     fn drop(&mut self) {
         // It may have ended before; either way nothing is left running.
         self.child.kill().ok();
