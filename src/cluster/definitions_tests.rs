@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::cluster::testing::{NEVER, bridge};
+use crate::cluster::testing::{Changes, NEVER, bridge};
 use crate::json::{self, Arena, Limits};
 use crate::policy::{Manifest, defined_kinds, load};
 use crate::schema::Known;
@@ -142,6 +142,38 @@ fn a_definition_of_the_cluster_replaces_the_one_that_came_with_the_policies() {
     watch.follow(&policies(&["[apps]"]), &both);
     until(&watch, "example.com", Some(&["file"]));
     assert!(watch.statuses.health().watches.is_empty());
+}
+
+#[test]
+fn a_definition_that_changes_or_goes_counts_at_once() {
+    let changes = Changes::default();
+    let told = changes.clone();
+    let listed = list(&[&definition("example.com", "live", "True")]);
+    let answer = move |path: &str| match path.contains("watch=1") {
+        true => told.answer(),
+        false => (200, listed.clone()),
+    };
+    let watch = DefinitionWatch::new(Arc::new(bridge(answer)), Arc::default());
+    let shipped = shipped(&definition("example.com", "file", ""));
+    watch.follow(&policies(&["[example.com]"]), &shipped);
+    until(&watch, "example.com", Some(&["live"]));
+    changes.tell("MODIFIED", &definition("example.com", "changed", "True"));
+    until(&watch, "example.com", Some(&["changed"]));
+    // One that is no longer established defines nothing, as in the API server: what came with the policies counts.
+    changes.tell("MODIFIED", &definition("example.com", "changed", "False"));
+    until(&watch, "example.com", Some(&["file"]));
+    changes.tell("MODIFIED", &definition("example.com", "again", "True"));
+    until(&watch, "example.com", Some(&["again"]));
+    changes.tell("DELETED", &definition("example.com", "again", "True"));
+    until(&watch, "example.com", Some(&["file"]));
+    changes.tell("ADDED", &definition("example.com", "back", "True"));
+    until(&watch, "example.com", Some(&["back"]));
+
+    // Policies that are loaded anew bring other files; what the cluster says stays.
+    watch.follow(&policies(&["[example.com]"]), &Definitions::default());
+    assert_eq!(fields(&watch.current(), "example.com"), Some(vec!["back".to_owned()]));
+    changes.tell("DELETED", &definition("example.com", "back", "True"));
+    until(&watch, "example.com", None);
 }
 
 #[test]

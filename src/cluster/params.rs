@@ -271,7 +271,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::cluster::testing::bridge;
+    use crate::cluster::testing::{Changes, bridge};
     use crate::json::Value;
     use crate::policy::{Manifest, load};
 
@@ -362,6 +362,88 @@ mod tests {
         until(&watches, &policies[0], Ok(&["cluster"]));
         watches.follow(&[], &Params::default());
         assert!(watches.current().is_empty());
+    }
+
+    /// The watches of a cluster with these ConfigMaps at first, and what changes later.
+    fn changing(items: &'static str) -> (ParamWatches, Changes) {
+        let changes = Changes::default();
+        let told = changes.clone();
+        let watches = watches(move |path| match path {
+            "/api/v1" => (200, DISCOVERY.to_owned()),
+            path if path.contains("watch=1") => told.answer(),
+            _ => (200, format!(r#"{{"metadata":{{"resourceVersion":"1"}},"items":[{items}]}}"#)),
+        });
+        (watches, changes)
+    }
+
+    fn config_map(name: &str, from: &str) -> String {
+        format!(
+            r#"{{"metadata":{{"name":"{name}","namespace":"shop","resourceVersion":"2"}},"data":{{"from":"{from}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_param_that_goes_gives_way_to_the_one_that_came_with_the_policies_until_it_comes_back() {
+        let (watches, changes) = changing(r#"{"metadata":{"name":"x","namespace":"shop"},"data":{"from":"cluster"}}"#);
+        let (policies, shipped) = policies(CONFIG_MAPS, &["{name: x, namespace: shop, parameterNotFoundAction: Deny}"]);
+        watches.follow(&policies, &shipped);
+        until(&watches, &policies[0], Ok(&["cluster"]));
+        changes.tell("MODIFIED", &config_map("x", "changed"));
+        until(&watches, &policies[0], Ok(&["changed"]));
+        changes.tell("DELETED", &config_map("x", "changed"));
+        until(&watches, &policies[0], Ok(&["file"]));
+        changes.tell("ADDED", &config_map("x", "back"));
+        until(&watches, &policies[0], Ok(&["back"]));
+    }
+
+    #[test]
+    fn a_param_that_only_the_cluster_has_is_missing_while_it_is_gone() {
+        let (watches, changes) = changing("");
+        let (policies, shipped) =
+            policies(CONFIG_MAPS, &["{name: other, namespace: shop, parameterNotFoundAction: Deny}"]);
+        let missing = "no params found for policy binding with `Deny` parameterNotFoundAction";
+        watches.follow(&policies, &shipped);
+        until(&watches, &policies[0], Err(missing));
+        for from in ["first", "second"] {
+            changes.tell("ADDED", &config_map("other", from));
+            until(&watches, &policies[0], Ok(&[from]));
+            changes.tell("DELETED", &config_map("other", from));
+            until(&watches, &policies[0], Err(missing));
+        }
+    }
+
+    #[test]
+    fn what_a_selector_chooses_changes_with_the_objects() {
+        let (watches, changes) = changing(r#"{"metadata":{"name":"a","namespace":"shop"},"data":{"from":"a"}}"#);
+        let (policies, _) = policies(CONFIG_MAPS, &["{selector: {}, namespace: shop, parameterNotFoundAction: Deny}"]);
+        watches.follow(&policies, &Params::default());
+        until(&watches, &policies[0], Ok(&["a"]));
+        changes.tell("ADDED", &config_map("b", "b"));
+        until(&watches, &policies[0], Ok(&["a", "b"]));
+        changes.tell("DELETED", &config_map("a", "a"));
+        until(&watches, &policies[0], Ok(&["b"]));
+    }
+
+    #[test]
+    fn reloaded_policies_keep_what_is_known_and_a_reference_that_returns_is_watched_anew() {
+        let (watches, _changes) = changing(r#"{"metadata":{"name":"x","namespace":"shop"},"data":{"from":"cluster"}}"#);
+        let reference = "{name: x, namespace: shop, parameterNotFoundAction: Deny}";
+        let (policies, shipped) = policies(CONFIG_MAPS, &[reference]);
+        watches.follow(&policies, &shipped);
+        until(&watches, &policies[0], Ok(&["cluster"]));
+        let resolved = || {
+            let (arena, params, policy) = (Arena::new(), watches.current(), &policies[0]);
+            let reference = policy.bindings[0].param_ref.as_ref();
+            params.resolve(&arena, policy.param_kind.as_ref(), reference, "media").map(|found| found.len())
+        };
+        // The same policies, and what came with them is gone: nothing has to be asked for again.
+        watches.follow(&policies, &Params::default());
+        assert_eq!(resolved().ok(), Some(1));
+
+        watches.follow(&[], &shipped);
+        assert!(watches.running.lock().expect("no panic").is_empty());
+        watches.follow(&policies, &Params::default());
+        until(&watches, &policies[0], Ok(&["cluster"]));
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! An API server of this process's own, for unit tests: a function from a request to a status and a body.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -40,4 +44,27 @@ fn of_client(client: impl FnOnce() -> Client) -> Bridge {
         client()
     };
     Bridge::with(runtime, client).expect("a thread")
+}
+
+/// What the requests of a watch are answered: one change after the other, when it has been told.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Arc<Mutex<VecDeque<String>>>);
+
+impl Changes {
+    /// Has the watch be told of `object` (ADDED, MODIFIED, DELETED).
+    pub fn tell(&self, what: &str, object: &str) {
+        self.0
+            .lock()
+            .expect("no panic")
+            .push_back(format!("{{\"type\":\"{what}\",\"object\":{}}}\n", object.replace('\n', " ")));
+    }
+
+    /// The answer to a request: the next change, or none yet.
+    pub fn answer(&self) -> (u16, String) {
+        let next = self.0.lock().expect("no panic").pop_front();
+        if next.is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (200, next.unwrap_or_default())
+    }
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::support::{LABEL_POLICY, MUTATING_POLICY, Server, config_map, fifo};
+use crate::support::{LABEL_POLICY, MUTATING_POLICY, Server, config_map, fifo, review_of};
 
 /// The policy of [`LABEL_POLICY`] without its binding, as a writer leaves it who is cut off between the documents.
 fn cut() -> String {
@@ -289,4 +291,132 @@ spec: {policies: ['*'], match: {names: ['*']}, reason: it is tested, expires: 22
         server.look(1).await;
         assert_eq!(denies(&server).await, ends, "{what}");
     }
+}
+
+/// Refuses ConfigMaps whose label `verdict` is what the param says.
+const WORD_POLICY: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-such-word}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}
+  validations:
+  - {expression: "object.metadata.labels.verdict != params.data.word", messageExpression: "'not ' + params.data.word"}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-such-word}
+spec:
+  policyName: no-such-word
+  validationActions: [Deny]
+  paramRef: {name: word, namespace: rules, parameterNotFoundAction: Allow}
+"#;
+
+#[tokio::test]
+async fn a_param_that_goes_from_its_file_stays_until_that_is_confirmed_and_may_come_back() {
+    let param = |name: &str, word: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: rules}}, data: {{word: {word}}}}}\n"
+        )
+    };
+    let server = Server::start_with(&["--mode", "enforce", "--reload-interval", "1h"], |directory| {
+        fs::write(directory.join("policies/word.yaml"), WORD_POLICY).unwrap();
+        fs::write(directory.join("params.yaml"), param("word", "deny")).unwrap();
+        let path = |file: &str| directory.join(file).display().to_string();
+        ["--tls-self-signed", "--tls-write-ca", &path("ca.crt"), "--params", &path("params.yaml")]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    let file = server.directory.path().join("params.yaml");
+    assert!(denies(&server).await);
+    // What changes counts at once.
+    fs::write(&file, param("word", "other")).unwrap();
+    server.look(1).await;
+    assert!(!denies(&server).await);
+    fs::write(&file, param("word", "deny")).unwrap();
+    server.look(1).await;
+    assert!(denies(&server).await);
+
+    for (what, text) in [("emptied", String::new()), ("broken", "{ kind".to_owned())] {
+        fs::write(&file, text).unwrap();
+        server.look(3).await;
+        assert!(denies(&server).await, "{what}: the param is gone");
+        assert!(server.metric("portcullis_policy_load_errors").await > 0.0, "{what}");
+    }
+    fs::write(&file, param("another", "deny")).unwrap();
+    server.look(1).await;
+    assert!(denies(&server).await, "believed at once");
+    let detail = server.admin("/readyz").await.text();
+    assert!(detail.contains("ConfigMap rules/word, which was in force, is gone: waiting"), "{detail}");
+    server.look(1).await;
+    assert!(!denies(&server).await, "never believed");
+    assert_eq!(server.metric("portcullis_policy_load_errors").await, 0.0);
+    fs::write(&file, param("another", "deny") + "---\n" + &param("word", "deny")).unwrap();
+    server.look(1).await;
+    assert!(denies(&server).await, "it doesn't come back");
+}
+
+#[tokio::test]
+async fn a_definition_that_goes_from_its_file_stays_until_that_is_confirmed_and_may_come_back() {
+    let definition = |kind: &str, list: &str| {
+        let plural = kind.to_lowercase() + "s";
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {plural}.example.com}}\n\
+             spec:\n  group: example.com\n  scope: Cluster\n  names: {{kind: {kind}, plural: {plural}}}\n  versions:\n  \
+             - name: v1\n    served: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n          \
+             parts: {{type: array, x-kubernetes-list-type: {list}, items: {{type: string}}}}\n"
+        )
+    };
+    // A set takes one part more, a list without a type is replaced as a whole, and without a definition it is refused.
+    let policy = MUTATING_POLICY
+        .replace("apiGroups: [\"\"]", "apiGroups: [example.com]")
+        .replace("[configmaps]", "[widgets]")
+        .replace("patchType: JSONPatch", "patchType: ApplyConfiguration")
+        .replace("jsonPatch:", "applyConfiguration:")
+        .replace("[JSONPatch{op: 'add', path: '/metadata/labels', value: {'seen': 'yes'}}]", "Object{parts: ['b']}");
+    let server = Server::start_with(&["--mode", "enforce", "--reload-interval", "1h"], |directory| {
+        fs::write(directory.join("policies/merge.yaml"), policy).unwrap();
+        fs::write(directory.join("crd.yaml"), definition("Widget", "set")).unwrap();
+        let path = |file: &str| directory.join(file).display().to_string();
+        ["--tls-self-signed", "--tls-write-ca", &path("ca.crt"), "--crds", &path("crd.yaml")]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    let file = server.directory.path().join("crd.yaml");
+    let mut review = review_of(
+        "widgets",
+        serde_json::json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "parts": ["a"]}),
+    );
+    for field in ["kind", "resource"] {
+        review["request"][field]["group"] = "example.com".into();
+    }
+    let merged = async || {
+        let response = server.review("/mutate", &review).await;
+        let patch = response["patch"].as_str().map(|patch| STANDARD.decode(patch).unwrap());
+        patch.map(|patch| serde_json::from_slice::<Value>(&patch).unwrap()[0]["value"].clone())
+    };
+    let in_set = merged().await;
+    assert!(in_set.is_some());
+
+    fs::write(&file, definition("Widget", "atomic")).unwrap();
+    server.look(1).await;
+    let as_a_whole = merged().await;
+    assert_ne!(as_a_whole, in_set, "what changes counts at once");
+
+    fs::write(&file, "").unwrap();
+    server.look(3).await;
+    assert_eq!(merged().await, as_a_whole, "emptied");
+    fs::write(&file, definition("Gadget", "set")).unwrap();
+    server.look(1).await;
+    assert_eq!(merged().await, as_a_whole, "believed at once");
+    let detail = server.admin("/readyz").await.text();
+    assert!(detail.contains("CustomResourceDefinition widgets.example.com, which was in force, is gone"), "{detail}");
+    server.look(1).await;
+    assert_eq!(merged().await, None, "never believed");
+    fs::write(&file, definition("Gadget", "set") + "---\n" + &definition("Widget", "set")).unwrap();
+    server.look(1).await;
+    assert_eq!(merged().await, in_set, "it doesn't come back");
 }
