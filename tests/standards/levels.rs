@@ -8,8 +8,9 @@ use portcullis::engine::{Context, Evaluation, Operation, PolicySet};
 use portcullis::json::{Arena, Object, Value as Ours};
 use serde_json::{Value, json};
 
+use crate::accepted::is_refused;
 use crate::findings::read;
-use crate::pods::{Case, Way, is_refused};
+use crate::pods::{Case, Way};
 
 /// The checks upstream, and the policy that does the same.
 pub const CONTROLS: [(&str, &str); 19] = [

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod accepted;
 mod audited;
 mod findings;
 mod levels;
@@ -19,6 +20,7 @@ mod program;
 mod random;
 mod references;
 mod shrink;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
