@@ -13,7 +13,7 @@ use crate::engine::{PolicySet, Verdict};
 use crate::json::Arena;
 use crate::manifests::render::{self, Built};
 use crate::manifests::{self, Checkout, Collection, Exclusions, Reason, TextFile, Unreadable};
-use crate::policy::model::Source;
+use crate::policy::{self, model::Source};
 
 use super::load::DefinitionFlags;
 use super::output::{self, Output};
@@ -244,7 +244,11 @@ impl Args {
         for name in &self.policy_names {
             // A misspelt name would hide every finding.
             if !policies.policies().iter().any(|policy| policy.name == *name) {
-                bail!("--policy {name}: there is no such policy; portcullis policies list shows them");
+                let problem = match policy::shipped_policy(name) {
+                    Ok(_) if !self.policies.no_embedded => "the policy is off; choose a profile that turns it on",
+                    _ => "there is no such policy",
+                };
+                bail!("--policy {name}: {problem}; portcullis policies list shows them");
             }
         }
         let severity = |severity: &Severity| match severity {

@@ -132,6 +132,16 @@ fn a_policy_that_is_off_is_still_shown() {
 }
 
 #[test]
+fn asking_for_the_findings_of_a_policy_that_is_off_is_an_error() {
+    let dir = checkout(&[("pod.yaml", PRIVILEGED), ("own.yaml", OWN)]);
+    for (name, says) in [("gpu-device-access", "the policy is off"), ("gpu-device-acess", "there is no such policy")] {
+        let run = portcullis_with(&["audit", "--profile", "own.yaml", "--policy", name, "pod.yaml"], "", dir.path());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{name}");
+        assert!(run.stderr.contains(says), "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_profile_among_the_policies_is_passed_over() {
     let dir = checkout(&[("pod.yaml", PRIVILEGED), ("mine/own.yaml", OWN), ("mine/binding.yaml", BINDING)]);
     let args = ["audit", "--policies", "mine", "--profile", "mine/own.yaml", "pod.yaml"];

@@ -9,7 +9,15 @@ use super::super::{
 use super::{MINOR, texts};
 
 /// Bindings of the bundle that the default profile leaves off, and why.
-const OPT_IN: [(&str, &str); 0] = [];
+const OPT_IN: [(&str, &str); 7] = [
+    ("backup-required", "what marks a volume for the backup differs from one backup to the next"),
+    ("config-on-pvc", "that configuration lies in /config is a custom of media servers"),
+    ("images-locked", "it needs a lock file, and somebody who keeps that up to date"),
+    ("metrics-discoverable", "which services have metrics is for the cluster to say"),
+    ("resource-defaults", "what a container may take depends on the nodes"),
+    ("service-account-token", "a pod that asks the API server by the default account would lose its way to it"),
+    ("vpn-required", "download clients and their VPN are a media server's"),
+];
 
 /// Files by their path.
 struct Files(BTreeMap<&'static str, String>);
