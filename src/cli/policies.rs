@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::manifests::read_manifests;
 use crate::policy::model::Policy;
 use crate::policy::{self, Embedded, Lint, LoadedPolicies, Manifest};
-use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
+use crate::style::{BAD, CAUTION, FAINT, GOOD};
 use crate::visible;
 
 use super::load::{DefinitionFlags, KubernetesVersion, refuse};
