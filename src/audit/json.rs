@@ -9,7 +9,7 @@ use crate::manifests::{self, Unreadable};
 use crate::policy::model;
 use crate::visible;
 
-use super::report::{self, Counts, Exempted, Finding, Judged, Report, verdict_name};
+use super::report::{self, Counts, Finding, Judged, Report};
 
 /// Writes `report` with a newline at the end.
 ///
@@ -81,7 +81,7 @@ struct Document<'r> {
     exemptions: Vec<ExemptionRow<'r>>,
 }
 
-/// An exemption, and how many findings it is written for.
+/// An exemption, how many findings it is written for, and how often what it selects passed.
 #[derive(Serialize)]
 struct ExemptionRow<'r> {
     name: &'r str,
@@ -90,6 +90,7 @@ struct ExemptionRow<'r> {
     expires: &'r str,
     state: &'static str,
     findings: usize,
+    passes: usize,
 }
 
 impl<'r> ExemptionRow<'r> {
@@ -101,6 +102,7 @@ impl<'r> ExemptionRow<'r> {
             expires: &exemption.expires,
             state: exemption.state().name(),
             findings: exemption.findings,
+            passes: exemption.passes,
         }
     }
 }
@@ -199,7 +201,10 @@ struct Row<'r> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Exemption<'r> {
+    name: &'r str,
+    would_be: &'static str,
     reason: &'r str,
     expires: &'r str,
     source: Source<'r>,
@@ -232,7 +237,7 @@ impl<'r> Row<'r> {
         Self {
             policy: &finding.policy,
             binding: &finding.binding,
-            verdict: verdict_name(finding.verdict),
+            verdict: finding.verdict.name(),
             reason: &finding.reason,
             object: Object {
                 api_version: &judged.object.api_version,
@@ -245,10 +250,12 @@ impl<'r> Row<'r> {
             message: &finding.message,
             severity: &finding.severity,
             repaired_by: finding.repaired_by.as_deref(),
-            exemption: finding.exemption.as_ref().map(|Exempted { reason, expires, source }| Exemption {
-                reason,
-                expires,
-                source: Source { file: &source.file, document: source.document, line: source.line },
+            exemption: finding.exemption.as_ref().map(|exempted| Exemption {
+                name: &exempted.name,
+                would_be: exempted.would_be.name(),
+                reason: &exempted.reason,
+                expires: &exempted.expires,
+                source: (&exempted.source).into(),
             }),
             built_by: judged.built_by.as_deref(),
         }
@@ -260,7 +267,7 @@ impl<'r> Row<'r> {
         Self {
             policy: "",
             binding: "",
-            verdict: verdict_name(Verdict::Error),
+            verdict: Verdict::Error.name(),
             reason: "Unreadable",
             object: Object { api_version: "", kind: "", namespace: "", name: "" },
             source: source.into(),
@@ -305,7 +312,7 @@ mod tests {
         });
         assert_eq!(document["findings"][0], row);
         let exemption = serde_json::json!({
-            "reason": "moves to a claim", "expires": "2027-03-31",
+            "name": "host-path", "wouldBe": "deny", "reason": "moves to a claim", "expires": "2027-03-31",
             "source": {"file": "exemptions.yaml", "document": 0, "line": 1},
         });
         assert_eq!(document["findings"][3]["exemption"], exemption);
@@ -326,11 +333,11 @@ mod tests {
         assert_eq!(document["unbuilt"], unbuilt);
         let expired = serde_json::json!({
             "name": "old-images", "source": {"file": "exemptions.yaml", "document": 0, "line": 11},
-            "reason": "moves to a claim", "expires": "2020-03-31", "state": "expired", "findings": 1,
+            "reason": "moves to a claim", "expires": "2020-03-31", "state": "expired", "findings": 1, "passes": 0,
         });
         assert_eq!(document["exemptions"][1], expired);
         let states: Vec<_> = document["exemptions"].as_array().into_iter().flatten().map(|row| &row["state"]).collect();
-        assert_eq!(states, ["used", "expired", "expired", "unmatched"]);
+        assert_eq!(states, ["used", "expired", "expired", "unneeded", "unmatched"]);
         Ok(())
     }
 }

@@ -10,6 +10,6 @@ mod run;
 pub mod text;
 mod unrendered;
 
-pub use report::{Counts, Filter, Finding, Judged, Report, Summary, verdict_name};
+pub use report::{Counts, Filter, Finding, Judged, Report, Summary};
 pub use run::{Options, create_request, review, run};
 pub use unrendered::Unrendered;

@@ -74,6 +74,10 @@ pub struct Finding {
 /// Why a finding is set aside, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exempted {
+    /// The exemption's name.
+    pub name: String,
+    /// The verdict without it.
+    pub would_be: Verdict,
     /// The exemption's reason.
     pub reason: String,
     /// Its end, as it is written.
@@ -97,6 +101,8 @@ pub struct Exemption {
     pub has_expired: bool,
     /// How many findings it is written for, whether or not it has expired or another one covers them too.
     pub findings: usize,
+    /// How often a policy that it is from had nothing to object to in what it selects.
+    pub passes: usize,
 }
 
 /// What became of an exemption.
@@ -106,7 +112,9 @@ pub enum ExemptionState {
     Used,
     /// Its time is over.
     Expired,
-    /// It is in force and covers nothing.
+    /// It is in force, and what it selects passes without it.
+    Unneeded,
+    /// It is in force, and nothing that it selects was judged by a policy that it is from.
     Unmatched,
 }
 
@@ -169,14 +177,16 @@ impl Exemption {
             expires: exemption.expires_text.clone(),
             has_expired: exemption.has_expired(now),
             findings: 0,
+            passes: 0,
         }
     }
 
     /// What became of it.
     pub fn state(&self) -> ExemptionState {
-        match self.findings {
+        match (self.findings, self.passes) {
             _ if self.has_expired => ExemptionState::Expired,
-            0 => ExemptionState::Unmatched,
+            (0, 0) => ExemptionState::Unmatched,
+            (0, _) => ExemptionState::Unneeded,
             _ => ExemptionState::Used,
         }
     }
@@ -188,6 +198,7 @@ impl ExemptionState {
         match self {
             ExemptionState::Used => "used",
             ExemptionState::Expired => "expired",
+            ExemptionState::Unneeded => "unneeded",
             ExemptionState::Unmatched => "unmatched",
         }
     }
@@ -300,18 +311,6 @@ impl Report {
     }
 }
 
-/// A verdict as reports and suites spell it.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Exempt => "exempt",
-        Verdict::Audit => "audit",
-        Verdict::Warn => "warn",
-        Verdict::Error => "error",
-        Verdict::Deny => "deny",
-    }
-}
-
 #[cfg(test)]
 pub(super) mod samples {
     use super::*;
@@ -331,18 +330,21 @@ pub(super) mod samples {
             repaired_by: (verdict == Verdict::Warn).then(|| "gpu-device-access".to_owned()),
             severity: severity.to_owned(),
             exemption: (verdict == Verdict::Exempt).then(|| Exempted {
+                name: "host-path".to_owned(),
+                would_be: Verdict::Deny,
                 reason: "moves to a claim".to_owned(),
                 expires: "2027-03-31".to_owned(),
                 source: Source { file: "exemptions.yaml".to_owned(), document: 0, line: 1 },
             }),
         };
-        let exemption = |name: &str, line, has_expired, findings| Exemption {
+        let exemption = |name: &str, line, has_expired, findings, passes| Exemption {
             name: name.to_owned(),
             source: source("exemptions.yaml", line),
             reason: "moves to a claim".to_owned(),
             expires: if has_expired { "2020-03-31" } else { "2027-03-31" }.to_owned(),
             has_expired,
             findings,
+            passes,
         };
         let id = |api_version: &str, kind: &str, namespace: &str, name: &str| ObjectId {
             api_version: api_version.to_owned(),
@@ -415,10 +417,11 @@ pub(super) mod samples {
                 changes: vec![Change::Patches, Change::Images],
             }],
             exemptions: vec![
-                exemption("host-path", 1, false, 1),
-                exemption("old-images", 11, true, 1),
-                exemption("old-probes", 21, true, 0),
-                exemption("typo", 31, false, 0),
+                exemption("host-path", 1, false, 1, 1),
+                exemption("old-images", 11, true, 1, 0),
+                exemption("old-probes", 21, true, 0, 1),
+                exemption("repaired-since", 31, false, 0, 2),
+                exemption("typo", 41, false, 0, 0),
             ],
         }
     }

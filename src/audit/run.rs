@@ -154,6 +154,13 @@ fn judge(
     };
     judged.is_judged = !decision.findings.is_empty();
     for finding in decision.findings {
+        for (exemption, offenders) in &finding.covered_by {
+            let at = report.exemptions.binary_search_by(|known| known.name.cmp(&exemption.name));
+            if let Some(known) = at.ok().and_then(|at| report.exemptions.get_mut(at)) {
+                known.findings += offenders;
+                known.passes += usize::from(*offenders == 0);
+            }
+        }
         if finding.verdict == Verdict::Pass {
             match report.passes.get_mut(finding.policy) {
                 Some(passes) => *passes += 1,
@@ -164,12 +171,6 @@ fn judge(
         // Each of the things that a validation objects to has a line of its own.
         let whole = [Offender { field: String::new(), message: finding.message.clone() }];
         let offenders = if finding.offenders.is_empty() { &whole[..] } else { &finding.offenders };
-        for exemption in &finding.covered_by {
-            let at = report.exemptions.binary_search_by(|known| known.name.cmp(&exemption.name));
-            if let Some(known) = at.ok().and_then(|at| report.exemptions.get_mut(at)) {
-                known.findings += offenders.len();
-            }
-        }
         judged.findings.extend(offenders.iter().map(|offender| Finding {
             policy: finding.policy.to_owned(),
             binding: finding.binding.to_owned(),
@@ -181,9 +182,11 @@ fn judge(
             repaired_by: finding.repaired_by.map(str::to_owned),
             severity: finding.severity.to_owned(),
             exemption: finding.exemption.map(|exemption| Exempted {
-                reason: exemption.reason.clone(),
-                expires: exemption.expires_text.clone(),
-                source: exemption.source.clone(),
+                name: exemption.by.name.clone(),
+                would_be: exemption.instead_of,
+                reason: exemption.by.reason.clone(),
+                expires: exemption.by.expires_text.clone(),
+                source: exemption.by.source.clone(),
             }),
         }));
     }

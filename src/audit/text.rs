@@ -10,7 +10,7 @@ use crate::manifests::{Unbuilt, Unreadable};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
 
-use super::report::{Counts, Exempted, Exemption, ExemptionState, Finding, Judged, Report, verdict_name};
+use super::report::{Counts, Exempted, Exemption, ExemptionState, Finding, Judged, Report};
 use super::unrendered::Unrendered;
 
 /// Writes `report`.
@@ -69,8 +69,11 @@ fn write_exemptions(exemptions: &[Exemption], out: &mut dyn Write) -> io::Result
     }
     writeln!(out, "{STRONG}exemptions without effect{STRONG:#}")?;
     for exemption in idle {
-        let Exemption { name, source, expires, findings, .. } = exemption;
+        let Exemption { name, source, expires, findings, passes, .. } = exemption;
         let advice = match (exemption.has_expired, findings) {
+            (false, _) if *passes > 0 => {
+                format!("covers no finding, for what it selects passes ({}): remove it", counted(*passes, "check"))
+            }
             (false, _) => "covers no finding of this input: remove it, unless it is for another".to_owned(),
             (true, 0) => format!("ended ({expires}) and would cover no finding of this input: remove it"),
             (true, _) => {
@@ -98,7 +101,7 @@ fn write_object(judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
     let width = |cell: fn(&(String, &Finding)) -> usize| rows.iter().map(cell).max().unwrap_or_default();
     let widths = [
         width(|(place, _)| place.chars().count()),
-        width(|(_, finding)| verdict_name(finding.verdict).len()),
+        width(|(_, finding)| finding.verdict.name().len()),
         width(|(_, finding)| visible::line(&finding.severity).chars().count()),
     ];
     for (place, finding) in &rows {
@@ -114,7 +117,7 @@ fn write_finding(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let style = verdict_style(finding.verdict);
-    let verdict = verdict_name(finding.verdict);
+    let verdict = finding.verdict.name();
     write!(out, "  {place:place_width$}  {style}{verdict:verdict_width$}{style:#}  ")?;
     if severity_width > 0 {
         write!(out, "{:severity_width$}  ", visible::line(&finding.severity))?;
@@ -133,8 +136,9 @@ fn write_finding(
     if !finding.field.is_empty() && !finding.message.contains(&finding.field) {
         writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(&finding.field))?;
     }
-    if let Some(Exempted { reason, expires, source }) = &finding.exemption {
-        let text = format!("exempt until {expires}: {reason} ({}:{})", source.file, source.line);
+    if let Some(Exempted { name, would_be, reason, expires, source }) = &finding.exemption {
+        let place = format!("{}:{}", source.file, source.line);
+        let text = format!("{} but for {name}, until {expires}: {reason} ({place})", would_be.name());
         writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(&text))?;
     }
     Ok(())
@@ -168,7 +172,7 @@ fn write_counts(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
     for (at, (count, verdict)) in counts.iter().filter(|(count, _)| *count > 0).enumerate() {
         let style = verdict_style(*verdict);
         let comma = if at == 0 { "" } else { ", " };
-        write!(out, "{comma}{style}{count} {}{style:#}", verdict_name(*verdict))?;
+        write!(out, "{comma}{style}{count} {}{style:#}", verdict.name())?;
     }
     Ok(())
 }

@@ -61,16 +61,18 @@ many they leave out. What can't be read is shown whatever they say.
 
 JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks
 at, \"notRendered\" what has to be rendered first (name, source, command), and \"leftOut\" the documents left out (source,
-reason, message). \"exemptions\" has each exemption (name, source, reason, expires, findings) with its state: used,
-expired, or unmatched where it covers no finding.
+reason, message). \"exemptions\" has each exemption (name, source, reason, expires, findings, passes) with its state: used,
+expired, unneeded where what it selects passes, or unmatched where nothing that it selects was judged. An exempt finding
+has \"exemption\", whose \"wouldBe\" is the verdict without it.
 
-A file for --exemptions (docs/exemptions.md); policies and every list of match take names or globs:
+A file for --exemptions (docs/exemptions.md); policies and what match gives are names or globs. With containers or images,
+only what concerns such a container or image is exempt, and the rest of its pod is not:
   apiVersion: portcullis.dev/v1alpha1
   kind: Exemption
   metadata: {name: old-backup-job}
   spec:
     policies: [pss-baseline-*]
-    match: {namespaces: [backup], kinds: [CronJob], names: [nightly-*]}
+    match: {namespaces: [backup], kinds: [CronJob], names: [nightly-*], labels: {app: dump}, containers: [dump]}
     reason: rewritten in the next release
     expires: 2027-03-31
 

@@ -28,6 +28,9 @@ use super::{Outcome, PolicyFlags, namespaces};
 /// a flag names and that is missing, never counts. Exemptions end with their file. A certificate out of its time never
 /// replaces one that is valid.
 ///
+/// Exemptions come from --exemptions, and from ConfigMaps in the own namespace with the label portcullis.dev/exemptions:
+/// "true", each key of which holds what such a file does.
+///
 /// SIGTERM drains. SIGHUP looks at the files at once. Log lines that can't be written are dropped, and counted in
 /// portcullis_log_lines_dropped_total.
 #[derive(Debug, clap::Args)]

@@ -53,7 +53,10 @@ them; oldSet does so with the old object, which UPDATE and DELETE have. Objects 
 that equals the length appends, and null removes.
 
 A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
-Verdicts: allow, deny, warn, audit, skip (no policy matched), error.
+Verdicts: allow, deny, warn, audit, exempt (every finding is), skip (no policy matched), error.
+
+spec.exemptions names files of exemptions, relative to the suite. They expire by the clock, or by the time that now says,
+in a case or in defaults: now: 2027-03-31T12:00:00Z.
 
 Objects of built-in kinds get the API server's defaults before they are judged, and patched gets them before it is
 compared: neither has to write them out. defaulting: false, in a case or in defaults, takes objects as they are written.

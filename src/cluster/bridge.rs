@@ -15,6 +15,7 @@ use super::connect::{ConnectError, Connection, chain};
 /// A client on a thread of its own, which ends with the value.
 pub struct Bridge {
     api: Api,
+    namespace: String,
     handle: Handle,
     /// Dropped to end the thread.
     _end: oneshot::Sender<()>,
@@ -40,12 +41,18 @@ impl Bridge {
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
-        Ok(Self { api: Api::new(client), handle, _end: end })
+        Ok(Self { namespace: client.default_namespace().to_owned(), api: Api::new(client), handle, _end: end })
     }
 
     /// The client, for futures on the thread.
     pub fn api(&self) -> Api {
         self.api.clone()
+    }
+
+    /// The process's own namespace: that of its service account, or of the kubeconfig's context; `default` if that names
+    /// none.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Runs a future on the thread.

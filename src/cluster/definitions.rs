@@ -142,6 +142,7 @@ impl Groups {
             api_version: "apiextensions.k8s.io/v1".to_owned(),
             kind: "CustomResourceDefinition".to_owned(),
             name: None,
+            label: None,
         };
         let told = AtomicBool::new(false);
         let watch = Watch {

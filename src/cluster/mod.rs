@@ -11,6 +11,7 @@ mod backoff;
 mod bridge;
 mod connect;
 mod definitions;
+mod exemptions;
 mod namespaces;
 mod params;
 mod review;
@@ -27,11 +28,12 @@ pub use connect::{ConnectError, Connection};
 pub use status::{Health, WatchState};
 
 use crate::engine::PolicySet;
-use crate::policy::Params;
+use crate::policy::{Exemptions, Params};
 use crate::schema::Definitions;
 
 use bridge::Bridge;
 use definitions::DefinitionWatch;
+use exemptions::ExemptionWatch;
 use namespaces::{KnownNamespaces, NamespaceWatch};
 use params::ParamWatches;
 use review::ReviewingAuthorizer;
@@ -45,6 +47,7 @@ pub struct Cluster {
     namespaces: NamespaceWatch,
     params: ParamWatches,
     definitions: DefinitionWatch,
+    exemptions: ExemptionWatch,
 }
 
 /// The cluster as one request sees it.
@@ -56,12 +59,14 @@ pub struct View {
     pub params: Arc<Params>,
     /// How custom resources merge, by their definitions.
     pub definitions: Arc<Definitions>,
+    /// Which findings are set aside.
+    pub exemptions: Arc<Exemptions>,
     /// Answers `authorizer`.
     pub authorizer: ReviewingAuthorizer,
 }
 
 impl Cluster {
-    /// Connects and starts to watch namespaces. What can't be reached yet is tried again and again.
+    /// Connects and starts to watch namespaces and exemptions. What can't be reached yet is tried again and again.
     ///
     /// # Errors
     /// The connection's settings can't be used.
@@ -71,14 +76,21 @@ impl Cluster {
         let namespaces = NamespaceWatch::start(&bridge, &statuses);
         let params = ParamWatches::new(Arc::clone(&bridge), Arc::clone(&statuses));
         let definitions = DefinitionWatch::new(Arc::clone(&bridge), Arc::clone(&statuses));
-        Ok(Self { bridge, statuses, namespaces, params, definitions })
+        let exemptions = ExemptionWatch::start(&bridge, &statuses);
+        Ok(Self { bridge, statuses, namespaces, params, definitions, exemptions })
     }
 
     /// Watches the params that the policies of `set` refer to, and no others, and the definitions of custom resources
-    /// that they merge into. Until a kind's objects are known, the policies that need them can't be evaluated.
+    /// that they merge into; the exemptions that came with them count beside those of the cluster. Until a kind's objects are known, the policies that need them can't be evaluated.
     pub fn use_policies(&self, set: &PolicySet) {
         self.params.follow(set.policies(), set.params());
         self.definitions.follow(set.policies(), set.definitions());
+        self.exemptions.follow(set.exemptions());
+    }
+
+    /// The exemptions as they are known at present, those that came with the policies among them.
+    pub fn exemptions(&self) -> Arc<Exemptions> {
+        self.exemptions.current()
     }
 
     /// The cluster for a request that has to be answered by `deadline`.
@@ -87,6 +99,7 @@ impl Cluster {
             namespaces: self.namespaces.known(deadline),
             params: self.params.current(),
             definitions: self.definitions.current(),
+            exemptions: self.exemptions.current(),
             authorizer: ReviewingAuthorizer::new(Arc::clone(&self.bridge), Arc::clone(&self.statuses), deadline),
         }
     }

@@ -48,6 +48,7 @@ impl NamespaceWatch {
                 api_version: "v1".to_owned(),
                 kind: "Namespace".to_owned(),
                 name: None,
+                label: None,
             };
             let status: &Status = &status;
             let watch = Watch {

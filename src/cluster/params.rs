@@ -237,8 +237,13 @@ impl Reference {
             Some(namespace) => format!("{base}/namespaces/{}/{}", escaped(namespace), text(resource, "name")),
             None => format!("{base}/{}", text(resource, "name")),
         };
-        let collection =
-            Collection { path, api_version: api_version.clone(), kind: kind.clone(), name: self.name.clone() };
+        let collection = Collection {
+            path,
+            api_version: api_version.clone(),
+            kind: kind.clone(),
+            name: self.name.clone(),
+            label: None,
+        };
         Ok(Some((collection, namespaced)))
     }
 }

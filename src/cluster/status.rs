@@ -35,6 +35,8 @@ pub struct WatchState {
     pub failures: u64,
     /// Objects that couldn't be read so far; for each the version before stays in use.
     pub malformed: u64,
+    /// What is wrong with the objects that are kept.
+    pub mistakes: Vec<String>,
 }
 
 /// A watch that the API server hasn't confirmed for so long is stale: what is kept may be out of date.
@@ -132,6 +134,14 @@ impl Status {
     /// It can't be had, and is done without.
     pub fn forgo(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).forgone = true;
+    }
+
+    /// What is wrong with the objects that are kept; returns what wasn't wrong before.
+    pub fn finds(&self, mistakes: Vec<String>) -> Vec<String> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = mistakes.iter().filter(|mistake| !state.mistakes.contains(mistake)).cloned().collect();
+        state.mistakes = mistakes;
+        news
     }
 
     /// An object couldn't be read.

@@ -28,6 +28,8 @@ pub struct Collection {
     pub kind: String,
     /// The only object that is wanted.
     pub name: Option<String>,
+    /// The label that wanted objects have, with its value: `key=value`.
+    pub label: Option<String>,
 }
 
 /// An object's namespace and name.
@@ -268,6 +270,9 @@ impl<T: Send + Sync> Watch<'_, T> {
         let mut url = format!("{}?{query}", self.collection.path);
         if let Some(name) = &self.collection.name {
             url.push_str(&format!("&fieldSelector={}", escaped(&format!("metadata.name={name}"))));
+        }
+        if let Some(label) = &self.collection.label {
+            url.push_str(&format!("&labelSelector={}", escaped(label)));
         }
         url
     }

@@ -32,6 +32,7 @@ async fn watched(name: Option<&str>, answers: &[(u16, &str)]) -> (Seen, Arc<Stat
         api_version: "v1".to_owned(),
         kind: "Thing".to_owned(),
         name: name.map(str::to_owned),
+        label: name.map(|name| format!("example.com/named={name}")),
     };
     let status = Arc::new(Status::default());
     let sink = Arc::clone(&seen);
@@ -92,7 +93,9 @@ async fn a_list_is_read_page_by_page() {
     let (seen, _) = watched(Some("x y"), &[(200, first), (200, second)]).await;
     assert_eq!(seen.published, [["/a:Thing=-", "/b:Thing=-"]]);
     assert!(seen.requests[1].contains("continue=a%20b"), "{:?}", seen.requests);
-    assert!(seen.requests.iter().all(|request| request.ends_with("&fieldSelector=metadata.name%3Dx%20y")));
+    assert!(seen.requests.iter().all(|request| {
+        request.ends_with("&fieldSelector=metadata.name%3Dx%20y&labelSelector=example.com%2Fnamed%3Dx%20y")
+    }));
 }
 
 #[tokio::test]

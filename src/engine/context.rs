@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::cel::authorization::Authorizer;
 use crate::json::{self, Arena};
-use crate::policy::Params;
+use crate::policy::{Exemptions, Params};
 use crate::schema::Definitions;
 
 use super::decision::Mode;
@@ -63,6 +63,8 @@ pub struct Context<'a> {
     /// The custom resources that apply configurations merge by their definitions, in place of those that the policies
     /// were loaded with.
     pub definitions: Option<&'a Definitions>,
+    /// The exemptions, in place of those that the policies were loaded with.
+    pub exemptions: Option<&'a Exemptions>,
     /// Answers `authorizer` in expressions; see [`super::CachingAuthorizer`]. Without one, they fail.
     pub authorizer: Option<&'a dyn Authorizer>,
     /// When nobody waits for the answer any longer; policies not evaluated by then fail by their failure policy.
@@ -86,6 +88,7 @@ impl<'a> Context<'a> {
             namespaces: &NoNamespaces,
             params: None,
             definitions: None,
+            exemptions: None,
             authorizer: None,
             deadline: None,
             now: SystemTime::now(),

@@ -39,6 +39,20 @@ pub enum Verdict {
     Deny,
 }
 
+impl Verdict {
+    /// As reports, suites, metrics and logs spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Exempt => "exempt",
+            Verdict::Audit => "audit",
+            Verdict::Warn => "warn",
+            Verdict::Error => "error",
+            Verdict::Deny => "deny",
+        }
+    }
+}
+
 /// What an evaluation came to, before any action. Upstream: `PolicyDecisionEvaluation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Evaluation {
@@ -76,10 +90,20 @@ pub struct Finding<'a> {
     /// The policy's severity annotation, or empty.
     pub severity: &'a str,
     /// What exempts from it, where the verdict is [`Verdict::Exempt`].
-    pub exemption: Option<&'a Exemption>,
-    /// Every exemption that is written for it, sorted by name: besides that one those that have expired, and those that
-    /// come after it.
-    pub covered_by: Vec<&'a Exemption>,
+    pub exemption: Option<SetAside<'a>>,
+    /// Every exemption that is written for it, with how many of its offenders each covers: besides the one that sets it
+    /// aside those that have expired, and those that come after that one. With none, an exemption is for what the policy
+    /// has nothing to object to.
+    pub covered_by: Vec<(&'a Exemption, usize)>,
+}
+
+/// Why a finding has no effect, and which it would have.
+#[derive(Clone, Copy, Debug)]
+pub struct SetAside<'a> {
+    /// The exemption.
+    pub by: &'a Exemption,
+    /// The verdict without it.
+    pub instead_of: Verdict,
 }
 
 /// One of the things that a message objects to.

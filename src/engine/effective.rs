@@ -13,7 +13,7 @@ use super::context::Context;
 use super::expand::{EffectivePod, expand};
 use super::mutate::{Change, mutate};
 use super::plan::{ConfigurationError, Invocation, Plans};
-use super::record::{JudgedPod, Recorder};
+use super::record::{JudgedPod, Recorder, Target};
 use super::request::Request;
 use super::subject::Subject;
 use super::validate::{Judged, Judgement, judge};
@@ -35,7 +35,8 @@ pub fn review<'a>(plans: &'a Plans, params: &'a Params, subject: &Subject<'a>, r
     // Coverage is of the pod that is asked about.
     let old_created = old.map(|old| created(old, &Context { observer: None, ..*context }).subject.request.object);
     let judged = JudgedPod { origin, declared, created: mutations.subject.request.object };
-    recorder.mutations(&mutations, Some(&judged));
+    let target = Target::Pod(judged);
+    recorder.mutations(&mutations, &target);
     let pod = Pod::new(mutations.subject.with_object(judged.created), old_created);
     let asked = pod.plan(plans, params).into_iter();
     let after: Vec<Judged<'a>> =
@@ -44,7 +45,7 @@ pub fn review<'a>(plans: &'a Plans, params: &'a Params, subject: &Subject<'a>, r
         let declared = Pod::new(mutations.subject.with_object(declared), old);
         record_repairs(&declared.plan(plans, params), &mutations.changes, &after, recorder, &judged);
     }
-    recorder.judged(after, Some(&judged));
+    recorder.judged(after, &target);
 }
 
 /// Whether both pods are of one template, but for its defaults.

@@ -130,6 +130,13 @@ pub fn workload_resources() -> impl Iterator<Item = (&'static str, &'static str)
     WORKLOADS.iter().filter_map(|workload| Some((*workload.groups.first()?, workload.resource)))
 }
 
+/// The pod spec in an object: a pod's own, or that of a workload's template.
+pub fn pod_spec(object: Value<'_>) -> Option<Value<'_>> {
+    let templates = WORKLOADS.iter().map(|workload| workload.template);
+    let specs = std::iter::once(&[][..]).chain(templates).filter_map(|path| object.at(path)?.get("spec"));
+    specs.into_iter().find(|spec| spec.get("containers").is_some())
+}
+
 const POD_KIND: GroupVersionKind<'static> = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
 const POD_RESOURCE: GroupVersionResource<'static> = GroupVersionResource { group: "", version: "v1", resource: "pods" };
 

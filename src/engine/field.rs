@@ -35,6 +35,16 @@ pub fn offenders(message: &str) -> Vec<Offender> {
     offenders
 }
 
+/// Every field path that the message begins with.
+pub fn paths(message: &str) -> Vec<&str> {
+    fields(message).map(|(fields, _)| fields.split(NEXT_FIELD).collect()).unwrap_or_default()
+}
+
+/// One message of what is said of several offenders.
+pub fn joined<'m>(offenders: impl Iterator<Item = &'m str>) -> String {
+    offenders.collect::<Vec<_>>().join(NEXT_OFFENDER)
+}
+
 /// The message with every leading field path replaced by what `rewrite` makes of it.
 pub fn rewrite(message: &str, mut rewrite: impl FnMut(&str) -> String) -> String {
     let offenders = message.split(NEXT_OFFENDER).map(|offender| match fields(offender) {

@@ -29,7 +29,7 @@ mod validate;
 
 pub use authorize::CachingAuthorizer;
 pub use context::{Context, Namespaces, NoNamespaces, Phase};
-pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Offender, Verdict};
+pub use decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Offender, SetAside, Verdict};
 pub use decode::{Mistyped, Wanted, mistyped};
 pub use expand::{EffectivePod, Origin, expand, workload_resources};
 pub use observe::{Observer, Outcome, Place};

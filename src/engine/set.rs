@@ -10,7 +10,7 @@ use super::decision::{Decision, Mutated};
 use super::effective;
 use super::mutate::{Mutations, mutate};
 use super::plan::Plans;
-use super::record::Recorder;
+use super::record::{Recorder, Target};
 use super::request::Request;
 use super::subject::Subject;
 use super::validate::judge;
@@ -70,13 +70,14 @@ impl PolicySet {
         }
         let context = &Context { definitions: context.definitions.or(Some(&self.definitions)), ..*context };
         let mut subject = Subject::new(request, context);
-        let mut recorder = Recorder::new(request, context, &self.exemptions);
+        let exemptions = context.exemptions.unwrap_or(&self.exemptions);
+        let mut recorder = Recorder::new(request, context, exemptions);
         let mut mutated = None;
         // Below enforcement nothing was mutated before validation: what would have been done is done here.
         if context.phase != Phase::Validate || !context.mode.mutates() {
             let mutations = mutate(subject, |subject| self.plans.mutating(subject, &self.params));
             if context.phase != Phase::Validate {
-                recorder.mutations(&mutations, None);
+                recorder.mutations(&mutations, &Target::Request(mutations.subject.request.object));
                 mutated = summary(&mutations);
             }
             subject = mutations.subject;
@@ -84,7 +85,7 @@ impl PolicySet {
         if context.phase != Phase::Mutate {
             let planned = self.plans.validating(&subject, &self.params).into_iter();
             let judged = planned.map(|planned| planned.map(|invocation| (invocation, judge(&invocation, &subject))));
-            recorder.judged(judged.collect(), None);
+            recorder.judged(judged.collect(), &Target::Request(subject.request.object));
             effective::review(&self.plans, &self.params, &subject, &mut recorder);
         }
         recorder.finish(mutated)

@@ -1,7 +1,7 @@
 //! Runs suites: each case is one review, and what came out of it is compared with what was expected.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use regex::Regex;
 use similar::{ChangeTag, TextDiff};
@@ -103,8 +103,12 @@ fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32)
     for param in params {
         loaded.params.insert(param.view(&Arena::new()));
     }
+    let (exemptions, errors) = Exemptions::load(&suite.exemptions);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let kinds = policy::defined_kinds(definitions.iter().chain(&suite.policies));
-    Ok(PolicySet::new(loaded.policies, loaded.params, Exemptions::default()).with_kinds(kinds))
+    Ok(PolicySet::new(loaded.policies, loaded.params, exemptions).with_kinds(kinds))
 }
 
 fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {
@@ -122,8 +126,14 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
     let request = subject.request(&arena, &case.request);
     let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
     let defaulting = case.request.defaulting;
-    let context =
-        Context { namespaces: &namespaces, authorizer, defaulting, observer: Some(coverage), ..Context::new(&arena) };
+    let context = Context {
+        namespaces: &namespaces,
+        authorizer,
+        defaulting,
+        now: case.request.now.unwrap_or_else(SystemTime::now),
+        observer: Some(coverage),
+        ..Context::new(&arena)
+    };
     let decision = policies.review(&request, &context);
     let judges = policies.policies().iter().any(|policy| matches!(policy.rules, Rules::Validate { .. }));
     let mut failures = compare_verdict(&case.expect, &decision, judges);
@@ -213,6 +223,7 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
         Some(ExpectedVerdict::Deny) => findings.iter().any(|f| f.verdict == Verdict::Deny && !is_error(f)),
         Some(ExpectedVerdict::Warn) => objects_with(Verdict::Warn),
         Some(ExpectedVerdict::Audit) => objects_with(Verdict::Audit),
+        Some(ExpectedVerdict::Exempt) => objects_with(Verdict::Exempt),
         Some(ExpectedVerdict::Error) => has_error,
         Some(ExpectedVerdict::Skip) => findings.is_empty() && decision.mutated.is_none(),
     };

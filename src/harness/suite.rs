@@ -1,7 +1,9 @@
 //! The format of test suites, read strictly: a key that nobody knows is an error with its line.
 
 use std::cell::Cell;
+use std::time::SystemTime;
 
+use jiff::Timestamp;
 use regex::Regex;
 
 use crate::admission::GivenAnswers;
@@ -21,6 +23,8 @@ pub struct Suite {
     pub source: Source,
     /// The manifests that `spec.policies` names.
     pub policies: Vec<Manifest>,
+    /// The manifests that `spec.exemptions` names.
+    pub exemptions: Vec<Manifest>,
     /// `spec.cases`.
     pub cases: Vec<Case>,
 }
@@ -61,6 +65,8 @@ pub struct CaseRequest {
     pub dry_run: bool,
     /// Whether objects get the API server's defaults: before they are judged, and before they are compared.
     pub defaulting: bool,
+    /// The time that exemptions expire by; absent for the time at which the case runs.
+    pub now: Option<SystemTime>,
     /// What `authorizer` answers; `None` leaves it unanswered, an error of the expressions that ask.
     pub authorizer: Option<GivenAnswers>,
 }
@@ -91,6 +97,8 @@ pub enum ExpectedVerdict {
     Warn,
     /// The strongest finding is recorded only.
     Audit,
+    /// Every finding is set aside by an exemption.
+    Exempt,
     /// No policy judged the object.
     Skip,
     /// A policy could not be evaluated.
@@ -141,6 +149,7 @@ struct Defaults<'r> {
     user_info: Option<Tree>,
     authorizer: Option<GivenAnswers>,
     defaulting: bool,
+    now: Option<SystemTime>,
 }
 
 const OPERATIONS: [(&str, Operation); 4] = [
@@ -161,6 +170,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let spec = fields.require("spec", "write spec: {policies: […], cases: […]}")?.fields(|spec| {
             let policies = spec.require("policies", "write policies: [policy.yaml]");
             let policies = policies.map(|list| list.list(|path| self.file(&path))).unwrap_or_default();
+            let exemptions = spec.get("exemptions").map(|list| list.list(|path| self.file(&path))).unwrap_or_default();
             let defaults =
                 spec.get("defaults").and_then(|defaults| defaults.fields(|fields| Some(self.defaults(fields))));
             let defaults = defaults.unwrap_or_else(|| Defaults {
@@ -170,12 +180,13 @@ impl<'r, 'a> Reader<'r, 'a> {
                 user_info: None,
                 authorizer: None,
                 defaulting: true,
+                now: None,
             });
             let cases = spec.require("cases", "write cases: [{name: …, object: …, expect: …}]")?;
-            Some((policies, cases.list(|case| self.case(&case, &defaults))))
+            Some((policies, exemptions, cases.list(|case| self.case(&case, &defaults))))
         });
-        let (policies, cases) = spec?;
-        Some(Suite { name: name?, source: self.document.at.clone(), policies, cases })
+        let (policies, exemptions, cases) = spec?;
+        Some(Suite { name: name?, source: self.document.at.clone(), policies, exemptions, cases })
     }
 
     fn defaults(&self, fields: &mut Fields<'a, '_>) -> Defaults<'r> {
@@ -187,6 +198,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             user_info: object(fields, "userInfo"),
             authorizer: answers(fields),
             defaulting: boolean(fields, "defaulting").unwrap_or(true),
+            now: time(fields, "now"),
         }
     }
 
@@ -210,6 +222,7 @@ impl<'r, 'a> Reader<'r, 'a> {
                 namespace_object: object(fields, "namespaceObject"),
                 dry_run: boolean(fields, "dryRun").unwrap_or(false),
                 defaulting: boolean(fields, "defaulting").unwrap_or(defaults.defaulting),
+                now: time(fields, "now").or(defaults.now),
                 authorizer: answers(fields).or_else(|| defaults.authorizer.clone()),
             };
             if request.object.is_none() && request.old_object.is_none() {
@@ -260,6 +273,7 @@ impl<'r, 'a> Reader<'r, 'a> {
                 ("deny", ExpectedVerdict::Deny),
                 ("warn", ExpectedVerdict::Warn),
                 ("audit", ExpectedVerdict::Audit),
+                ("exempt", ExpectedVerdict::Exempt),
                 ("skip", ExpectedVerdict::Skip),
                 ("error", ExpectedVerdict::Error),
             ])
@@ -396,6 +410,16 @@ fn boolean(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<bool> {
     value
 }
 
+fn time(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<SystemTime> {
+    let node = fields.get(name)?;
+    let text = node.string()?;
+    let time = text.parse::<Timestamp>();
+    if time.is_err() {
+        node.invalid(text, "must be an RFC 3339 time", "write for example 2027-03-31T12:00:00Z");
+    }
+    time.ok().map(SystemTime::from)
+}
+
 fn object(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Tree> {
     object_node(&fields.get(name)?)
 }
@@ -425,6 +449,7 @@ impl ExpectedVerdict {
             ExpectedVerdict::Deny => "deny",
             ExpectedVerdict::Warn => "warn",
             ExpectedVerdict::Audit => "audit",
+            ExpectedVerdict::Exempt => "exempt",
             ExpectedVerdict::Skip => "skip",
             ExpectedVerdict::Error => "error",
         }

@@ -37,7 +37,7 @@ mod unmatchable;
 pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, ShippedBinding, embedded, profiles};
 pub use error::{LoadError, Reason};
-pub use exempt::{Exemption, Exemptions, Subject};
+pub use exempt::{Exemption, Exemptions, Part, Subject};
 pub use lint::{Lint, defined_kinds, lint, lint_types};
 pub use load::{LoadedPolicies, load, load_selected};
 pub use manifest::{Document, Manifest};

@@ -16,6 +16,7 @@ pub struct ClusterMetrics {
     synced: IntGaugeVec,
     stale: IntGaugeVec,
     objects: IntGaugeVec,
+    mistakes: IntGaugeVec,
     last_contact: GaugeVec,
     failures: IntCounterVec,
     malformed: IntCounterVec,
@@ -50,6 +51,10 @@ impl ClusterMetrics {
                 "1 while what is kept may be out of date: the watch is interrupted, or was not confirmed for long.",
             )?,
             objects: gauges("portcullis_cluster_watch_objects", "Objects that are kept.")?,
+            mistakes: gauges(
+                "portcullis_cluster_watch_mistakes",
+                "Mistakes in what is kept, which is not used for as long as they are there.",
+            )?,
             last_contact,
             failures: counters(
                 registry,
@@ -76,7 +81,7 @@ impl ClusterMetrics {
     /// Writes the state at present.
     pub fn publish(&self, health: &Health) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        for gauges in [&self.synced, &self.stale, &self.objects] {
+        for gauges in [&self.synced, &self.stale, &self.objects, &self.mistakes] {
             gauges.reset();
         }
         self.last_contact.reset();
@@ -88,6 +93,7 @@ impl ClusterMetrics {
             self.synced.with_label_values(label).set(state.synced.into());
             self.stale.with_label_values(label).set((state.failing.is_some() || state.is_stale()).into());
             self.objects.with_label_values(label).set(i64::try_from(state.objects).unwrap_or(i64::MAX));
+            self.mistakes.with_label_values(label).set(i64::try_from(state.mistakes.len()).unwrap_or(i64::MAX));
             if let Some(contact) = state.last_contact {
                 self.last_contact.with_label_values(label).set(unix_seconds(contact));
             }

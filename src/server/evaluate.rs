@@ -140,6 +140,7 @@ impl Evaluator {
             },
             params: view.as_ref().map(|view| &*view.params),
             definitions: view.as_ref().map(|view| &*view.definitions),
+            exemptions: view.as_ref().map(|view| &*view.exemptions),
             authorizer: authorizer.as_ref().map(|authorizer| authorizer as &dyn Authorizer),
             defaulting: true,
             deadline: Some(deadline),
@@ -200,6 +201,8 @@ fn log_finding(phase: Phase, request: &Request<'_>, finding: &Finding<'_>) {
                 binding = finding.binding,
                 verdict = verdict_label(finding.verdict),
                 effective = verdict_label(finding.effective),
+                exemption = finding.exemption.map(|exemption| exemption.by.name.as_str()),
+                would_be = finding.exemption.map(|exemption| verdict_label(exemption.instead_of)),
                 field = finding.field(),
                 reason = finding.message,
                 "finding"

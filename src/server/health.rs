@@ -18,6 +18,7 @@ use super::tls::{Tls, timestamp};
 use super::{Metrics, mode_label};
 use crate::cluster::{Cluster, WatchState};
 use crate::engine::Mode;
+use crate::policy::Exemption;
 
 /// What the admin port reports on.
 #[derive(Debug)]
@@ -44,6 +45,9 @@ pub struct Caches {
     /// replicas, and is no reason for all of them to leave at once.
     complete: AtomicBool,
 }
+
+/// How many expired exemptions readiness names.
+const SHOWN_EXPIRED: usize = 20;
 
 /// The endpoints of the admin port.
 pub fn router(health: Arc<Health>) -> Router {
@@ -73,6 +77,7 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     health.tls.publish(&health.metrics);
     health.metrics.load.publish();
+    health.policies.with_exemptions(|exemptions| health.metrics.exemptions.publish(exemptions));
     if let Some(caches) = &health.cluster {
         health.metrics.cluster.publish(&caches.cluster.health());
     }
@@ -121,6 +126,22 @@ impl Health {
         for error in errors.iter() {
             line('!', format_args!("policies: {error}"));
         }
+        self.policies.with_exemptions(|exemptions| {
+            let now = SystemTime::now();
+            let (expired, in_force): (Vec<_>, Vec<_>) =
+                exemptions.all().iter().partition(|exemption| exemption.has_expired(now));
+            let mark = if expired.is_empty() { '+' } else { '!' };
+            line(mark, format_args!("exemptions: {} in force, {} expired", in_force.len(), expired.len()));
+            for exemption in expired.iter().take(SHOWN_EXPIRED) {
+                let Exemption { name, source, expires_text, .. } = exemption;
+                line(
+                    '!',
+                    format_args!(
+                        "exemptions: {name} ended ({expires_text}): give it a new end, or remove it ({source})"
+                    ),
+                );
+            }
+        });
         let expires = self.tls.expires();
         let mark = if expires > SystemTime::now() { '+' } else { '!' };
         line(mark, format_args!("certificate: expires {}", timestamp(expires)));
@@ -146,11 +167,14 @@ impl Caches {
     /// A mark and a text for each watch.
     fn readiness(&self) -> Vec<(char, String)> {
         let watches = self.cluster.health().watches;
+        let mistakes = watches.iter().flat_map(|(watched, state)| {
+            state.mistakes.iter().map(move |mistake| ('!', format!("cache of {watched}: {mistake}")))
+        });
         if watches.iter().all(|(_, state)| state.synced || state.absent || state.forgone) {
             self.complete.store(true, Ordering::Relaxed);
         }
         let complete = self.complete.load(Ordering::Relaxed);
-        watches.iter().map(|(watched, state)| readiness(watched, state, complete)).collect()
+        watches.iter().map(|(watched, state)| readiness(watched, state, complete)).chain(mistakes).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use prometheus::{
 use crate::engine::{Decision, Operation, Phase, PolicySet, Verdict};
 
 use super::cluster_metrics::ClusterMetrics;
+use super::exemption_metrics::ExemptionMetrics;
 use super::load_metrics::LoadMetrics;
 use super::refusal::Refusal;
 
@@ -111,6 +112,8 @@ pub struct Metrics {
     pub certificate_reloads: IntCounterVec,
     /// What is kept of the cluster, and what it is asked.
     pub cluster: ClusterMetrics,
+    /// What exemptions are good for.
+    pub exemptions: ExemptionMetrics,
 }
 
 impl Metrics {
@@ -209,6 +212,7 @@ impl Metrics {
                 &["result"],
             )?,
             cluster: ClusterMetrics::new(&registry)?,
+            exemptions: ExemptionMetrics::new(&registry)?,
             registry,
         };
         metrics.start_at_zero()?;
@@ -261,6 +265,7 @@ impl Metrics {
         self.count_request(phase, operation, kind, verdict, effective);
         let counters = self.by_policy.load();
         for finding in &decision.findings {
+            self.exemptions.count(finding);
             if let Some(counter) =
                 counters.evaluation(self, finding.policy, finding.binding, finding.verdict, finding.effective)
             {

@@ -12,6 +12,7 @@ mod connections;
 mod drain;
 mod endpoints;
 mod evaluate;
+mod exemption_metrics;
 mod go_duration;
 mod handlers;
 mod health;

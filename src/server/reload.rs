@@ -14,6 +14,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::cluster::Cluster;
 use crate::engine::PolicySet;
+use crate::policy::Exemptions;
 
 use super::confirm::{Doubt, Found, Look, Past, place, volume};
 use super::metrics::Metrics;
@@ -111,7 +112,7 @@ struct State {
     in_force: Vec<Declared>,
     /// Files from which something is gone that the next look may confirm.
     unconfirmed: HashMap<String, Found>,
-    /// The exemptions in use that were told to have expired, by name.
+    /// The exemptions in use that were told to have expired, by name and end.
     told_expired: HashSet<String>,
     errors: Arc<[String]>,
     /// Whether the profile in force is the one that was asked for.
@@ -176,7 +177,7 @@ impl Policies {
         state.remember(&files, &compiled.errors);
         state.errors = compiled.errors.iter().map(|error| error.message.clone()).collect();
         policies.publish(compiled, &state.errors, metrics);
-        state.tell_expired(&policies.current(), SystemTime::now());
+        policies.with_exemptions(|exemptions| state.tell_expired(exemptions, SystemTime::now()));
         drop(state);
         policies
     }
@@ -184,6 +185,14 @@ impl Policies {
     /// The policies in use.
     pub fn current(&self) -> Guard<Arc<PolicySet>> {
         self.set.load()
+    }
+
+    /// Looks at the exemptions in use, those of the cluster among them.
+    pub fn with_exemptions<T>(&self, look: impl FnOnce(&Exemptions) -> T) -> T {
+        match &self.cluster {
+            Some(cluster) => look(&cluster.exemptions()),
+            None => look(self.set.load().exemptions()),
+        }
     }
 
     /// How many policies are in use, and what is wrong with them and their files.
@@ -211,7 +220,7 @@ impl Policies {
     pub fn refresh(&self, metrics: &Metrics) {
         let (before, waits, known) = {
             let mut state = self.state();
-            state.tell_expired(&self.current(), SystemTime::now());
+            self.with_exemptions(|exemptions| state.tell_expired(exemptions, SystemTime::now()));
             (state.fingerprint, !state.unconfirmed.is_empty(), state.known())
         };
         let first = fingerprint(&self.source.read(), &known);
@@ -234,7 +243,7 @@ impl Policies {
         let policies = compiled.set.policies().len();
         self.publish(compiled, &state.errors, metrics);
         state.told_expired.clear();
-        state.tell_expired(&self.current(), SystemTime::now());
+        self.with_exemptions(|exemptions| state.tell_expired(exemptions, SystemTime::now()));
         if errors.is_empty() {
             tracing::info!(policies, "policies reloaded");
         } else {
@@ -353,10 +362,17 @@ impl Policies {
 }
 
 impl State {
-    /// Warns of the exemptions of `set` that have expired at `now` and weren't told before.
-    fn tell_expired(&mut self, set: &PolicySet, now: SystemTime) {
-        let expired = set.exemptions().all().iter().filter(|exemption| exemption.has_expired(now));
-        let mut news = expired.filter(|exemption| self.told_expired.insert(exemption.name.clone()));
+    /// Warns of the exemptions that have expired at `now` and weren't told before.
+    fn tell_expired(&mut self, exemptions: &Exemptions, now: SystemTime) {
+        let told = std::mem::take(&mut self.told_expired);
+        let expired = exemptions.all().iter().filter(|exemption| exemption.has_expired(now));
+        let mut news = expired.filter(|exemption| {
+            // One that gets a new end and reaches that, too, is news.
+            let ended = format!("{}, {}", exemption.name, exemption.expires_text);
+            let is_new = !told.contains(&ended);
+            self.told_expired.insert(ended);
+            is_new
+        });
         let named: Vec<_> = news
             .by_ref()
             .take(MAX_NAMED)

@@ -297,9 +297,12 @@ fn says_which_exemptions_have_expired_and_which_cover_nothing() {
         exemption("c-ended", "2020-01-01", "deny"),
         exemption("d-ended-long-ago", "2020-01-01T12:00:00Z", "gone"),
         exemption("e-misspelt", "2999-01-01", "dney"),
+        exemption("f-passes", "2999-01-01", "good"),
     ];
     let text = exemptions.join("---\n");
-    let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &pod("deny")), ("exemptions.yaml", &text)]);
+    let pods = pod("deny")
+        + "---\n{apiVersion: v1, kind: Pod, metadata: {name: good, labels: {act: deny}},\n spec: {containers: [{name: a, image: a}]}}\n";
+    let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &pods), ("exemptions.yaml", &text)]);
     let args = ["audit", "--no-embedded", "--policies", "policy.yaml", "--exemptions", "exemptions.yaml", "pod.yaml"];
     let run = portcullis_with(&args, "", dir.path());
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -312,9 +315,59 @@ fn says_which_exemptions_have_expired_and_which_cover_nothing() {
         let rows = report["exemptions"].as_array().expect("a list").iter();
         let rows: Vec<_> = rows.map(|row| (row["state"].as_str(), row["findings"].as_u64())).collect();
         let row = |state, findings| (Some(state), Some(findings));
-        let expected = [row("used", 1), row("used", 1), row("expired", 1), row("expired", 0), row("unmatched", 0)];
+        let expected = [
+            row("used", 1),
+            row("used", 1),
+            row("expired", 1),
+            row("expired", 0),
+            row("unmatched", 0),
+            row("unneeded", 0),
+        ];
         assert_eq!(rows, expected, "{filter}");
     }
+}
+
+/// Two of the containers add a capability: the tunnel, and what stands beside it.
+const VPN: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: vpn, namespace: media, labels: {app: vpn}}
+spec:
+  selector: {matchLabels: {app: vpn}}
+  template:
+    metadata: {labels: {app: vpn}}
+    spec:
+      containers:
+      - name: web
+        image: registry.example/web:1.0.0
+        securityContext: {capabilities: {add: [SYS_TIME]}}
+      - name: vpn
+        image: qmcgaw/gluetun:v3.40.0
+        securityContext: {capabilities: {add: [NET_ADMIN]}}
+";
+
+#[test]
+fn exempts_one_container_of_a_pod_and_says_what_it_would_have_been() {
+    let exemptions = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/k8s-nas-exemptions.yaml");
+    // It ends one day, and this shall not.
+    let text = std::fs::read_to_string(exemptions).expect("read").replace("2027-", "2999-");
+    let dir = checkout(&[("vpn.yaml", VPN), ("exemptions.yaml", &text)]);
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/pod-security/pss-baseline-capabilities/policy.yaml");
+    let args = ["audit", "--no-embedded", "--policies", policy, "--exemptions", "exemptions.yaml", "vpn.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    insta::assert_snapshot!(run.stdout);
+
+    let run = portcullis_with(&[&args[..], &["--format=json"]].concat(), "", dir.path());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("a list");
+    let seen: Vec<_> =
+        findings.iter().map(|row| (&row["verdict"], &row["field"], &row["exemption"]["wouldBe"])).collect();
+    let add = |at: &str| serde_json::json!(format!("spec.template.spec.containers{at}"));
+    let [web, vpn] = ["[0]", "[1]"].map(|at| add(&format!("{at}.securityContext.capabilities.add[0]")));
+    let (deny, exempt, none) = (serde_json::json!("deny"), serde_json::json!("exempt"), serde_json::Value::Null);
+    assert_eq!(seen, [(&deny, &web, &none), (&exempt, &vpn, &deny)]);
+    assert_eq!(findings[1]["exemption"]["name"], "vpn-gateway");
+    assert!(!findings[0]["message"].to_string().contains("NET_ADMIN"), "{}", findings[0]);
 }
 
 #[test]

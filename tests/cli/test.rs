@@ -38,6 +38,56 @@ fn suite(text: &str) -> tempfile::TempDir {
 }
 
 #[test]
+fn exemptions_are_part_of_a_suite_and_expire_by_its_clock() {
+    let exemption = "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {name: e}\nspec: {policies: [labels], \
+                     match: {names: [deny]}, reason: r, expires: 2027-03-31}\n";
+    let suite = r#"apiVersion: portcullis.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: labels}
+spec:
+  policies: [policy.yaml]
+  exemptions: [exemptions.yaml]
+  defaults: {now: '2027-03-31T23:59:59Z'}
+  cases:
+  - name: sets aside what is bad
+    objectFile: pods.yaml#Pod/deny
+    expect: {verdict: exempt, policy: labels, field: metadata.labels.bad}
+  - name: an exempt finding is allowed
+    objectFile: pods.yaml#Pod/deny
+    expect: {verdict: allow}
+  - name: but not for ever
+    objectFile: pods.yaml#Pod/deny
+    now: 2027-04-01T00:00:00Z
+    expect: {verdict: deny}
+  - name: and not for others
+    object: {apiVersion: v1, kind: Pod, metadata: {name: b, labels: {act: deny, bad: x}}}
+    expect: {verdict: deny}
+"#;
+    let run = |suite: &str, exemption: &str| {
+        let files =
+            [("policy.yaml", LABELS), ("pods.yaml", PODS), ("tests.yaml", suite), ("exemptions.yaml", exemption)];
+        let dir = checkout(&files);
+        portcullis_with(&["test", "."], "", dir.path())
+    };
+    let passes = run(suite, exemption);
+    assert_eq!(passes.code, 0, "{}{}", passes.stdout, passes.stderr);
+    let expecting = suite.replace("now: 2027-04-01T00:00:00Z\n    expect: {verdict: deny}", "expect: {verdict: deny}");
+    let fails = run(&expecting, exemption);
+    assert!(fails.code == 1 && fails.stdout.contains("exempt by labels: "), "{}{}", fails.stdout, fails.stderr);
+    for (suite, exemption, says) in [
+        (suite.to_owned(), exemption.replace("reason: r, ", ""), "spec.reason: Required value"),
+        (
+            suite.replace("2027-04-01T00:00:00Z", "soon"),
+            exemption.to_owned(),
+            "now: Invalid value: \"soon\": must be an RFC 3339 time",
+        ),
+    ] {
+        let run = run(&suite, &exemption);
+        assert!(run.code == 2 && run.stderr.contains(says), "{}{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
 fn the_embedded_suites_pass() {
     let run = portcullis(&["test"]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);

@@ -225,6 +225,10 @@ impl Deployed {
         for user in kubeconfig["users"].as_array_mut().unwrap() {
             user["user"] = json!({"token": token});
         }
+        // As in a pod of the deployment, whose own namespace this is.
+        for context in kubeconfig["contexts"].as_array_mut().unwrap() {
+            context["context"]["namespace"] = json!(NAMESPACE);
+        }
         std::fs::write(&self.kubeconfig, kubeconfig.to_string()).unwrap();
     }
 }

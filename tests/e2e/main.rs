@@ -8,6 +8,7 @@ mod defaulting;
 mod definitions;
 mod deployed;
 mod differential;
+mod exemptions;
 mod first_user;
 #[path = "../support/manifests.rs"]
 mod manifests;

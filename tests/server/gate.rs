@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{LABEL_POLICY, MUTATING_POLICY, Server, config_map, fifo, review_of};
 
@@ -419,4 +419,52 @@ async fn a_definition_that_goes_from_its_file_stays_until_that_is_confirmed_and_
     fs::write(&file, definition("Gadget", "set") + "---\n" + &definition("Widget", "set")).unwrap();
     server.look(1).await;
     assert_eq!(merged().await, in_set, "it doesn't come back");
+
+#[tokio::test]
+async fn an_exempt_finding_is_told_in_the_answer_the_log_and_the_metrics() {
+    let exemption = |name: &str, names: &str, expires: &str| {
+        format!(
+            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {{name: {name}}}\n\
+             spec: {{policies: ['*'], match: {{names: [{names}]}}, reason: it is tested, expires: {expires}}}\n---\n"
+        )
+    };
+    let text = exemption("a-ended", "'*'", "2020-01-31")
+        + &exemption("b-good", "settings", "2200-01-01")
+        + &exemption("c-idle", "none", "2200-01-01");
+    let mut server = Server::start_with(&["--mode", "enforce", "--reload-interval", "1h"], |directory| {
+        fs::write(directory.join("policies/label.yaml"), LABEL_POLICY).unwrap();
+        fs::write(directory.join("exemptions.yaml"), &text).unwrap();
+        let path = |file: &str| directory.join(file).display().to_string();
+        ["--tls-self-signed", "--tls-write-ca", &path("ca.crt"), "--exemptions", &path("exemptions.yaml")]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    let answer = server.review("/validate", &config_map("deny")).await;
+    assert_eq!(answer["allowed"], true, "{answer}");
+    let exempted: Value = serde_json::from_str(answer["auditAnnotations"]["exempted"].as_str().unwrap()).unwrap();
+    assert_eq!((&exempted[0]["exemption"], &exempted[0]["wouldBe"]), (&json!("b-good"), &json!("deny")), "{answer}");
+    let logged = server.wait_for_log("finding");
+    let said = (&logged["verdict"], &logged["exemption"], &logged["would_be"]);
+    assert_eq!(said, (&json!("exempt"), &json!("b-good"), &json!("deny")), "{logged}");
+
+    let findings = async |name: &str, result: &str| {
+        let series = format!("portcullis_exemption_findings_total{{exemption=\"{name}\",result=\"{result}\"}}");
+        server.metric(&series).await
+    };
+    assert_eq!(findings("b-good", "exempt").await, 1.0);
+    assert_eq!(findings("a-ended", "expired").await, 1.0);
+    assert_eq!((findings("a-ended", "exempt").await, findings("c-idle", "exempt").await), (0.0, 0.0));
+    assert_eq!(server.metric("portcullis_exemptions{state=\"in_force\"}").await, 2.0);
+    assert_eq!(server.metric("portcullis_exemptions{state=\"expired\"}").await, 1.0);
+    assert!(server.metric("portcullis_exemption_expiry_timestamp_seconds{exemption=\"b-good\"}").await > 7e9);
+    let ready = server.admin("/readyz").await.text();
+    assert!(
+        ready.contains("[!] exemptions: 2 in force, 1 expired\n[!] exemptions: a-ended ended (2020-01-31)"),
+        "{ready}"
+    );
+
+    fs::write(server.directory.path().join("exemptions.yaml"), exemption("b-good", "settings", "2200-01-01")).unwrap();
+    server.look(1).await;
+    assert!(!server.admin("/metrics").await.text().contains("a-ended"), "its series go with it");
+    assert_eq!(findings("b-good", "exempt").await, 1.0);
 }

@@ -6,7 +6,9 @@
 use serde::Serialize;
 
 const VALIDATION_FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
-/// How many failures the audit annotation lists.
+/// What exemptions set aside; upstream has none of it.
+const EXEMPTED: &str = "exempted";
+/// How many failures an audit annotation lists.
 const MAX_VALIDATION_FAILURES: usize = 50;
 /// How long its list may get in bytes; its first failure is there in any case.
 const MAX_VALIDATION_FAILURES_BYTES: usize = 64 * 1024;
@@ -19,6 +21,18 @@ pub struct Annotations<'a> {
     /// Key, and the distinct values that bindings and params gave.
     values: Vec<(String, Vec<String>)>,
     failures: Vec<ValidationFailure<'a>>,
+    exempted: Vec<Exempted<'a>>,
+}
+
+/// What an exemption set aside, and what it would have come to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exempted<'a> {
+    pub message: String,
+    pub policy: &'a str,
+    pub binding: &'a str,
+    pub exemption: &'a str,
+    pub would_be: &'static str,
 }
 
 /// A violation as the annotation tells it: upstream's JSON, in upstream's order.
@@ -49,6 +63,11 @@ impl<'a> Annotations<'a> {
         self.failures.push(failure);
     }
 
+    /// Adds what an exemption set aside.
+    pub fn add_exempted(&mut self, exempted: Exempted<'a>) {
+        self.exempted.push(exempted);
+    }
+
     /// Each key with its value.
     pub fn finish(self) -> Vec<(String, String)> {
         let mut annotations: Vec<(String, String)> =
@@ -56,12 +75,15 @@ impl<'a> Annotations<'a> {
         if !self.failures.is_empty() {
             annotations.push((VALIDATION_FAILURE.to_owned(), listed(&self.failures)));
         }
+        if !self.exempted.is_empty() {
+            annotations.push((EXEMPTED.to_owned(), listed(&self.exempted)));
+        }
         annotations
     }
 }
 
 /// The failures as a JSON list, as many of them as the limits allow.
-fn listed(failures: &[ValidationFailure<'_>]) -> String {
+fn listed(failures: &[impl Serialize]) -> String {
     let mut list = String::from("[");
     for (i, failure) in failures.iter().take(MAX_VALIDATION_FAILURES).enumerate() {
         // Serialising strings and numbers to memory can't fail.

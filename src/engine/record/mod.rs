@@ -4,13 +4,14 @@
 
 mod actions;
 mod annotations;
+mod exempting;
 
 use crate::json::Value;
 use crate::policy::model::{FailurePolicy, Policy, ValidationAction};
-use crate::policy::{self, Exemption, Exemptions};
+use crate::policy::{Exemption, Exemptions, Subject};
 
 use crate::engine::context::Context;
-use crate::engine::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, Verdict};
+use crate::engine::decision::{Decision, Denial, Evaluation, Finding, Mode, Mutated, SetAside, Verdict};
 use crate::engine::expand::Origin;
 use crate::engine::field;
 use crate::engine::mutate::{MutationError, MutationErrorKind, Mutations};
@@ -19,7 +20,8 @@ use crate::engine::request::Request;
 use crate::engine::validate::{DEFAULT_REASON, Judged, Judgement, PolicyDecision};
 
 use actions::{action_name, cap, effective_actions, reason_to_code, verdict_of};
-use annotations::{Annotations, ValidationFailure};
+use annotations::{Annotations, Exempted, ValidationFailure};
+use exempting::{Share, divide, parts};
 
 /// The annotation from which findings take their severity.
 const SEVERITY: &str = "portcullis.dev/severity";
@@ -48,6 +50,15 @@ pub struct JudgedPod<'a> {
     pub created: Value<'a>,
 }
 
+/// What a judgement was made on.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// The request's own object, as policies saw it; null at DELETE.
+    Request(Value<'a>),
+    /// The pod that it will create.
+    Pod(JudgedPod<'a>),
+}
+
 #[derive(Debug)]
 struct Denied<'a> {
     message: String,
@@ -71,45 +82,46 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records what validating policies found, and why others could not be asked.
-    pub fn judged(&mut self, judged: Vec<Judged<'a>>, pod: Option<&JudgedPod<'a>>) {
+    pub fn judged(&mut self, judged: Vec<Judged<'a>>, target: &Target<'a>) {
         for judged in judged {
             match judged {
-                Ok((invocation, judgement)) => self.judgement(&invocation, judgement, pod),
+                Ok((invocation, judgement)) => self.judgement(&invocation, judgement, target),
                 // It denies whatever the actions of the bindings are.
-                Err(error) => self.error(error.policy, error.binding, error.text(), None, pod),
+                Err(error) => self.error(error.policy, error.binding, error.text(), None, target),
             }
         }
     }
 
     /// Records which mutating policies ran, and what went wrong.
-    pub fn mutations(&mut self, mutations: &Mutations<'a>, pod: Option<&JudgedPod<'a>>) {
+    pub fn mutations(&mut self, mutations: &Mutations<'a>, target: &Target<'a>) {
         for invocation in &mutations.applied {
-            self.pass(invocation);
+            self.pass(invocation, Vec::new());
         }
         for error in &mutations.errors {
-            self.mutation_error(error, pod);
+            self.mutation_error(error, target);
         }
     }
 
-    fn judgement(&mut self, invocation: &Invocation<'a>, judgement: Judgement<'a>, pod: Option<&JudgedPod<'a>>) {
+    fn judgement(&mut self, invocation: &Invocation<'a>, judgement: Judgement<'a>, target: &Target<'a>) {
         let Judgement::Evaluated { decisions, annotations } = judgement else { return };
         if decisions.is_empty() {
-            self.pass(invocation);
+            let idle = self.selecting(invocation.policy, target).into_iter().map(|exemption| (exemption, 0));
+            self.pass(invocation, idle.collect());
         }
         for decision in decisions {
-            self.decision(invocation, decision, pod);
+            self.decision(invocation, decision, target);
         }
         for annotation in annotations {
             match annotation {
                 Ok((key, value)) => self.annotations.add(&invocation.policy.name, key, value),
                 // Whatever the binding's actions are, upstream denies.
-                Err(message) => self.error(invocation.policy, &invocation.binding.name, message, None, pod),
+                Err(message) => self.error(invocation.policy, &invocation.binding.name, message, None, target),
             }
         }
     }
 
-    /// Records that a policy was evaluated and has nothing to object to.
-    fn pass(&mut self, invocation: &Invocation<'a>) {
+    /// Records that a policy was evaluated and has nothing to object to, and which exemptions are needless thereby.
+    fn pass(&mut self, invocation: &Invocation<'a>, idle: Vec<(&'a Exemption, usize)>) {
         self.findings.push(Finding {
             policy: &invocation.policy.name,
             binding: &invocation.binding.name,
@@ -123,11 +135,11 @@ impl<'a> Recorder<'a> {
             message: String::new(),
             severity: "",
             exemption: None,
-            covered_by: Vec::new(),
+            covered_by: idle,
         });
     }
 
-    fn mutation_error(&mut self, error: &MutationError<'a>, pod: Option<&JudgedPod<'a>>) {
+    fn mutation_error(&mut self, error: &MutationError<'a>, target: &Target<'a>) {
         let MutationError { policy, binding, index, ref message, kind } = *error;
         let text = match binding {
             "" => format!("policy {:?} denied request: {message}", policy.name),
@@ -145,7 +157,7 @@ impl<'a> Recorder<'a> {
         if kind != MutationErrorKind::Internal && policy.failure_policy == FailurePolicy::Ignore {
             self.ignored(policy, binding, message.clone(), index);
         } else {
-            self.fail(policy, binding, message.clone(), index, denied, pod);
+            self.fail(policy, binding, message.clone(), index, denied, target);
         }
     }
 
@@ -206,64 +218,75 @@ impl<'a> Recorder<'a> {
         Decision { findings: self.findings, mutated, would_mutate, denied, warnings: self.warnings, audit_annotations }
     }
 
-    fn decision(&mut self, invocation: &Invocation<'a>, decision: PolicyDecision<'a>, pod: Option<&JudgedPod<'a>>) {
+    fn decision(&mut self, invocation: &Invocation<'a>, decision: PolicyDecision<'a>, target: &Target<'a>) {
         let Invocation { policy, binding, .. } = *invocation;
-        let message = locate(decision.message, pod);
-        let is_error = decision.evaluation == Evaluation::Error;
+        let PolicyDecision { index, evaluation, reason, message } = decision;
+        let is_error = evaluation == Evaluation::Error;
         if is_error && policy.failure_policy == FailurePolicy::Ignore {
-            self.ignored(policy, &binding.name, message, decision.index);
+            self.ignored(policy, &binding.name, target.locate(message), index);
             return;
         }
-        let covered_by = self.covered_by(policy, pod);
-        let exemption = self.in_force(&covered_by);
-        let exempt = exemption.is_some();
-        let verdict = match binding.validation_actions.iter().max() {
-            _ if exempt => Verdict::Exempt,
-            Some(action) => verdict_of(*action),
-            None => Verdict::Audit,
-        };
-        if !exempt {
-            for action in effective_actions(&binding.validation_actions, self.mode) {
-                match action {
-                    ValidationAction::Deny => self.denials.push(Denied {
-                        message: denied_message(policy, &binding.name, &message),
-                        reason: if decision.reason.is_empty() { DEFAULT_REASON } else { decision.reason },
-                        code: reason_to_code(decision.reason),
-                    }),
-                    ValidationAction::Warn => self.warn(format!(
-                        "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
-                        policy.name, binding.name
-                    )),
-                    ValidationAction::Audit => self.annotations.add_failure(ValidationFailure {
-                        message: message.clone(),
-                        policy: &policy.name,
-                        binding: &binding.name,
-                        expression_index: decision.index.unwrap_or(0),
-                        validation_actions: binding
-                            .validation_actions
-                            .iter()
-                            .map(|action| action_name(*action))
-                            .collect(),
-                    }),
-                }
+        let mut selecting = self.selecting(policy, target);
+        if is_error {
+            // What could not be evaluated may concern any part of the object.
+            selecting.retain(|exemption| !exemption.is_partial());
+        }
+        let strongest = binding.validation_actions.iter().max().map_or(Verdict::Audit, |action| verdict_of(*action));
+        for Share { exemption, message, covered_by } in divide(message, target.seen(), &selecting, self.context.now) {
+            let message = target.locate(message);
+            match exemption {
+                Some(exemption) => self.annotations.add_exempted(Exempted {
+                    message: message.clone(),
+                    policy: &policy.name,
+                    binding: &binding.name,
+                    exemption: &exemption.name,
+                    would_be: strongest.name(),
+                }),
+                None => self.act(invocation, index, reason, &message),
+            }
+            let verdict = if exemption.is_some() { Verdict::Exempt } else { strongest };
+            self.findings.push(Finding {
+                policy: &policy.name,
+                binding: &binding.name,
+                evaluation,
+                verdict,
+                effective: cap(verdict, self.mode),
+                reason: if reason.is_empty() { DEFAULT_REASON } else { reason },
+                expression_index: index,
+                // An error's text is upstream's: what looks like a second offender in it is none.
+                offenders: if is_error { field::offender(&message) } else { field::offenders(&message) },
+                repaired_by: None,
+                message,
+                severity: severity(policy),
+                exemption: exemption.map(|by| SetAside { by, instead_of: strongest }),
+                covered_by,
+            });
+        }
+    }
+
+    /// Does what the binding's actions come to under the mode.
+    fn act(&mut self, invocation: &Invocation<'a>, index: Option<usize>, reason: &'a str, message: &str) {
+        let Invocation { policy, binding, .. } = *invocation;
+        for action in effective_actions(&binding.validation_actions, self.mode) {
+            match action {
+                ValidationAction::Deny => self.denials.push(Denied {
+                    message: denied_message(policy, &binding.name, message),
+                    reason: if reason.is_empty() { DEFAULT_REASON } else { reason },
+                    code: reason_to_code(reason),
+                }),
+                ValidationAction::Warn => self.warn(format!(
+                    "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
+                    policy.name, binding.name
+                )),
+                ValidationAction::Audit => self.annotations.add_failure(ValidationFailure {
+                    message: message.to_owned(),
+                    policy: &policy.name,
+                    binding: &binding.name,
+                    expression_index: index.unwrap_or(0),
+                    validation_actions: binding.validation_actions.iter().map(|action| action_name(*action)).collect(),
+                }),
             }
         }
-        self.findings.push(Finding {
-            policy: &policy.name,
-            binding: &binding.name,
-            evaluation: decision.evaluation,
-            verdict,
-            effective: cap(verdict, self.mode),
-            reason: if decision.reason.is_empty() { DEFAULT_REASON } else { decision.reason },
-            expression_index: decision.index,
-            // An error's text is upstream's: what looks like a second offender in it is none.
-            offenders: if is_error { field::offender(&message) } else { field::offenders(&message) },
-            repaired_by: None,
-            message,
-            severity: severity(policy),
-            exemption,
-            covered_by,
-        });
     }
 
     /// An error of a validating policy that denies whatever the actions of its bindings are.
@@ -273,14 +296,14 @@ impl<'a> Recorder<'a> {
         binding: &'a str,
         message: String,
         index: Option<usize>,
-        pod: Option<&JudgedPod<'a>>,
+        target: &Target<'a>,
     ) {
         let text = denied_message(policy, binding, &message);
         let denied = Denied { message: text, reason: DEFAULT_REASON, code: reason_to_code(DEFAULT_REASON) };
         if policy.failure_policy == FailurePolicy::Ignore {
             self.ignored(policy, binding, message, index);
         } else {
-            self.fail(policy, binding, message, index, denied, pod);
+            self.fail(policy, binding, message, index, denied, target);
         }
     }
 
@@ -291,10 +314,20 @@ impl<'a> Recorder<'a> {
         message: String,
         index: Option<usize>,
         denied: Denied<'a>,
-        pod: Option<&JudgedPod<'a>>,
+        target: &Target<'a>,
     ) {
-        let covered_by = self.covered_by(policy, pod);
-        let exemption = self.in_force(&covered_by);
+        let mut selecting = self.selecting(policy, target);
+        selecting.retain(|exemption| !exemption.is_partial());
+        let exemption = selecting.iter().copied().find(|exemption| !exemption.has_expired(self.context.now));
+        if let Some(exemption) = exemption {
+            self.annotations.add_exempted(Exempted {
+                message: message.clone(),
+                policy: &policy.name,
+                binding,
+                exemption: &exemption.name,
+                would_be: Verdict::Deny.name(),
+            });
+        }
         let verdict = if exemption.is_some() { Verdict::Exempt } else { Verdict::Deny };
         let effective = cap(verdict, self.mode);
         match effective {
@@ -314,8 +347,8 @@ impl<'a> Recorder<'a> {
             repaired_by: None,
             message,
             severity: severity(policy),
-            exemption,
-            covered_by,
+            exemption: exemption.map(|by| SetAside { by, instead_of: Verdict::Deny }),
+            covered_by: selecting.into_iter().map(|exemption| (exemption, 1)).collect(),
         });
     }
 
@@ -344,12 +377,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The first of the exemptions that hasn't expired.
-    fn in_force(&self, exemptions: &[&'a Exemption]) -> Option<&'a Exemption> {
-        exemptions.iter().copied().find(|exemption| !exemption.has_expired(self.context.now))
-    }
-
-    fn covered_by(&self, policy: &Policy, pod: Option<&JudgedPod<'a>>) -> Vec<&'a Exemption> {
+    /// The exemptions from a policy that select what was judged.
+    fn selecting(&self, policy: &Policy, target: &Target<'a>) -> Vec<&'a Exemption> {
+        if self.exemptions.all().is_empty() {
+            return Vec::new();
+        }
         let object = match self.request.object {
             Value::Null => self.request.old_object,
             object => object,
@@ -359,33 +391,43 @@ impl<'a> Recorder<'a> {
             .into_iter()
             .find(|name| !name.is_empty())
             .unwrap_or_default();
-        let subject = policy::Subject { namespace: self.request.namespace, kind: self.request.kind.kind, name };
-        let judged = pod.map_or(object, |pod| pod.declared);
-        self.exemptions.covering(&policy.name, subject, || images(judged))
+        let labels = |object: Value<'a>| object.at(&["metadata", "labels"]);
+        let subject = Subject {
+            namespace: self.request.namespace,
+            kind: self.request.kind.kind,
+            name,
+            labels: [labels(object), target.pod().and_then(|pod| labels(pod.declared))],
+        };
+        self.exemptions.selecting(&policy.name, &subject, || match target.seen() {
+            Value::Null => parts(object),
+            seen => parts(seen),
+        })
     }
 }
 
-/// A message in terms of the object that the user wrote.
-fn locate(message: String, pod: Option<&JudgedPod<'_>>) -> String {
-    match pod {
-        Some(pod) => pod.origin.message(&message, pod.declared, pod.created),
-        None => message,
+impl<'a> Target<'a> {
+    /// What policies saw.
+    fn seen(&self) -> Value<'a> {
+        match self {
+            Self::Request(object) => *object,
+            Self::Pod(pod) => pod.created,
+        }
     }
-}
 
-/// The images of all of a pod's containers, and those that it mounts as volumes.
-fn images(pod: Value<'_>) -> Vec<&str> {
-    const IMAGES: [(&str, &[&str]); 4] = [
-        ("containers", &["image"]),
-        ("initContainers", &["image"]),
-        ("ephemeralContainers", &["image"]),
-        ("volumes", &["image", "reference"]),
-    ];
-    let images_in = |(list, image): (&str, &[&str])| {
-        let elements = pod.at(&["spec", list]).and_then(|list| list.as_array()).unwrap_or_default();
-        elements.iter().filter_map(|element| element.at(image)?.as_str()).collect::<Vec<_>>()
-    };
-    IMAGES.into_iter().flat_map(images_in).collect()
+    fn pod(&self) -> Option<&JudgedPod<'a>> {
+        match self {
+            Self::Request(_) => None,
+            Self::Pod(pod) => Some(pod),
+        }
+    }
+
+    /// A message in terms of the object that the user wrote.
+    fn locate(&self, message: String) -> String {
+        match self.pod() {
+            Some(pod) => pod.origin.message(&message, pod.declared, pod.created),
+            None => message,
+        }
+    }
 }
 
 fn severity(policy: &Policy) -> &str {

@@ -240,51 +240,6 @@ fn params_are_found_by_name_by_label_and_by_namespace() {
     }
 }
 
-const REFUSES_ALL: &str = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: p}\nspec:\n\
-    \x20 matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]}\n\
-    \x20 validations: [{expression: 'false', message: m}]\n---\napiVersion: admissionregistration.k8s.io/v1\n\
-    kind: ValidatingAdmissionPolicyBinding\nmetadata: {name: b}\nspec: {policyName: p, validationActions: [Deny]}\n";
-
-#[test]
-fn exemptions_turn_failures_into_exempt_findings_until_they_expire() {
-    for (names, expires, expected) in [
-        ("web", "2099-01-01", "p/b Exempt Exempt m"),
-        ("db", "2099-01-01", "p/b Deny Deny m"),
-        // The clock of these tests stands in January 2027.
-        ("web", "2026-12-31", "p/b Deny Deny m"),
-    ] {
-        let exemption = format!(
-            "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {{name: e}}\nspec: {{policies: [p], \
-             match: {{names: [{names}]}}, reason: r, expires: {expires}}}\n"
-        );
-        let seen = review(&policies_with_exemptions(REFUSES_ALL, &exemption), &Ask::default());
-        assert_eq!(seen.findings, [expected]);
-        assert_eq!(seen.denied.is_none(), expected.contains("Exempt"));
-    }
-}
-
-#[test]
-fn an_exempt_image_hides_no_other_one() {
-    let exemption = "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {name: e}\n\
-                     spec: {policies: [p], match: {images: ['known:*']}, reason: r, expires: 2099-01-01}\n";
-    let set = policies_with_exemptions(REFUSES_ALL, exemption);
-    for (pod, verdict) in [
-        (r#""containers":[{"image":"known:1"}]"#, "Exempt"),
-        (r#""containers":[{"image":"known:1"},{"image":"other:1"}]"#, "Deny"),
-        (r#""containers":[{"image":"known:1"}],"initContainers":[{"image":"other:1"}]"#, "Deny"),
-        (r#""containers":[{"image":"known:1"}],"ephemeralContainers":[{"image":"other:1"}]"#, "Deny"),
-        (r#""containers":[{"image":"known:1"}],"volumes":[{"image":{"reference":"other:1"}}]"#, "Deny"),
-        (
-            r#""containers":[{"image":"known:1"}],"volumes":[{"image":{"reference":"known:2"}},{"emptyDir":{}}]"#,
-            "Exempt",
-        ),
-    ] {
-        let object = format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"web"}},"spec":{{{pod}}}}}"#);
-        let seen = review(&set, &Ask { object: &object, ..Ask::default() });
-        assert_eq!(seen.findings, [format!("p/b {verdict} {verdict} m")], "{pod}");
-    }
-}
-
 #[test]
 fn a_deadline_fails_the_policies_that_it_leaves_unevaluated() {
     let past = Ask { deadline: Some(Instant::now()), ..Ask::default() };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod decisions;
+mod exemptions;
 mod matching;
 mod mutations;
 mod updates;
@@ -108,6 +109,8 @@ struct Seen {
     annotations: Vec<(String, String)>,
     /// `policy/binding verdict effective [field] message`
     findings: Vec<String>,
+    /// For each finding the exemptions that are written for it, with their numbers of offenders: `e 1, f 0`
+    covered_by: Vec<String>,
     /// The object after mutation as JSON, and the policies that changed it.
     mutated: Option<(String, Vec<String>)>,
     would_mutate: Option<(String, Vec<String>)>,
@@ -180,7 +183,12 @@ fn seen(decision: Decision<'_>) -> Seen {
         let place = if f.field().is_empty() { String::new() } else { format!("[{}] ", f.field()) };
         format!("{}/{} {:?} {:?} {place}{}", f.policy, f.binding, f.verdict, f.effective, f.message)
     });
+    let covered_by = decision.findings.iter().map(|finding| {
+        let covers = finding.covered_by.iter().map(|(exemption, offenders)| format!("{} {offenders}", exemption.name));
+        covers.collect::<Vec<_>>().join(", ")
+    });
     Seen {
+        covered_by: covered_by.collect(),
         causes: decision.denied.as_ref().map(|d| d.causes.clone()).unwrap_or_default(),
         findings: findings.collect(),
         denied: decision.denied.map(|d| (d.message, d.reason.to_owned(), d.code)),

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::texts;
-use crate::policy::{Exemptions, Manifest, Subject};
+use crate::json::{self, Arena, Limits};
+use crate::policy::{Exemptions, Manifest, Part, Subject, embedded};
 
 const EXEMPTION: &str = "apiVersion: portcullis.dev/v1alpha1
 kind: Exemption
@@ -14,7 +15,6 @@ spec:
     namespaces: [backup]
     kinds: [CronJob]
     names: [nightly-*]
-    images: ['registry.example/*']
   reason: rewritten in the next release
   expires: 2027-03-31
 ";
@@ -26,6 +26,13 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
+const NIGHTLY: Subject<'_> = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db", labels: [None, None] };
+
+/// The names of those that select an object without parts.
+fn select<'e>(exemptions: &'e Exemptions, policy: &str, subject: &Subject<'_>) -> Vec<&'e str> {
+    exemptions.selecting(policy, subject, Vec::new).iter().map(|exemption| exemption.name.as_str()).collect()
+}
+
 fn load(text: &str) -> (Exemptions, Vec<String>) {
     let (exemptions, errors) = Exemptions::load(&[Manifest::new("e.yaml", text)]);
     (exemptions, texts(&errors))
@@ -35,27 +42,83 @@ fn load(text: &str) -> (Exemptions, Vec<String>) {
 fn covers_only_what_matches_every_list() {
     let (exemptions, errors) = load(EXEMPTION);
     assert_eq!(errors, [] as [&str; 0]);
-    let subject = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db" };
-    let ours = ["registry.example/a:1"].as_slice();
     let cases = [
-        ("pss-baseline-seccomp", subject, ours, true),
-        ("require-probes", subject, ours, true),
-        ("require-resources", subject, ours, false),
-        ("require-probes", Subject { namespace: "media", ..subject }, ours, false),
-        ("require-probes", Subject { kind: "Job", ..subject }, ours, false),
-        ("require-probes", Subject { name: "weekly", ..subject }, ours, false),
-        ("require-probes", subject, &["registry.example/a:1", "docker.io/b"], false),
-        ("require-probes", subject, &[], false),
+        ("pss-baseline-seccomp", NIGHTLY, true),
+        ("require-probes", NIGHTLY, true),
+        ("require-resources", NIGHTLY, false),
+        ("require-probes", Subject { namespace: "media", ..NIGHTLY }, false),
+        ("require-probes", Subject { kind: "Job", ..NIGHTLY }, false),
+        ("require-probes", Subject { name: "weekly", ..NIGHTLY }, false),
     ];
-    for (policy, subject, images, covered) in cases {
-        let found = exemptions.covering(policy, subject, || images.to_vec());
-        assert_eq!(!found.is_empty(), covered, "{policy} {subject:?} {images:?}");
+    for (policy, subject, selected) in cases {
+        assert_eq!(!select(&exemptions, policy, &subject).is_empty(), selected, "{policy} {subject:?}");
     }
 }
 
 #[test]
+fn labels_of_the_object_or_of_its_pod_have_to_match_every_one_that_is_given() {
+    let (exemptions, errors) = load(&EXEMPTION.replace("names: [nightly-*]", "labels: {app: db, tier: 'back*'}"));
+    assert_eq!(errors, [] as [&str; 0]);
+    let arena = Arena::new();
+    let labels = |text: &'static str| json::parse(&arena, text.as_bytes(), &Limits::default()).ok();
+    let both = r#"{"app": "db", "tier": "backend", "x": "y"}"#;
+    for (own, pods, selected) in [
+        (both, "null", true),
+        ("{}", both, true),
+        (both, both, true),
+        (r#"{"app": "db"}"#, r#"{"tier": "backend"}"#, false),
+        (r#"{"app": "db", "tier": "front"}"#, "null", false),
+        (r#"{"app": "db", "tier": 1}"#, "null", false),
+        ("null", "null", false),
+    ] {
+        let subject = Subject { labels: [labels(own), labels(pods)], ..NIGHTLY };
+        assert_eq!(!select(&exemptions, "require-probes", &subject).is_empty(), selected, "{own} {pods}");
+    }
+    assert!(select(&exemptions, "require-probes", &NIGHTLY).is_empty());
+}
+
+#[test]
+fn containers_and_images_select_parts_of_an_object_and_objects_that_have_such() {
+    let vpn = Part { container: Some("vpn"), image: "registry.example/vpn:1" };
+    let other = Part { container: Some("web"), image: "registry.example/vpn:1" };
+    let volume = Part { container: None, image: "registry.example/vpn:1" };
+    for (lists, covered) in [
+        ("containers: [vpn]", [true, false, false]),
+        ("containers: ['*']", [true, true, false]),
+        ("images: ['registry.example/*']", [true, true, true]),
+        ("images: ['*:2']", [false, false, false]),
+        ("containers: [vpn], images: ['registry.example/*']", [true, false, false]),
+        ("containers: [vpn], images: ['*:2']", [false, false, false]),
+    ] {
+        let (exemptions, errors) = load(&EXEMPTION.replace("names: [nightly-*]", &lists.replace(", i", "\n    i")));
+        assert_eq!(errors, [] as [&str; 0]);
+        let exemption = exemptions.all().first().expect("one");
+        assert!(exemption.is_partial());
+        assert_eq!([vpn, other, volume].map(|part| exemption.covers(part)), covered, "{lists}");
+        for (part, covered) in [vpn, other, volume].into_iter().zip(covered) {
+            let found = exemptions.selecting("require-probes", &NIGHTLY, || vec![part]);
+            assert_eq!(!found.is_empty(), covered, "{lists} {part:?}");
+        }
+        assert!(exemptions.selecting("require-probes", &NIGHTLY, Vec::new).is_empty());
+    }
+    let (exemptions, _) = load(EXEMPTION);
+    let exemption = exemptions.all().first().expect("one");
+    assert!(!exemption.is_partial() && !exemption.covers(vpn), "one of the whole object is of no part");
+}
+
+#[test]
+fn those_of_several_sources_go_together_and_a_name_is_taken_once() {
+    let (first, _) = load(EXEMPTION);
+    let more = EXEMPTION.replace("old-backup", "another") + "---\n" + EXEMPTION;
+    let (all, errors) = first.with(&[Manifest::new("more.yaml", more)]);
+    let names: Vec<_> = all.all().iter().map(|exemption| (&*exemption.name, &*exemption.source.file)).collect();
+    assert_eq!(names, [("another", "more.yaml"), ("old-backup", "e.yaml")]);
+    let [error] = &*texts(&errors) else { panic!("one error: {errors:?}") };
+    assert!(error.starts_with("more.yaml:13") && error.contains("Duplicate value: \"old-backup\""), "{error}");
+}
+
+#[test]
 fn ends_after_its_last_day_or_at_its_time() {
-    let subject = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db" };
     let day = 24 * 60 * 60;
     for (expires, now, exempt) in [
         ("2027-03-31", LAST_DAY + day - 1, true),
@@ -66,7 +129,7 @@ fn ends_after_its_last_day_or_at_its_time() {
     ] {
         let (exemptions, errors) = load(&EXEMPTION.replace("2027-03-31", expires));
         assert_eq!(errors, [] as [&str; 0]);
-        let found = exemptions.covering("require-probes", subject, || vec!["registry.example/a"]);
+        let found = exemptions.selecting("require-probes", &NIGHTLY, Vec::new);
         let expired: Vec<_> = found.iter().map(|exemption| exemption.has_expired(at(now))).collect();
         assert_eq!(expired, [!exempt], "{expires} {now}");
     }
@@ -81,7 +144,13 @@ fn rejects_exemptions_that_say_too_little() {
         ("2027-03-31", "2027-03-31T12:00:00", "spec.expires: Invalid value"),
         ("  reason: rewritten in the next release\n", "", "spec.reason: Required value"),
         ("[pss-baseline-*, require-probes]", "[]", "spec.policies: Required value"),
-        ("    images:", "    image:", "spec.match.image: unknown field; write images"),
+        ("    names:", "    name:", "spec.match.name: unknown field; write names"),
+        ("    names: [nightly-*]", "    labels: [app]", "spec.match.labels: must be an object, but is a list"),
+        (
+            "    names: [nightly-*]",
+            "    labels: {app: 1}",
+            "spec.match.labels.app: must be a string, but is a number; write \"1\", with the quotes",
+        ),
         ("portcullis.dev/v1alpha1", "portcullis.dev/v1", "unsupported version \"portcullis.dev/v1\" of Exemption"),
         (
             "kind: Exemption",
@@ -105,7 +174,7 @@ fn rejects_an_exemption_from_everything_unless_it_says_so() {
     assert!(errors.iter().any(|error| error.contains("spec.match: Required value: at least one of")), "{errors:#?}");
     let (exemptions, errors) = load(&empty.replace("match: {}", "match: {namespaces: ['*']}"));
     assert_eq!(errors, [] as [&str; 0]);
-    assert!(!exemptions.covering("require-probes", Subject::default(), Vec::new).is_empty());
+    assert!(!select(&exemptions, "require-probes", &Subject::default()).is_empty());
 }
 
 #[test]
@@ -121,10 +190,7 @@ fn finds_every_exemption_that_covers_the_expired_ones_too() {
     ];
     let (exemptions, errors) = load(&text.join("---\n"));
     assert_eq!(errors, [] as [&str; 0]);
-    let subject = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db" };
-    let found = exemptions.covering("require-probes", subject, || vec!["registry.example/a"]);
-    let names: Vec<_> = found.iter().map(|exemption| exemption.name.as_str()).collect();
-    assert_eq!(names, ["first", "second", "third"]);
+    assert_eq!(select(&exemptions, "require-probes", &NIGHTLY), ["first", "second", "third"]);
 }
 
 #[test]
@@ -149,13 +215,10 @@ fn finds_them_by_name_and_by_pattern() {
     ];
     let (exemptions, errors) = load(&text.join("---\n"));
     assert_eq!(errors, [] as [&str; 0]);
-    let subject = Subject { namespace: "backup", kind: "CronJob", name: "nightly-db" };
     for (policy, expected) in
         [("require-probes", &["a", "b", "d", "e"][..]), ("other", &["c", "d", "e"]), ("other-one", &["f"]), ("", &[])]
     {
-        let found = exemptions.covering(policy, subject, || vec!["registry.example/a"]);
-        let names: Vec<_> = found.iter().map(|exemption| exemption.name.as_str()).collect();
-        assert_eq!(names, expected, "{policy}");
+        assert_eq!(select(&exemptions, policy, &NIGHTLY), expected, "{policy}");
     }
 }
 
@@ -180,4 +243,30 @@ fn rejects_more_than_every_finding_could_look_at() {
         error.contains("Exemption/e10000: there are more than 10000 objects of this kind; one exemption may list"),
         "{error}"
     );
+}
+
+#[test]
+fn those_of_the_first_user_name_policies_that_there_are_and_stand_in_the_documentation() {
+    let text = include_str!("../../../examples/k8s-nas-exemptions.yaml");
+    let (exemptions, errors) = load(text);
+    assert_eq!(errors, [] as [&str; 0]);
+    let names: Vec<_> = exemptions.all().iter().map(|exemption| exemption.name.as_str()).collect();
+    assert_eq!(names, ["vpn-gateway", "vpn-of-qbittorrent"]);
+    assert!(exemptions.all().iter().all(|exemption| exemption.is_partial() && !exemption.has_expired(at(LAST_DAY))));
+    assert!(embedded().iter().any(|policy| policy.name == "pss-baseline-capabilities"));
+    let vpn = Part { container: Some("vpn"), image: "qmcgaw/gluetun:v3.40.0" };
+    let arena = Arena::new();
+    let labels = json::parse(&arena, br#"{"app": "vpn"}"#, &Limits::default()).ok();
+    let gateway = Subject { namespace: "media", kind: "Pod", name: "vpn-1", labels: [labels, None] };
+    for (policy, part, selected) in [
+        ("pss-baseline-capabilities", vpn, 1),
+        ("pss-baseline-privileged", vpn, 0),
+        ("pss-baseline-capabilities", Part { container: Some("web"), ..vpn }, 0),
+        ("pss-baseline-capabilities", Part { image: "evil/gluetun:v3", ..vpn }, 0),
+    ] {
+        assert_eq!(exemptions.selecting(policy, &gateway, || vec![part]).len(), selected, "{policy} {part:?}");
+    }
+    let first =
+        text.split("---").next().and_then(|first| Some(&first[first.find("apiVersion")?..])).expect("a document");
+    assert!(include_str!("../../../docs/exemptions.md").contains(first));
 }
