@@ -419,6 +419,7 @@ async fn a_definition_that_goes_from_its_file_stays_until_that_is_confirmed_and_
     fs::write(&file, definition("Gadget", "set") + "---\n" + &definition("Widget", "set")).unwrap();
     server.look(1).await;
     assert_eq!(merged().await, in_set, "it doesn't come back");
+}
 
 #[tokio::test]
 async fn an_exempt_finding_is_told_in_the_answer_the_log_and_the_metrics() {
