@@ -11,6 +11,7 @@ mod differential;
 mod first_user;
 #[path = "../support/manifests.rs"]
 mod manifests;
+mod mutations;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;
