@@ -21,9 +21,6 @@ use policies::{Policies, profiles};
 /// How many pods are made for the params of each cluster.
 const PODS: u64 = 60;
 
-/// The folders that hold the mutating policies and no others.
-const FOLDERS: [&str; 3] = ["policies/devices", "policies/images/images-locked", "policies/security-context"];
-
 #[test]
 fn pods_that_the_api_server_accepts_it_accepts_after_mutation_and_no_second_time_changes_them() {
     let deployed = deployed();
@@ -44,18 +41,16 @@ fn pods_that_the_api_server_accepts_it_accepts_after_mutation_and_no_second_time
                     stored.push((pod, answer.body));
                 }
             }
-            let mut flags = vec!["--mode", "enforce", "--no-embedded"];
-            flags.extend(FOLDERS.iter().flat_map(|folder| ["--policies", folder]));
-            let params = profile.file.as_ref().map(|file| file.display().to_string());
-            flags.extend(params.iter().flat_map(|file| ["--params", file]));
+            let mut flags = vec!["--mode", "enforce", "--profile", "tests/mutations/profile.yaml"];
+            flags.extend(profile.file.iter().flat_map(|file| ["--params", file]));
             let _serving = deployed.serve(&flags).await;
             for (pod, before) in &stored {
                 let expected =
-                    policies.all(profile, before).unwrap_or_else(|error| panic!("{}: {error}: {pod}", profile.name));
+                    policies.all(profile, before).unwrap_or_else(|error| panic!("{:?}: {error}: {pod}", profile.file));
                 let after = created(&deployed, pod).await;
-                assert_eq!(after["spec"], expected["spec"], "{}: {pod}", profile.name);
+                assert_eq!(after["spec"], expected["spec"], "{:?}: {pod}", profile.file);
                 let again = created(&deployed, &sent_again(&after)).await;
-                assert_eq!(again["spec"], after["spec"], "{}: {pod}", profile.name);
+                assert_eq!(again["spec"], after["spec"], "{:?}: {pod}", profile.file);
                 changed += usize::from(after["spec"] != before["spec"]);
             }
             accepted += stored.len();

@@ -103,7 +103,7 @@ impl Trial {
                     .is_err_and(|failure| (failure.property, failure.policy) == kind)
         });
         let failure = check(&self.policies, profile, &small).err();
-        println!("pod {number}, params {:?}: it doesn't hold that {} {}", profile.name, kind.0, kind.1);
+        println!("pod {number}, params {:?}: it doesn't hold that {} {}", profile.file, kind.0, kind.1);
         println!("  {small}\n  {}\n", failure.map(|failure| failure.text).unwrap_or_default().replace('\n', "\n  "));
     }
 }

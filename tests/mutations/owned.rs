@@ -163,7 +163,7 @@ fn is_what_containers_request(step: &Step<'_>, change: &Change) -> bool {
     let resource = change.field.trim_start_matches("spec.resources.requests.");
     let spec = &step.after["spec"];
     let containers = ["containers", "initContainers"].iter().flat_map(|list| elements(&spec[*list]));
-    let sum: f64 = containers.map(|container| amount(&container["resources"]["requests"][resource])).sum();
+    let sum: i64 = containers.map(|container| amount(&container["resources"]["requests"][resource])).sum();
     spec["resources"]["limits"].is_object() && amount(request) <= sum
 }
 

@@ -1,7 +1,7 @@
 //! The shipped mutating policies with the params of different clusters, each alone and all together.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use portcullis::admission::offline::{self, Attributes};
 use portcullis::defaulting::default;
@@ -24,9 +24,8 @@ pub struct Policies {
 
 /// The params of one cluster.
 pub struct Profile {
-    pub name: &'static str,
-    /// The file that they are read from; none, for those that are shipped.
-    pub file: Option<PathBuf>,
+    /// The file that they are read from, in this package; none, for those that are shipped.
+    pub file: Option<&'static str>,
     params: Params,
     data: BTreeMap<String, Value>,
 }
@@ -34,15 +33,15 @@ pub struct Profile {
 /// The clusters whose params are tried.
 pub fn profiles() -> Vec<Profile> {
     [
-        ("as shipped", None),
-        ("media server", Some("policies/params/k8s-nas.yaml")),
-        ("restricted", Some("tests/mutations/params/restricted.yaml")),
-        ("intel", Some("tests/mutations/params/intel.yaml")),
-        ("dra", Some("tests/mutations/params/dra.yaml")),
-        ("generic", Some("tests/mutations/params/generic.yaml")),
-        ("empty", Some("tests/mutations/params/empty.yaml")),
+        None,
+        Some("policies/params/k8s-nas.yaml"),
+        Some("tests/mutations/params/restricted.yaml"),
+        Some("tests/mutations/params/intel.yaml"),
+        Some("tests/mutations/params/dra.yaml"),
+        Some("tests/mutations/params/generic.yaml"),
+        Some("tests/mutations/params/empty.yaml"),
     ]
-    .map(|(name, file)| Profile::new(name, file))
+    .map(Profile::read)
     .into()
 }
 
@@ -82,13 +81,13 @@ impl Policies {
 }
 
 impl Profile {
-    fn new(name: &'static str, file: Option<&str>) -> Self {
-        let file = file.map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
-        let text = file.as_ref().map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default();
-        let own = Manifest { file: format!("{name}.yaml"), text: text.clone().into() };
+    fn read(file: Option<&'static str>) -> Self {
+        let path = |file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = file.map(|file| std::fs::read_to_string(path(file)).unwrap()).unwrap_or_default();
+        let own = Manifest { file: file.unwrap_or_default().into(), text: text.clone().into() };
         let loaded = load(&[shipped(), vec![own]].concat(), 36);
-        assert!(loaded.errors.is_empty(), "{name}: {:?}", loaded.errors);
-        Self { name, file, params: loaded.params, data: data(&text) }
+        assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+        Self { file, params: loaded.params, data: data(&text) }
     }
 
     /// What the params of a policy say; empty where they don't.

@@ -124,16 +124,16 @@ fn of_pod(spec: &Value) -> Vec<String> {
 
 /// What a pod's containers request at a time: those that run together, or an init container beside the sidecars that
 /// were started before it.
-fn requested(spec: &Value, resource: &str) -> f64 {
+fn requested(spec: &Value, resource: &str) -> i64 {
     let request = |container: &Value| amount(&container["resources"]["requests"][resource]);
-    let (mut sidecars, mut most) = (0.0, 0.0_f64);
+    let (mut sidecars, mut most) = (0, 0);
     for container in elements(&spec["initContainers"]) {
         most = most.max(sidecars + request(container));
         if container["restartPolicy"] == "Always" {
             sidecars += request(container);
         }
     }
-    most.max(sidecars + elements(&spec["containers"]).map(request).sum::<f64>())
+    most.max(sidecars + elements(&spec["containers"]).map(request).sum::<i64>())
 }
 
 fn twice(list: &str, elements: &Value, key: &str) -> Option<String> {
@@ -142,8 +142,8 @@ fn twice(list: &str, elements: &Value, key: &str) -> Option<String> {
     keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| format!("{} twice in {list}", pair[0]))
 }
 
-/// What a quantity amounts to; nothing, where there is none.
-pub fn amount(quantity: &Value) -> f64 {
+/// What a quantity amounts to, in thousandths; nothing, where there is none.
+pub fn amount(quantity: &Value) -> i64 {
     let text = quantity.as_str().map_or_else(|| quantity.to_string(), str::to_owned);
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match &text[digits.len()..] {
@@ -156,5 +156,5 @@ pub fn amount(quantity: &Value) -> f64 {
         "Gi" => 1_073_741_824.0,
         _ => 1.0,
     };
-    digits.parse::<f64>().map_or(0.0, |number| number * factor)
+    digits.parse::<f64>().map_or(0, |number| (number * factor * 1000.0).round() as i64)
 }
