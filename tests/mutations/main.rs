@@ -165,7 +165,7 @@ impl Tally {
 fn arguments() -> Result<Option<Arguments>, String> {
     /// Options of Rust's own test harness that take a value.
     const HARNESS: [&str; 6] = ["--test-threads", "--skip", "--color", "--format", "--logfile", "--shuffle-seed"];
-    let mut arguments = Arguments { count: 2_000, seed: 1, first: 0 };
+    let mut arguments = Arguments { count: 1_000, seed: 1, first: 0 };
     let mut given = std::env::args().skip(1);
     let mut is_asked = true;
     while let Some(argument) = given.next() {

@@ -38,12 +38,15 @@ pub fn is_owned(step: &Step<'_>, change: &Change) -> bool {
             owned.field.strip_suffix('*').map_or(change.field == owned.field, |map| change.field.starts_with(map));
         owned.policy == step.policy && is_field
     };
-    OWNED.iter().filter(of_field).any(|owned| match (&owned.may, &change.what) {
-        (May::Add, What::Added(_)) => true,
-        (May::Set(only), What::Added(value)) => value.to_string() == *only,
-        (May::Exception(holds), _) => holds(step, change),
-        _ => false,
-    })
+    // What a static pod's mirror says changes nothing of the pod.
+    let is_mirror = step.before["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some();
+    !is_mirror
+        && OWNED.iter().filter(of_field).any(|owned| match (&owned.may, &change.what) {
+            (May::Add, What::Added(_)) => true,
+            (May::Set(only), What::Added(value)) => value.to_string() == *only,
+            (May::Exception(holds), _) => holds(step, change),
+            _ => false,
+        })
 }
 
 const SECURITY: &str = "security-context-defaults";

@@ -110,6 +110,7 @@ fn make_consistent(pod: &mut Value) {
     let volumes: Vec<_> = pod["spec"]["volumes"].as_array().unwrap().clone();
     let is_volume = |name: &Value| volumes.iter().any(|volume| volume["name"] == *name);
     let claims: Vec<_> = pod["spec"]["resourceClaims"].as_array().cloned().unwrap_or_default();
+    let is_block = is_volume(&json!("block"));
     let is_windows = pod["spec"]["os"]["name"] == "windows";
     let is_linux = pod["spec"]["os"]["name"] == "linux";
     for list in ["containers", "initContainers"] {
@@ -117,7 +118,7 @@ fn make_consistent(pod: &mut Value) {
             let mounts = container["volumeMounts"].as_array_mut().unwrap();
             mounts.retain(|mount| is_volume(&mount["name"]));
             let fields = container.as_object_mut().unwrap();
-            if !is_volume(&json!("block")) {
+            if !is_block {
                 fields.remove("volumeDevices");
             }
             if let Some(Value::Array(wanted)) = fields.get_mut("resources").and_then(|r| r.get_mut("claims")) {
@@ -137,7 +138,17 @@ fn make_consistent(pod: &mut Value) {
             requests_within_limits(fields.get_mut("resources"));
         }
     }
+    let is_mirror = pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some();
     let spec = pod["spec"].as_object_mut().unwrap();
+    if is_mirror {
+        spec.insert("nodeName".into(), json!("nas"));
+    }
+    if volumes.iter().any(|volume| volume.get("projected").is_some()) && !spec.contains_key("serviceAccountName") {
+        spec.insert("serviceAccountName".into(), json!("default"));
+    }
+    if is_block {
+        spec.remove("hostUsers");
+    }
     requests_within_limits(spec.get_mut("resources"));
     if let Some(Value::Object(context)) = spec.get_mut("securityContext") {
         context.retain(|field, _| {
@@ -147,7 +158,7 @@ fn make_consistent(pod: &mut Value) {
     }
     if is_windows {
         spec.retain(|field, _| {
-            !["hostPID", "hostUsers", "shareProcessNamespace", "hostNetwork"].contains(&field.as_str())
+            !["hostPID", "hostUsers", "shareProcessNamespace", "hostNetwork", "resources"].contains(&field.as_str())
         });
     }
     if spec.get("hostUsers") == Some(&json!(false)) {

@@ -22,6 +22,10 @@ pub fn refusals(pod: &Value) -> Vec<String> {
             refusals.extend(wrong.into_iter().map(|wrong| format!("container {}: {wrong}", container["name"])));
         }
         refusals.extend(of_pod(spec));
+        let is_mirror = pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some();
+        if is_mirror && elements(&spec["resourceClaims"]).next().is_some() {
+            refusals.push("a claim of a static pod".to_owned());
+        }
     }
     refusals
 }
