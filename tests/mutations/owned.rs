@@ -43,7 +43,7 @@ pub fn is_owned(step: &Step<'_>, change: &Change) -> bool {
     !is_mirror
         && OWNED.iter().filter(of_field).any(|owned| match (&owned.may, &change.what) {
             (May::Add, What::Added(_)) => true,
-            (May::Set(only), What::Added(value)) => value.to_string() == *only,
+            (May::Set(only), What::Added(value)) => serde_json::from_str::<Value>(only).unwrap() == *value,
             (May::Exception(holds), _) => holds(step, change),
             _ => false,
         })
