@@ -9,6 +9,7 @@ mod hostile;
 mod kustomize;
 #[path = "../support/manifests.rs"]
 mod manifests;
+mod media_server;
 mod mutate;
 mod pages;
 mod policies;

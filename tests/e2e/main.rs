@@ -12,6 +12,7 @@ mod exemptions;
 mod first_user;
 #[path = "../support/manifests.rs"]
 mod manifests;
+mod mutations;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;
