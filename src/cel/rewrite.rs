@@ -165,7 +165,10 @@ impl Rewriter<'_> {
                     }
                     None => None,
                 };
-                let part = |(at, arg)| self.part(arg, said && passes_on(function, Some(at)), &mut known);
+                // What is added to a text doesn't begin it, and what is added to a list is an element like the others.
+                let is_text = function == "_+_" && !matches!(self.checked.type_of(expr), Type::List(_));
+                let passes = |at| said && passes_on(function, Some(at)) && (at == 0 || !is_text);
+                let part = |(at, arg)| self.part(arg, passes(at), &mut known);
                 let args = args.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?;
                 Kind::Call { function: function.clone(), target, args }
             }

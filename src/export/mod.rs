@@ -8,30 +8,42 @@
 //! What an exported policy can't say as it is said here is left out and told, never guessed.
 
 mod draft;
+mod exempt;
 mod layout;
 mod manifest;
+mod params;
 mod pods;
 mod rules;
 mod shape;
+mod statics;
 #[cfg(test)]
 mod tests;
 mod text;
 mod usage;
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use crate::policy::model::Rules;
-use crate::policy::{LoadedPolicies, Tree};
+use crate::policy::{LoadedPolicies, Manifest, Tree};
 
 use draft::Draft;
 
 /// How policies are exported.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'o> {
     /// Kubernetes 1.`minor`, whose expressions the policies are written in.
     pub minor: u32,
     /// Leaves policies about pods to pods.
     pub pods_only: bool,
+    /// Writes params into the expressions as constants.
+    pub inline: bool,
+    /// Gives the objects the names of static ones, which the API server reads from its own disk; params are inlined.
+    pub statics: bool,
+    /// The exemptions to fold in, free of mistakes.
+    pub exemptions: &'o [Manifest],
+    /// When exemptions count as expired.
+    pub now: SystemTime,
 }
 
 /// What was exported.
@@ -60,7 +72,7 @@ impl std::fmt::Display for Note {
 }
 
 /// Exports policies, which have to be free of mistakes.
-pub fn export(loaded: &LoadedPolicies, options: Options) -> Exported {
+pub fn export(loaded: &LoadedPolicies, options: Options<'_>) -> Exported {
     let mut notes = Vec::new();
     let mut drafts: Vec<Draft> = Vec::new();
     let names: BTreeSet<&str> = loaded.policies.iter().map(|policy| policy.name.as_str()).collect();
@@ -80,6 +92,14 @@ pub fn export(loaded: &LoadedPolicies, options: Options) -> Exported {
         drafts.push(draft);
     }
     note_repairs(&drafts, &mut notes);
+    exempt::fold(&mut drafts, options.exemptions, options.now, &mut notes);
+    if options.inline || options.statics {
+        let inline = |draft| params::inlined(draft, &loaded.params, options.minor, &mut notes);
+        drafts = drafts.into_iter().flat_map(inline).collect();
+    }
+    if options.statics {
+        drafts = drafts.into_iter().map(statics::named).collect();
+    }
     for draft in &mut drafts {
         if let Err(why) = draft.change(options.minor, |_, text, env| layout::laid_out(text, env)) {
             notes.push(Note { about: draft.name.clone(), text: format!("its expressions are as they were: {why}") });
