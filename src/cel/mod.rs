@@ -10,6 +10,7 @@ pub mod function;
 mod library;
 mod plan;
 pub mod program;
+pub mod rewrite;
 mod syntax;
 pub mod value;
 

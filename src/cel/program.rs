@@ -91,7 +91,7 @@ impl std::fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 impl CompileError {
-    fn at(source: &str, offset: u32, message: String) -> Self {
+    pub(super) fn at(source: &str, offset: u32, message: String) -> Self {
         let Place { line, column } = Place::of(source, offset);
         Self { message, line, column }
     }
@@ -153,7 +153,7 @@ impl Program {
 }
 
 /// Runs a part of the compiler on `source` with enough stack for it.
-fn with_room<T: Send, E: Send>(
+pub(super) fn with_room<T: Send, E: Send>(
     source: &str,
     run: impl FnOnce() -> Result<T, E> + Send,
     failed: impl FnOnce(String) -> E,

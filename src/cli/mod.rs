@@ -12,6 +12,7 @@ mod mutate;
 mod namespaces;
 mod output;
 mod policies;
+mod policy_export;
 mod policy_files;
 mod policy_list;
 mod policy_page;

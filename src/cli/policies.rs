@@ -16,8 +16,7 @@ use crate::visible;
 use super::load::{DefinitionFlags, KubernetesVersion, refuse};
 use super::output::Output;
 use super::policy_list::List;
-use super::policy_page;
-use super::{Outcome, PolicyFlags};
+use super::{Outcome, PolicyFlags, policy_export, policy_page};
 
 /// Lists, shows and lints policies
 #[derive(Debug, clap::Args)]
@@ -32,6 +31,7 @@ enum Command {
     Show(Show),
     Lint(LintArgs),
     Docs(Docs),
+    Export(policy_export::Args),
 }
 
 /// Lists the policies by category: what is on, with which action, and who says so
@@ -143,6 +143,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         Command::Show(args) => show(args),
         Command::Lint(args) => lint(args),
         Command::Docs(args) => docs(args),
+        Command::Export(args) => policy_export::run(args),
     }
 }
 

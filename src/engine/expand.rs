@@ -35,22 +35,27 @@ pub struct Origin {
 }
 
 /// A kind of object that contains a pod template.
-struct Workload {
-    kind: &'static str,
-    resource: &'static str,
-    groups: &'static [&'static str],
-    template: &'static [&'static str],
+#[derive(Debug)]
+pub struct Workload {
+    /// `Deployment`
+    pub kind: &'static str,
+    /// `deployments`
+    pub resource: &'static str,
+    /// The groups that it has been in, the current one first.
+    pub groups: &'static [&'static str],
+    /// The fields that lead to the template.
+    pub template: &'static [&'static str],
     /// The kind that owns the pods; empty where nothing does.
     owner: &'static str,
     owner_api_version: &'static str,
-    /// The service account in kube-system that creates the pods.
-    controller: &'static str,
+    /// The service account in kube-system that creates the pods; empty where whoever likes does.
+    pub controller: &'static str,
 }
 
 const SPEC_TEMPLATE: &[&str] = &["spec", "template"];
 const APPS: &[&str] = &["apps", "extensions"];
 
-const WORKLOADS: [Workload; 8] = [
+static WORKLOADS: [Workload; 8] = [
     Workload {
         kind: "Deployment",
         resource: "deployments",
@@ -124,6 +129,11 @@ const WORKLOADS: [Workload; 8] = [
         controller: "",
     },
 ];
+
+/// All kinds of object that contain a pod template.
+pub fn workloads() -> &'static [Workload] {
+    &WORKLOADS
+}
 
 /// The current group and the resource of each workload: what has to pass through admission for its pods to be judged early.
 pub fn workload_resources() -> impl Iterator<Item = (&'static str, &'static str)> {

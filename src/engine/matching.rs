@@ -32,6 +32,11 @@ pub fn matches<'a>(constraints: &MatchResources, subject: &Subject<'a>) -> Resul
     Ok(selected.then_some(matched))
 }
 
+/// Whether rules match a request, whatever else there is about it.
+pub fn matches_rules(rules: &[NamedRule], equivalent: bool, request: &Request<'_>) -> bool {
+    match_rules(rules, equivalent, request).is_some()
+}
+
 fn match_rules<'a>(rules: &[NamedRule], equivalent: bool, request: &Request<'a>) -> Option<Matched<'a>> {
     if rules.is_empty() {
         return None;

@@ -181,6 +181,23 @@ impl Params {
         self.kinds.push((kind.clone(), state));
     }
 
+    /// The objects that references of their kinds refer to from any namespace, sorted by kind, namespace and name.
+    pub fn referred<'r>(&self, references: impl Iterator<Item = (&'r ParamKind, &'r ParamRef)>) -> Vec<&Tree> {
+        let references: Vec<_> = references.collect();
+        let is_referred = |param: &&Param| {
+            references.iter().any(|(kind, reference)| {
+                let arena = Arena::new();
+                let labels = param.object.view(&arena).at(&["metadata", "labels"]);
+                let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
+                (&param.api_version, &param.kind) == (&kind.api_version, &kind.kind)
+                    && reference.namespace.as_ref().is_none_or(|namespace| *namespace == param.namespace)
+                    && reference.name.as_ref().is_none_or(|name| *name == param.name)
+                    && reference.selector.as_ref().is_none_or(|selector| selector.matches(label))
+            })
+        };
+        self.objects.iter().filter(is_referred).map(|param| &*param.object).collect()
+    }
+
     fn state(&self, kind: &ParamKind) -> Option<&KindState> {
         self.kinds.iter().find(|(known, _)| known == kind).map(|(_, state)| state)
     }

@@ -5,6 +5,7 @@
 mod audit;
 mod definitions;
 mod eval;
+mod export;
 mod hostile;
 mod kustomize;
 #[path = "../support/manifests.rs"]

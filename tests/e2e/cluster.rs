@@ -48,21 +48,26 @@ pub struct Answer {
 impl Cluster {
     /// Starts an API server of its own, or takes the user's cluster.
     pub fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_with(&[], &[])
+    }
+
+    /// The same with further flags of kube-apiserver itself.
+    pub fn with_server_flags(flags: &[&str]) -> Self {
+        Self::start_with(&[], flags)
     }
 
     /// The same with the controllers that a cluster has: workloads make pods, though nothing runs them.
     pub fn with_controllers() -> Self {
-        Self::start_with(&["--controllers"])
+        Self::start_with(&["--controllers"], &[])
     }
 
-    fn start_with(flags: &[&str]) -> Self {
+    fn start_with(flags: &[&str], server_flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (kubeconfig, audit_log, process) = match std::env::var_os("KUBECONFIG") {
             Some(file) => (PathBuf::from(file), None, None),
             None => {
                 let (kubeconfig, audit_log) = (directory.path().join("kubeconfig"), directory.path().join("audit.log"));
-                let process = Process::start(&kubeconfig, &audit_log, flags);
+                let process = Process::start(&kubeconfig, &audit_log, flags, server_flags);
                 (kubeconfig, Some(audit_log), Some(process))
             }
         };
@@ -137,7 +142,7 @@ impl Answer {
 }
 
 impl Process {
-    fn start(kubeconfig: &Path, audit_log: &Path, flags: &[&str]) -> Self {
+    fn start(kubeconfig: &Path, audit_log: &Path, flags: &[&str], server_flags: &[&str]) -> Self {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/controlplane");
         let policy = audit_log.with_extension("policy.yaml");
         std::fs::write(
@@ -153,6 +158,7 @@ impl Process {
             .arg(format!("--audit-log-path={}", audit_log.display()))
             .arg(format!("--audit-policy-file={}", policy.display()))
             .arg("--audit-log-mode=blocking")
+            .args(server_flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -303,7 +303,7 @@ fn group(object: &Value) -> &str {
 }
 
 /// Where an object's collection is.
-fn path_of(object: &Value) -> String {
+pub fn path_of(object: &Value) -> String {
     let api_version = object["apiVersion"].as_str().unwrap();
     let root = if api_version.contains('/') { "apis" } else { "api" };
     let resource = Resources::default().of(group(object), object["kind"].as_str().unwrap());

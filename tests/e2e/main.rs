@@ -9,6 +9,7 @@ mod definitions;
 mod deployed;
 mod differential;
 mod exemptions;
+mod export;
 mod first_user;
 #[path = "../support/manifests.rs"]
 mod manifests;

@@ -13,6 +13,19 @@ pub struct Expr {
     pub kind: Kind,
 }
 
+impl PartialEq for Expr {
+    /// Whether both say the same, wherever it is written.
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.value, self.optional) == (&other.name, &other.value, other.optional)
+    }
+}
+
 impl Expr {
     /// The direct children, in the order of the source.
     pub fn children(&self) -> Vec<&Expr> {
@@ -36,7 +49,7 @@ impl Kind {
 }
 
 /// The kinds of node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A constant.
     Literal(Literal),
@@ -95,7 +108,7 @@ pub enum Literal {
 }
 
 /// An element of a list literal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Element {
     /// The element.
     pub value: Expr,
@@ -104,7 +117,7 @@ pub struct Element {
 }
 
 /// An entry of a map literal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The key.
     pub key: Expr,
@@ -128,7 +141,7 @@ pub struct Field {
 }
 
 /// A fold over a range, as cel-go's macros expand to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Comprehension {
     /// Which macro it came from: the compiler has a direct form for each.
     pub fold: Fold,

@@ -193,17 +193,19 @@ fn optional_map(b: &mut Builder, at: u32, target: Expr, args: Vec<Expr>, flat: b
     call(b, at, "_?_:_", vec![present, mapped, none])
 }
 
+/// The name that `sortBy` gives what it sorts.
+pub(super) const SORT_INPUT: &str = "@__sortBy_input__";
+
 fn sort_by(b: &mut Builder, at: u32, target: Expr, args: Vec<Expr>) -> Result<Expr> {
-    const INPUT: &str = "@__sortBy_input__";
     if matches!(target.kind, Kind::Literal(_) | Kind::Map(_) | Kind::Struct { .. }) {
         let message = "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
         return Err(SyntaxError { message: message.to_owned(), offset: target.offset });
     }
-    let elements = b.node(at, Kind::Ident(INPUT.to_owned()))?;
+    let elements = b.node(at, Kind::Ident(SORT_INPUT.to_owned()))?;
     let keys = collect(b, at, elements, args, false)?;
-    let elements = b.node(at, Kind::Ident(INPUT.to_owned()))?;
+    let elements = b.node(at, Kind::Ident(SORT_INPUT.to_owned()))?;
     let sorted = member(b, at, "@sortByAssociatedKeys", elements, vec![keys])?;
-    bind(b, at, INPUT.to_owned(), target, sorted)
+    bind(b, at, SORT_INPUT.to_owned(), target, sorted)
 }
 
 /// A comprehension over nothing whose accumulator is the bound name.
@@ -278,7 +280,7 @@ fn take<const N: usize>(args: Vec<Expr>) -> Result<[Expr; N]> {
 }
 
 /// The same tree with ids of its own; the copies count against the limit that nested copies would outgrow.
-fn copy(b: &mut Builder, expr: &Expr) -> Result<Expr> {
+pub(in crate::cel) fn copy(b: &mut Builder, expr: &Expr) -> Result<Expr> {
     let kind = match &expr.kind {
         Kind::Literal(_) | Kind::Ident(_) => expr.kind.clone(),
         Kind::Select { operand, field, test } => {
