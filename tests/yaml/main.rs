@@ -8,6 +8,7 @@
 mod compare;
 mod damage;
 mod generate;
+mod json_values;
 #[path = "../support/program.rs"]
 mod program;
 #[allow(dead_code)]
