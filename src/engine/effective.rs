@@ -85,7 +85,7 @@ impl<'a> Pod<'a> {
     }
 }
 
-/// Records which violations of the declared pod, that would deny it, mutating policies repair.
+/// Records which violations of the declared pod mutating policies repair.
 fn record_repairs<'a>(
     declared: &[Asked<'a, '_>],
     changes: &[Change<'a>],
@@ -98,7 +98,7 @@ fn record_repairs<'a>(
         for decision in judge(invocation, subject).violations() {
             let persists =
                 |judgement: &Judgement<'a>| judgement.violations().any(|later| later.index == decision.index);
-            if !invocation.denies() || later.is_some_and(persists) {
+            if later.is_some_and(persists) {
                 continue;
             }
             let repairer = changes.iter().find(|change| {

@@ -161,7 +161,8 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records that a violation of the declared pod is repaired before the pod is created.
+    /// Records that a violation of the declared pod is repaired before the pod is created. Whoever declared it is warned of
+    /// what would deny it otherwise; the rest is for the record.
     pub fn repaired(
         &mut self,
         invocation: &Invocation<'a>,
@@ -180,7 +181,8 @@ impl<'a> Recorder<'a> {
         offenders.iter_mut().for_each(|offender| offender.message.push_str(&accepted));
         let message = message + &accepted;
         let (policy, binding) = (invocation.policy.name.as_str(), invocation.binding.name.as_str());
-        let effective = cap(Verdict::Warn, self.mode);
+        let verdict = if invocation.denies() { Verdict::Warn } else { Verdict::Audit };
+        let effective = cap(verdict, self.mode);
         if effective == Verdict::Warn {
             self.warn(format!("ValidatingAdmissionPolicy '{policy}' with binding '{binding}': {message}"));
         }
@@ -188,7 +190,7 @@ impl<'a> Recorder<'a> {
             policy,
             binding,
             evaluation: Evaluation::Deny,
-            verdict: Verdict::Warn,
+            verdict,
             effective,
             reason: decision.reason,
             expression_index: decision.index,

@@ -200,6 +200,25 @@ fn a_workload_whose_pods_are_repaired_is_accepted_with_a_warning() {
 }
 
 #[test]
+fn what_would_only_be_warned_of_and_is_repaired_is_on_record() {
+    let warned = PRIVILEGED.replace("validationActions: [Deny]", "validationActions: [Warn, Audit]");
+    assert_ne!(warned, PRIVILEGED);
+    let set = policies(&format!("{warned}{}", mutating("gpu", REPAIR)));
+    let repaired =
+        with_template("Deployment", &format!(r#"{{"metadata": {{"labels": {{"app": "tv"}}}}, "spec": {BAD}}}"#));
+    let seen = review(&set, &workload("Deployment", &repaired));
+    let field = "spec.template.spec.containers[1].securityContext.privileged";
+    assert!(
+        seen.findings
+            .iter()
+            .any(|finding| finding.starts_with(&format!("privileged/privileged Audit Audit [{field}]"))),
+        "{:?}",
+        seen.findings
+    );
+    assert_eq!(seen.warnings, [] as [&str; 0]);
+}
+
+#[test]
 fn indexes_are_those_before_mutation() {
     let drop_first = "  failurePolicy: Fail\n  reinvocationPolicy: Never\n  mutations: [{patchType: JSONPatch, \
                       jsonPatch: {expression: '[JSONPatch{op: \"remove\", path: \"/spec/containers/0\"}]'}}]";
