@@ -1,6 +1,8 @@
 //! The same attacks at the limits that the program ships, each by more attackers than it takes connections, who come back
 //! when they are thrown out; and what honest clients get beside them: every answer.
 
+#![allow(clippy::print_stdout)]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
