@@ -257,10 +257,9 @@ fn warns_of_what_contradicts_itself() {
         (format!("namespaceSelector: {{}}, {nodes}"), None),
         (format!("namespaceSelector: {{matchLabels: {{a: x}}}}, {}", nodes.replace("nodes,", "pods,")), None),
         (
-            format!(
-                "namespaceSelector: {{matchLabels: {{a: x}}}}, resourceRules: [{{apiGroups: [pets.io], apiVersions: [v1], \
-                 operations: [CREATE], resources: [cats], scope: Cluster}}]"
-            ),
+            "namespaceSelector: {matchLabels: {a: x}}, resourceRules: [{apiGroups: [pets.io], apiVersions: [v1], \
+             operations: [CREATE], resources: [cats], scope: Cluster}]"
+                .to_owned(),
             Some(("namespaceSelector", "has no effect")),
         ),
         (
