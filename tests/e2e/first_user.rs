@@ -84,11 +84,13 @@ fn the_rights_of_the_deployment_suffice_and_no_others_are_given() {
 
         assert!(deployed.may("watch", "", "namespaces", "", "").await);
         assert!(deployed.may("watch", "", "configmaps", NAMESPACE, "require-digest").await);
+        // Exemptions lie in ConfigMaps of the own namespace that have a label, which a right can't name.
+        assert!(deployed.may("list", "", "configmaps", NAMESPACE, "").await);
         assert!(deployed.may("create", "authorization.k8s.io", "subjectaccessreviews", "", "").await);
         assert!(deployed.may("watch", "apiextensions.k8s.io", "customresourcedefinitions", "", "").await);
         assert!(!deployed.may("update", "apiextensions.k8s.io", "customresourcedefinitions", "", "").await);
         for (verb, resource, namespace, name) in [
-            ("list", "configmaps", NAMESPACE, ""),
+            ("update", "configmaps", NAMESPACE, ""),
             ("get", "configmaps", NAMESPACE, "other"),
             ("list", "configmaps", MEDIA, ""),
             ("get", "secrets", NAMESPACE, "portcullis-tls"),
@@ -196,8 +198,15 @@ fn warning_refuses_and_changes_nothing_and_says_what_would_be_refused() {
     });
 }
 
+/// What a review of the first user's repository found and nothing repairs: refused until it is put right.
+const FOUND: [&str; 4] = ["config-on-pvc", "ingress-tls-required", "no-empty-secrets", "storage-class-allowed"];
+
+fn is_found(answer: &super::cluster::Answer) -> bool {
+    FOUND.iter().any(|policy| message(answer).contains(&format!("ValidatingAdmissionPolicy '{policy}' ")))
+}
+
 #[test]
-fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned() {
+fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned_but_for_what_a_review_found() {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/k8s_nas");
     let directory = std::env::var_os("K8S_NAS").unwrap_or_else(|| beside.into());
     if !Path::new(&directory).exists() {
@@ -215,7 +224,7 @@ fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned() {
         assert!(cached.contains("portcullis-system/gpu-device-access: 1 objects"), "{cached}");
         let mut manifests = manifests(Path::new(&directory));
         manifests.sort_by_key(|object| object["kind"] != "Namespace");
-        let (mut applied, mut pods) = (0, 0);
+        let (mut applied, mut pods, mut found) = (0, 0, 0);
         for object in &mut manifests {
             pin(object);
             if object["kind"] != "Namespace" && object["metadata"]["namespace"].is_null() {
@@ -223,17 +232,19 @@ fn what_the_first_user_runs_is_accepted_once_its_images_are_pinned() {
             }
             let answer = deployed.try_apply(object).await;
             let refused = message(&answer).contains("admission webhook");
-            assert!(!refused, "{} {}: {answer:#?}", object["kind"], object["metadata"]["name"]);
+            assert!(!refused || is_found(&answer), "{} {}: {answer:#?}", object["kind"], object["metadata"]["name"]);
+            found += usize::from(refused);
             applied += usize::from(answer.status.is_success());
             if object["kind"] == "Deployment" && object["metadata"]["namespace"] == MEDIA {
                 let mut pod = pod_of(object);
                 pod["metadata"]["namespace"] = object["metadata"]["namespace"].clone();
                 let answer = deployed.dry_run(&pod).await;
-                assert!(answer.status.is_success(), "{}: {answer:#?}", object["metadata"]["name"]);
-                pods += 1;
+                let accepted = answer.status.is_success();
+                assert!(accepted || is_found(&answer), "{}: {answer:#?}", object["metadata"]["name"]);
+                pods += usize::from(accepted);
             }
         }
-        assert!(applied > 50 && pods > 10, "{applied} objects, {pods} pods");
+        assert!(applied > 50 && pods > 8 && found > 0, "{applied} objects, {pods} pods, {found} found");
         let stored = deployed.dry_run(&jellyfin(&manifests)).await;
         let container = &stored.body["spec"]["containers"][0];
         assert_eq!(container["securityContext"]["privileged"], Value::Null, "{stored:#?}");
