@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+#[allow(dead_code)]
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod compare;
 mod explained;
 mod generate;
@@ -23,26 +26,15 @@ mod types;
 
 use std::process::ExitCode;
 
-/// The arguments, with what continuous integration runs as defaults.
-struct Arguments {
-    count: u64,
-    seed: u64,
-    /// The number of the first case, to see one again.
-    first: u64,
-    /// How many differences of each kind are cut down and shown.
-    show: usize,
-}
+use arguments::Arguments;
 
 /// How many questions are asked at once.
 const BATCH: u64 = 500;
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
+    let arguments = match Arguments::read(5_000, false) {
         Ok(arguments) => arguments,
-        Err(message) => {
-            println!("{message}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let productions = grammar::productions();
     let mut session = session::Session::start();
@@ -56,21 +48,4 @@ fn main() -> ExitCode {
         }
     }
     if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments { count: 5_000, seed: 1, first: 0, show: 3 };
-    let mut given = std::env::args().skip(1);
-    while let Some(flag) = given.next() {
-        let value = given.next().and_then(|value| value.parse().ok());
-        let value: u64 = value.ok_or_else(|| format!("{flag} needs a number"))?;
-        match flag.as_str() {
-            "--count" => arguments.count = value,
-            "--seed" => arguments.seed = value,
-            "--first" => arguments.first = value,
-            "--show" => arguments.show = value as usize,
-            _ => return Err(format!("unknown argument {flag}; there are --count, --seed, --first and --show")),
-        }
-    }
-    Ok(arguments)
 }

@@ -8,6 +8,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod accepted;
+#[allow(dead_code)]
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod audited;
 mod findings;
 mod levels;
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use arguments::Arguments;
 use findings::policies;
 use levels::{Answer, Seen, differences, ours, unpaired};
 use pods::{Case, case};
@@ -36,26 +40,13 @@ use serde_json::{Value, json};
 /// Where a ready program is named.
 const VARIABLE: &str = "PORTCULLIS_STANDARDS";
 
-/// The arguments, with what continuous integration runs as defaults.
-struct Arguments {
-    count: u64,
-    seed: u64,
-    /// The number of the first case, to see one again.
-    first: u64,
-    /// How many differences of each kind are cut down and shown.
-    show: usize,
-}
-
 /// How many pods are asked about at once.
 const BATCH: u64 = 1000;
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
+    let arguments = match Arguments::read(20_000, false) {
         Ok(arguments) => arguments,
-        Err(message) => {
-            println!("{message}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut upstream = Program::start(&built("standards", VARIABLE), &[]);
     let Arguments { count, seed, show, .. } = arguments;
@@ -130,21 +121,4 @@ fn on_all_cores<T: Sync, A: Send>(all: &[T], answer: impl Fn(&T) -> A + Sync) ->
             .collect();
         parts.into_iter().flat_map(|part| part.join().expect("no panic")).collect()
     })
-}
-
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments { count: 20_000, seed: 1, first: 0, show: 3 };
-    let mut given = std::env::args().skip(1);
-    while let Some(flag) = given.next() {
-        let value = given.next().and_then(|value| value.parse().ok());
-        let value: u64 = value.ok_or_else(|| format!("{flag} needs a number"))?;
-        match flag.as_str() {
-            "--count" => arguments.count = value,
-            "--seed" => arguments.seed = value,
-            "--first" => arguments.first = value,
-            "--show" => arguments.show = value as usize,
-            _ => return Err(format!("unknown argument {flag}; there are --count, --seed, --first and --show")),
-        }
-    }
-    Ok(arguments)
 }

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod compare;
 mod damage;
 mod generate;
@@ -18,22 +20,12 @@ mod random;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use arguments::Arguments;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use compare::{Verdict, compare};
 use program::{Program, built};
 use random::Random;
-
-/// The arguments, with what continuous integration runs as defaults.
-struct Arguments {
-    count: u64,
-    seed: u64,
-    /// The number of the first case, to see one again.
-    first: u64,
-    /// How many differences are shown, and how many texts of each explained kind.
-    show: usize,
-    files: Vec<String>,
-}
 
 /// Where a ready reader is named.
 const VARIABLE: &str = "PORTCULLIS_YAMLREADER";
@@ -42,12 +34,9 @@ const VARIABLE: &str = "PORTCULLIS_YAMLREADER";
 const BATCH: usize = 1000;
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
+    let arguments = match Arguments::read(60_000, true) {
         Ok(arguments) => arguments,
-        Err(message) => {
-            println!("{message}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut reader = Program::start(&built("yamlreader", VARIABLE), &[]);
     let mut tally = Tally::default();
@@ -131,25 +120,4 @@ impl Tally {
         }
         if self.different == 0 && self.same > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-}
-
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments { count: 60_000, seed: 1, first: 0, show: 3, files: Vec::new() };
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        if !argument.starts_with("--") {
-            arguments.files.push(argument);
-            continue;
-        }
-        let value = given.next().and_then(|value| value.parse().ok());
-        let value: u64 = value.ok_or_else(|| format!("{argument} needs a number"))?;
-        match argument.as_str() {
-            "--count" => arguments.count = value,
-            "--seed" => arguments.seed = value,
-            "--first" => arguments.first = value,
-            "--show" => arguments.show = value as usize,
-            _ => return Err(format!("unknown argument {argument}; there are --count, --seed, --first and --show")),
-        }
-    }
-    Ok(arguments)
 }
