@@ -9,6 +9,9 @@ use super::error::{LoadError, Reason};
 use super::model::Source;
 use super::problem::{Fault, FieldPath, Problem, Problems};
 
+/// The version of our own kinds: exemptions, profiles.
+const OUR_API_VERSION: &str = "portcullis.dev/v1alpha1";
+
 /// How many errors get help that takes a look at everything: the line within an expression, the name that was probably
 /// meant.
 /// Whoever has more of them begins with the first, and a file full of mistakes must not take minutes to refuse.
@@ -90,6 +93,24 @@ impl<'a> Document<'a> {
     pub fn line(&self, path: &FieldPath) -> usize {
         let steps: Vec<_> = path.0.iter().map(locate_step).collect();
         self.lines.line(&steps)
+    }
+
+    /// Whether this is an object of one of our own kinds; `advice` says where others belong.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn is_of_our_kind(&self, kind: &str, advice: &'static str) -> Result<(), Reason> {
+        let (api_version, found) = (self.text(&["apiVersion"]), self.text(&["kind"]));
+        match found {
+            "" => Err(Reason::NotAnObject { missing: "kind" }),
+            _ if found != kind => Err(Reason::Misplaced { kind: found.to_owned(), advice }),
+            _ if api_version != OUR_API_VERSION => Err(Reason::Version {
+                found: api_version.to_owned(),
+                kind: found.to_owned(),
+                write: "apiVersion: portcullis.dev/v1alpha1",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The error that this object is wrong for `reason`.

@@ -20,13 +20,12 @@ use super::binding::{NO_ACTION, WRITE_ACTIONS, actions};
 use super::decode::{Fields, Node};
 use super::embedded::{Embedded, embedded, profiles};
 use super::error::{LoadError, Reason};
-use super::manifest::{Document, Manifest};
+use super::manifest::Manifest;
 use super::metadata::metadata;
 use super::model::{Source, ValidationAction};
 use super::problem::{Fault, Problems, closest};
 use super::selection::{Choice, Selection};
 
-const API_VERSION: &str = "portcullis.dev/v1alpha1";
 const KIND: &str = "Profile";
 /// The most profiles that may extend each other in a row.
 const MAX_EXTENDS: usize = 8;
@@ -114,7 +113,8 @@ impl Reader<'_> {
             self.errors.push(LoadError { at, object: KIND.to_owned(), reason: Reason::Unusable(problem) });
             return None;
         };
-        if let Err(reason) = is_profile(document) {
+        let advice = "a profile's file holds kind: Profile; policies and bindings go to --policies";
+        if let Err(reason) = document.is_of_our_kind(KIND, advice) {
             self.errors.push(document.error(reason));
             return None;
         }
@@ -244,23 +244,6 @@ fn policy(node: &Node<'_, '_>) -> Option<Embedded> {
 
 fn shipped(node: &Node<'_, '_>, name: &str) -> Option<Embedded> {
     shipped_policy(name).inspect_err(|advice| node.invalid(name, "no shipped policy has this name", advice)).ok()
-}
-
-fn is_profile(document: &Document<'_>) -> Result<(), Reason> {
-    let (api_version, kind) = (document.text(&["apiVersion"]), document.text(&["kind"]));
-    match kind {
-        KIND if api_version == API_VERSION => Ok(()),
-        KIND => Err(Reason::Version {
-            found: api_version.to_owned(),
-            kind: kind.to_owned(),
-            write: "apiVersion: portcullis.dev/v1alpha1",
-        }),
-        "" => Err(Reason::NotAnObject { missing: "kind" }),
-        _ => Err(Reason::Misplaced {
-            kind: kind.to_owned(),
-            advice: "a profile's file holds kind: Profile; policies and bindings go to --policies",
-        }),
-    }
 }
 
 fn start(manifest: &Manifest) -> Source {

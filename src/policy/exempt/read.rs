@@ -17,25 +17,13 @@ use crate::policy::problem::Fault;
 use super::Exemption;
 use super::selection::Match;
 
-const API_VERSION: &str = "portcullis.dev/v1alpha1";
-const KIND: &str = "Exemption";
-
 /// Whether the document is meant to be an exemption, of a version that is known.
+///
+/// # Errors
+/// What it is instead.
 pub fn is_exemption(document: &Document<'_>) -> Result<(), Reason> {
-    let (api_version, kind) = (document.text(&["apiVersion"]), document.text(&["kind"]));
-    match kind {
-        KIND if api_version == API_VERSION => Ok(()),
-        KIND => Err(Reason::Version {
-            found: api_version.to_owned(),
-            kind: kind.to_owned(),
-            write: "apiVersion: portcullis.dev/v1alpha1",
-        }),
-        "" => Err(Reason::NotAnObject { missing: "kind" }),
-        _ => Err(Reason::Misplaced {
-            kind: kind.to_owned(),
-            advice: "exemption files hold kind: Exemption only; policies go to --policies, params to --params",
-        }),
-    }
+    let advice = "exemption files hold kind: Exemption only; policies go to --policies, params to --params";
+    document.is_of_our_kind("Exemption", advice)
 }
 
 /// The exemption in a document; what is wrong with it is reported.
