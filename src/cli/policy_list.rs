@@ -40,7 +40,7 @@ struct Row<'p> {
 #[derive(Serialize)]
 struct BindingRow<'p> {
     name: &'p str,
-    actions: Vec<String>,
+    actions: Vec<&'static str>,
     source: &'p str,
     /// The profile that turned a shipped binding on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +106,7 @@ impl<'p> Row<'p> {
             let choice = choices.iter().find(|choice| shipped && choice.binding == binding.name);
             BindingRow {
                 name: &binding.name,
-                actions: binding.validation_actions.iter().map(|action| format!("{action:?}")).collect(),
+                actions: binding.validation_actions.iter().map(|action| action.name()).collect(),
                 source: &binding.source.file,
                 profile: choice.map(|choice| choice.profile.as_str()),
             }
@@ -144,8 +144,7 @@ impl<'p> Row<'p> {
         if self.kind == PolicyType::Mutating.kind() {
             return "Mutate".to_owned();
         }
-        let mut actions: Vec<&str> =
-            self.bindings.iter().flat_map(|binding| &binding.actions).map(String::as_str).collect();
+        let mut actions: Vec<&str> = self.bindings.iter().flat_map(|binding| &binding.actions).copied().collect();
         actions.sort_unstable();
         actions.dedup();
         actions.join(", ")

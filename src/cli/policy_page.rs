@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 
 use crate::policy::Embedded;
-use crate::policy::model::{NamedRule, Policy};
+use crate::policy::model::{Binding, NamedRule, Policy};
 
 use super::policy_list::annotation;
 
@@ -27,10 +27,12 @@ pub fn page(policy: &Policy, shipped: Option<&Embedded>) -> String {
     row("judges", &joined(policy.match_constraints.resource_rules.iter().map(matches)));
     row(
         "binding",
-        &joined(policy.bindings.iter().map(|binding| {
-            let actions: Vec<_> = binding.validation_actions.iter().map(|action| format!("{action:?}")).collect();
-            format!("`{}` {}", binding.name, actions.join(", ")).trim_end().to_owned()
-        })),
+        &joined(
+            policy
+                .bindings
+                .iter()
+                .map(|binding| format!("`{}` {}", binding.name, actions(binding)).trim_end().to_owned()),
+        ),
     );
     row("on error", &format!("{:?}", policy.failure_policy));
     if let Some(kind) = &policy.param_kind {
@@ -150,8 +152,11 @@ fn action(policy: &Policy) -> String {
     if binding.validation_actions.is_empty() {
         return "Mutate".to_owned();
     }
-    let actions: Vec<_> = binding.validation_actions.iter().map(|action| format!("{action:?}")).collect();
-    actions.join(", ")
+    actions(binding)
+}
+
+fn actions(binding: &Binding) -> String {
+    binding.validation_actions.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// A README without its title, which the page has, and its sentence stays.

@@ -81,7 +81,8 @@ impl Cluster {
     }
 
     /// Watches the params that the policies of `set` refer to, and no others, and the definitions of custom resources
-    /// that they merge into; the exemptions that came with them count beside those of the cluster. Until a kind's objects are known, the policies that need them can't be evaluated.
+    /// that they merge into; the exemptions that came with them count beside those of the cluster. Until a kind's objects
+    /// are known, the policies that need them can't be evaluated.
     pub fn use_policies(&self, set: &PolicySet) {
         self.params.follow(set.policies(), set.params());
         self.definitions.follow(set.policies(), set.definitions());

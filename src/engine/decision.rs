@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As reports, suites, metrics and logs spell it.
+    /// As reports spell it.
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Pass => "pass",

@@ -102,7 +102,7 @@ fn policy(draft: &Draft) -> Tree {
 fn binding(draft: &Draft, binding: &DraftBinding) -> Tree {
     let mut spec = Fields::default();
     spec.text("policyName", &draft.name);
-    spec.list("validationActions", binding.actions.iter().map(|action| text(&format!("{action:?}"))));
+    spec.list("validationActions", binding.actions.iter().map(|action| text(action.name())));
     if let Some(reference) = &binding.param_ref {
         spec.add("paramRef", param_ref(reference));
     }

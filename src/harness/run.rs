@@ -275,12 +275,7 @@ fn describe(decision: &Decision<'_>) -> String {
     for finding in decision.findings.iter().filter(|finding| finding.verdict != Verdict::Pass) {
         let verdict = match (finding.evaluation, finding.verdict) {
             (Evaluation::Error, Verdict::Deny) => "error (denies)",
-            (_, Verdict::Deny) => "deny",
-            (_, Verdict::Warn) => "warn",
-            (_, Verdict::Audit) => "audit",
-            (_, Verdict::Exempt) => "exempt",
-            (_, Verdict::Error) => "error",
-            (_, Verdict::Pass) => "allow",
+            (_, verdict) => verdict.name(),
         };
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{verdict} by {}: {}", finding.policy, finding.message);

@@ -74,13 +74,13 @@ pub fn actions(list: &Node<'_, '_>) -> Vec<ValidationAction> {
         ]);
         let Some(action) = action else { continue };
         if actions.contains(&action) {
-            element.report(Fault::Duplicate(format!("{action:?}")), "leave it out");
+            element.report(Fault::Duplicate(action.name().to_owned()), "leave it out");
         }
         actions.push(action);
     }
     if actions.contains(&ValidationAction::Deny) && actions.contains(&ValidationAction::Warn) {
         list.invalid(
-            &actions.iter().map(|action| format!("{action:?}")).collect::<Vec<_>>().join(", "),
+            &actions.iter().map(|action| action.name()).collect::<Vec<_>>().join(", "),
             "must not contain both Deny and Warn (repeating the same validation failure information in the API \
              response and headers serves no purpose)",
             "leave out Warn",

@@ -253,6 +253,17 @@ pub enum ValidationAction {
     Deny,
 }
 
+impl ValidationAction {
+    /// Upstream's spelling.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Audit => "Audit",
+            Self::Warn => "Warn",
+            Self::Deny => "Deny",
+        }
+    }
+}
+
 /// `spec.paramRef`.
 #[derive(Clone, Debug)]
 pub struct ParamRef {

@@ -403,11 +403,7 @@ fn position(verdict: Verdict, effective: Verdict) -> usize {
 pub fn verdict_label(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "allow",
-        Verdict::Exempt => "exempt",
-        Verdict::Audit => "audit",
-        Verdict::Warn => "warn",
-        Verdict::Error => "error",
-        Verdict::Deny => "deny",
+        other => other.name(),
     }
 }
 

@@ -39,15 +39,6 @@ pub fn verdict_of(action: ValidationAction) -> Verdict {
     }
 }
 
-/// Upstream's spelling.
-pub fn action_name(action: ValidationAction) -> &'static str {
-    match action {
-        ValidationAction::Audit => "Audit",
-        ValidationAction::Warn => "Warn",
-        ValidationAction::Deny => "Deny",
-    }
-}
-
 /// The HTTP status of a reason. Upstream: `reasonToCode`.
 pub fn reason_to_code(reason: &str) -> u16 {
     match reason {

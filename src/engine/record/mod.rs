@@ -19,7 +19,7 @@ use crate::engine::plan::Invocation;
 use crate::engine::request::Request;
 use crate::engine::validate::{DEFAULT_REASON, Judged, Judgement, PolicyDecision};
 
-use actions::{action_name, cap, effective_actions, reason_to_code, verdict_of};
+use actions::{cap, effective_actions, reason_to_code, verdict_of};
 use annotations::{Annotations, Exempted, ValidationFailure};
 use exempting::{Share, divide, parts};
 
@@ -285,7 +285,7 @@ impl<'a> Recorder<'a> {
                     policy: &policy.name,
                     binding: &binding.name,
                     expression_index: index.unwrap_or(0),
-                    validation_actions: binding.validation_actions.iter().map(|action| action_name(*action)).collect(),
+                    validation_actions: binding.validation_actions.iter().map(|action| action.name()).collect(),
                 }),
             }
         }
