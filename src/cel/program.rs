@@ -1,24 +1,15 @@
-//! The interface to the rest of the house: declare an environment, compile a source text, evaluate it on inputs.
+//! Compilation: declare an environment, compile a source text in it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::json::{self, Arena};
-
-use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer};
 use crate::cel::check::check;
-use crate::cel::check::env::{Declarations, Global};
+use crate::cel::check::env::Declarations;
 use crate::cel::check::issues::{Fault, Faults, Issues, Place};
 use crate::cel::check::types::Type;
 use crate::cel::check::validate::validate;
-use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::eval::{CLOCK_INTERVAL, Local, Machine};
-use crate::cel::function::{Error, Limit};
-use crate::cel::plan::compile;
-use crate::cel::plan::node::Node;
+use crate::cel::plan::{Plan, compile};
+use crate::cel::sharing::Reads;
 use crate::cel::syntax::parser::parse;
-use crate::cel::value::Value;
-use crate::cel::value::compare::{renew_visits, visits_are_exhausted};
 
 /// A policy's variable: its name, and its program or why there is none.
 pub type Variable = (String, Result<Arc<Program>, String>);
@@ -63,12 +54,11 @@ pub enum Expect {
 #[derive(Debug)]
 pub struct Program {
     source: String,
+    minor: u32,
     output: Type,
-    node: Node,
-    /// How many names its folds bind at once.
-    slots: usize,
+    pub(super) plan: Plan,
     /// The height of its syntax tree: what it may take of the stack.
-    height: u16,
+    pub(super) height: u16,
 }
 
 /// Why a source text is not a valid expression of its environment; positions are 1-based lines and columns.
@@ -137,8 +127,8 @@ impl Program {
         validate(&checked, &parsed.expr).map_err(first)?;
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
-        let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
-        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height })
+        let plan = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        Ok(Self { source: source.to_owned(), minor: env.minor, output, plan, height: parsed.expr.height })
     }
 
     /// The source text.
@@ -149,6 +139,16 @@ impl Program {
     /// The type of the value.
     pub fn output_type(&self) -> &Type {
         &self.output
+    }
+
+    /// Whose libraries it uses: those of Kubernetes 1.`minor`.
+    pub(super) fn minor(&self) -> u32 {
+        self.minor
+    }
+
+    /// What it reads of its inputs.
+    pub(super) fn reads(&self) -> &Reads {
+        &self.plan.reads
     }
 }
 
@@ -192,201 +192,5 @@ impl Expect {
                 Err(format!("must evaluate to one of [{}] but got {output}", several.join(" ")))
             }
         }
-    }
-}
-
-/// The values that an expression sees; `json::Value::Null` for what is absent.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
-    /// `object`
-    pub object: json::Value<'a>,
-    /// `oldObject`
-    pub old_object: json::Value<'a>,
-    /// `request`, in the shape of AdmissionRequest without object and oldObject.
-    pub request: json::Value<'a>,
-    /// `params`
-    pub params: json::Value<'a>,
-    /// `namespaceObject`
-    pub namespace_object: json::Value<'a>,
-    /// What `authorizer` is; where there is none, expressions that use it fail.
-    pub authorizer: Result<RequestAuthorizer<'a>, NoAuthorizer>,
-    /// The values of [`Env::bindings`], in their order.
-    pub bindings: &'a [Value<'a>],
-}
-
-impl<'a> Inputs<'a> {
-    /// The document that a name stands for; `None` for what is none.
-    pub(super) fn document(&self, global: Global) -> Option<json::Value<'a>> {
-        match global {
-            Global::Object => Some(self.object),
-            Global::OldObject => Some(self.old_object),
-            Global::Request => Some(self.request),
-            Global::Params => Some(self.params),
-            Global::NamespaceObject => Some(self.namespace_object),
-            Global::Extra(_) | Global::Authorizer | Global::RequestResourceAuthorizer | Global::Variables => None,
-        }
-    }
-}
-
-impl Default for Inputs<'_> {
-    /// Nothing given, and nobody to ask who may do what: everything is null, `authorizer` is offline.
-    fn default() -> Self {
-        let null = json::Value::Null;
-        Self {
-            object: null,
-            old_object: null,
-            request: null,
-            params: null,
-            namespace_object: null,
-            authorizer: Err(NoAuthorizer::Offline),
-            bindings: &[],
-        }
-    }
-}
-
-/// Evaluates the expressions of one policy on one set of inputs: variables are lazy and computed once, cost is
-/// added up against a budget.
-pub struct Evaluator<'a> {
-    store: Store<'a>,
-    budget: u64,
-}
-
-impl<'a> Evaluator<'a> {
-    /// `variables` are the policy's, in the order of [`Env::variables`]; `budget` is the cost that all evaluations
-    /// together may reach (each is limited to [`EXPRESSION_LIMIT`] besides); `deadline` stops a running evaluation.
-    pub fn new(
-        arena: &'a Arena,
-        inputs: Inputs<'a>,
-        variables: &'a [Variable],
-        budget: u64,
-        deadline: Option<Instant>,
-    ) -> Self {
-        Self { store: Store::new(arena, inputs, variables, deadline), budget }
-    }
-
-    /// Evaluates `program`.
-    ///
-    /// # Errors
-    /// The expression's own error, or the limit that stopped it.
-    pub fn evaluate(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
-        if self.store.cost > self.budget {
-            return Err(Error::Cancelled(Limit::Budget));
-        }
-        let value = self.store.run(program);
-        if self.store.cost > self.budget && value.is_ok() {
-            return Err(Error::Cancelled(Limit::Budget));
-        }
-        value
-    }
-
-    /// The cost of all evaluations so far.
-    pub fn cost(&self) -> u64 {
-        self.store.cost
-    }
-
-    /// The cost of the last evaluation, without that of the variables which it was the first to read.
-    pub fn own_cost(&self) -> u64 {
-        self.store.own_cost
-    }
-
-    /// The positions of the variables that have been evaluated, with whether their evaluation succeeded.
-    pub fn evaluated_variables(&self) -> impl Iterator<Item = (usize, bool)> {
-        self.store.values.iter().enumerate().filter_map(|(at, value)| Some((at, value.as_ref()?.is_ok())))
-    }
-}
-
-/// The sum of the heights of expressions in evaluation at once: a variable evaluates within the expression that
-/// names it, so long chains of variables would otherwise exhaust the stack.
-pub const MAX_NESTED_HEIGHT: u32 = 1_000;
-
-/// The variables of a policy and their values so far.
-pub(super) struct Store<'a> {
-    arena: &'a Arena,
-    pub inputs: Inputs<'a>,
-    variables: &'a [Variable],
-    values: Vec<Option<Result<Value<'a>, Error>>>,
-    deadline: Option<Instant>,
-    cost: u64,
-    /// Of the expression whose evaluation ended last: of a variable first, then of the one that read it.
-    own_cost: u64,
-    height: u32,
-    /// Steps since the clock was last looked at, over all evaluations.
-    steps: u32,
-    /// The names of the previous evaluation's folds, kept for their memory.
-    locals: Vec<Local<'a>>,
-}
-
-impl<'a> Store<'a> {
-    fn new(arena: &'a Arena, inputs: Inputs<'a>, variables: &'a [Variable], deadline: Option<Instant>) -> Self {
-        let values = vec![None; variables.len()];
-        // The first step looks at the clock: the deadline may have passed before.
-        let steps = CLOCK_INTERVAL;
-        Self { arena, inputs, variables, values, deadline, cost: 0, height: 0, steps, own_cost: 0, locals: Vec::new() }
-    }
-
-    fn run(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
-        let height = u32::from(program.height);
-        if self.height + height > MAX_NESTED_HEIGHT {
-            return Err(Error::new(format!("variables are nested too deep: limit {MAX_NESTED_HEIGHT}")));
-        }
-        if self.steps >= CLOCK_INTERVAL {
-            self.steps = 0;
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(Error::Cancelled(Limit::Deadline));
-            }
-        }
-        if self.height == 0 {
-            renew_visits();
-        }
-        self.height += height;
-        let mut locals = std::mem::take(&mut self.locals);
-        locals.clear();
-        locals.resize(program.slots, Local::Unset);
-        let mut machine =
-            Machine { arena: self.arena, deadline: self.deadline, locals, cost: 0, steps: self.steps, variables: self };
-        let value = machine.eval(&program.node);
-        let Machine { cost, steps, locals, .. } = machine;
-        self.steps = steps;
-        self.locals = locals;
-        let cost = cost.min(EXPRESSION_LIMIT + 1);
-        self.cost = self.cost.saturating_add(cost);
-        self.own_cost = cost;
-        self.height -= height;
-        if visits_are_exhausted() { Err(Error::Cancelled(Limit::Cost)) } else { value }
-    }
-
-    /// The value of the variable at a position if it is known already, unless it is one to look into.
-    pub fn known(&self, at: usize) -> Option<Value<'a>> {
-        match self.values.get(at)? {
-            Some(Ok(Value::Optional(_) | Value::Opaque(_))) | Some(Err(_)) | None => None,
-            Some(Ok(value)) => Some(*value),
-        }
-    }
-
-    /// The value of the variable at a position.
-    pub fn value(&mut self, at: usize) -> Result<Value<'a>, Error> {
-        if let Some(Some(known)) = self.values.get(at) {
-            return known.clone();
-        }
-        let value = match self.variables.get(at) {
-            Some((name, Ok(program))) => self.run(program).map_err(|error| failed(name, &error)),
-            Some((name, Err(error))) => {
-                Err(Error::new(format!("composited variable \"{name}\" fails to compile: {error}")))
-            }
-            None => Err(Error::new("no such attribute(s): variables")),
-        };
-        if let Some(slot) = self.values.get_mut(at) {
-            *slot = Some(value.clone());
-        }
-        value
-    }
-}
-
-/// A variable's failure is an error of the expression that uses it, limits included, as upstream has it; only the
-/// deadline ends everything.
-fn failed(name: &str, error: &Error) -> Error {
-    match error {
-        Error::Cancelled(limit @ (Limit::Deadline | Limit::Memory | Limit::Budget)) => Error::Cancelled(*limit),
-        error => Error::new(format!("composited variable \"{name}\" fails to evaluate: {error}")),
     }
 }

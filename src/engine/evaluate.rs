@@ -3,7 +3,7 @@
 //! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
 
 use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::{Error, Evaluator, Inputs, Limit, Value};
+use crate::cel::{Error, Evaluator, Inputs, Limit, Sharing, Value};
 use crate::policy::model::Compiled;
 
 use super::observe::{Outcome, Place};
@@ -35,13 +35,12 @@ pub struct Expressions<'a, 's> {
 impl<'a, 's> Expressions<'a, 's> {
     /// Prepares an evaluation of `invocation` on `inputs` within `budget`.
     pub fn new(invocation: &Invocation<'a>, subject: &'s Subject<'a>, inputs: Inputs<'a>, budget: u64) -> Self {
-        let deadline = subject.context().deadline;
-        Self {
-            evaluator: Evaluator::new(subject.arena(), inputs, invocation.variables, budget, deadline),
-            budget,
-            invocation: *invocation,
-            subject,
+        let (deadline, expressions) = (subject.context().deadline, invocation.expressions);
+        let mut evaluator = Evaluator::new(subject.arena(), inputs, &expressions.variables, budget, deadline);
+        if let Some(memo) = subject.memo(&inputs, expressions.shared) {
+            evaluator = evaluator.sharing(memo, &expressions.variable_sharing);
         }
+        Self { evaluator, budget, invocation: *invocation, subject }
     }
 
     /// Evaluates one expression and tells the observer.
@@ -49,7 +48,7 @@ impl<'a, 's> Expressions<'a, 's> {
     /// # Errors
     /// In upstream's words: a compilation error, the expression's error, or what stopped the evaluation.
     pub fn evaluate(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
-        let result = self.value(program, expression);
+        let result = self.shared(self.invocation.expressions.sharing(place), program, expression);
         let outcome = match &result {
             Ok(Value::Bool(true)) => Outcome::True,
             Ok(Value::Bool(false)) => Outcome::False,
@@ -65,8 +64,12 @@ impl<'a, 's> Expressions<'a, 's> {
     /// # Errors
     /// As [`Expressions::evaluate`].
     pub fn value(&mut self, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+        self.shared(Sharing::Own, program, expression)
+    }
+
+    fn shared(&mut self, sharing: Sharing, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
         let program = program.as_ref().map_err(|error| Failure::Expression(format!("compilation error: {error}")))?;
-        let value = self.evaluator.evaluate(program);
+        let value = self.evaluator.evaluate_shared(program, sharing);
         match value {
             // An expression that exhausts the budget and fails besides counts as having exhausted it.
             Err(Error::Evaluation(_)) if self.evaluator.cost() > self.budget => {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::cel::Variable;
+use crate::cel::{Sharer, Sharing, Variable};
 use crate::policy::Params;
 use crate::policy::model::{Binding, Policy, Rules, ValidationAction};
 
@@ -16,23 +16,68 @@ use super::subject::{Matched, Subject};
 #[derive(Debug, Default)]
 pub struct Plans {
     policies: Vec<Policy>,
-    /// The variables of each policy as the evaluator takes them.
-    variables: Vec<Vec<Variable>>,
+    /// The expressions of each policy as the evaluator takes them.
+    expressions: Vec<Prepared>,
     validating: Index,
     mutating: Index,
+}
+
+/// A policy's variables as the evaluator takes them, and which of its expressions share their values with equal ones of
+/// other policies, each by its position.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The variables.
+    pub variables: Vec<Variable>,
+    /// Of the variables.
+    pub variable_sharing: Vec<Sharing>,
+    condition_sharing: Vec<Sharing>,
+    validation_sharing: Vec<Sharing>,
+    /// How many different expressions of all policies share their values.
+    pub shared: usize,
+}
+
+impl Prepared {
+    fn new(policy: &Policy, sharer: &mut Sharer) -> Self {
+        let variables = policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone()));
+        let variables: Vec<Variable> = variables.collect();
+        let variable_sharing = sharer.variables(&variables);
+        // Match conditions see no variables.
+        let conditions = policy.match_conditions.iter();
+        let condition_sharing = conditions.map(|condition| sharer.expression(&condition.program, &[], &[])).collect();
+        let validations: &[_] = match &policy.rules {
+            Rules::Validate { validations, .. } => validations,
+            Rules::Mutate { .. } => &[],
+        };
+        let validation_sharing = validations
+            .iter()
+            .map(|validation| sharer.expression(&validation.program, &variables, &variable_sharing))
+            .collect();
+        Self { variables, variable_sharing, condition_sharing, validation_sharing, shared: 0 }
+    }
+
+    /// With whom the expression at `place` shares its value.
+    pub fn sharing(&self, place: Place) -> Sharing {
+        let found = match place {
+            Place::MatchCondition(at) => self.condition_sharing.get(at),
+            Place::Validation(at) => self.validation_sharing.get(at),
+            Place::Variable(_) | Place::MessageExpression(_) | Place::AuditAnnotation(_) | Place::Mutation(_) => None,
+        };
+        found.copied().unwrap_or_default()
+    }
 }
 
 impl Plans {
     /// Indexes compiled policies.
     pub fn new(mut policies: Vec<Policy>) -> Self {
         policies.sort_by(|a, b| a.name.cmp(&b.name));
-        let variables = policies.iter().map(|policy| {
-            policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone())).collect()
-        });
-        let variables = variables.collect();
+        let mut sharer = Sharer::default();
+        let mut expressions: Vec<_> = policies.iter().map(|policy| Prepared::new(policy, &mut sharer)).collect();
+        for prepared in &mut expressions {
+            prepared.shared = sharer.len();
+        }
         let validating = Index::new(&policies, |rules| matches!(rules, Rules::Validate { .. }));
         let mutating = Index::new(&policies, |rules| matches!(rules, Rules::Mutate { .. }));
-        Self { policies, variables, validating, mutating }
+        Self { policies, expressions, validating, mutating }
     }
 
     /// The policies, sorted by name.
@@ -55,7 +100,7 @@ impl Plans {
         let mut plan = Vec::new();
         let params = subject.context().params.unwrap_or(params);
         for &at in index.get(subject.request.request_resource.resource, subject.request.resource.resource) {
-            let (Some(policy), Some(variables)) = (self.policies.get(at), self.variables.get(at)) else { continue };
+            let (Some(policy), Some(expressions)) = (self.policies.get(at), self.expressions.get(at)) else { continue };
             let failed = |binding, message: String| Err(ConfigurationError { policy, binding, message });
             let matched = match matches(&policy.match_constraints, subject) {
                 Ok(Some(matched)) => matched,
@@ -87,7 +132,7 @@ impl Plans {
                     (Ok(params), Ok(_)) => plan.extend(
                         params
                             .iter()
-                            .map(|params| Ok(Invocation { policy, variables, binding, matched, params: *params })),
+                            .map(|params| Ok(Invocation { policy, expressions, binding, matched, params: *params })),
                     ),
                     (Err(error), _) => plan.push(failed(&binding.name, error.to_string())),
                     (_, Err(error)) => plan.push(failed(&binding.name, error.to_owned())),
@@ -106,8 +151,8 @@ pub type Planned<'a> = Result<Invocation<'a>, ConfigurationError<'a>>;
 pub struct Invocation<'a> {
     /// The policy.
     pub policy: &'a Policy,
-    /// The policy's variables as the evaluator takes them.
-    pub variables: &'a [Variable],
+    /// The policy's expressions as the evaluator takes them.
+    pub expressions: &'a Prepared,
     /// The binding.
     pub binding: &'a Binding,
     /// How the request was matched.

@@ -1,9 +1,9 @@
 //! What is judged: a request, or the pod that a workload will create, with everything that several policies share.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
-use crate::cel::Inputs;
 use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
+use crate::cel::{Inputs, Memo};
 use crate::json::{Arena, Member, Object, Value};
 
 use super::context::Context;
@@ -18,6 +18,8 @@ pub struct Subject<'a> {
     namespace: OnceCell<Result<Value<'a>, &'a str>>,
     namespace_object: OnceCell<Result<Value<'a>, &'a str>>,
     request_value: OnceCell<Value<'a>>,
+    /// What is known of the object, with the object.
+    memo: Cell<Option<(Value<'a>, Memo<'a>)>>,
 }
 
 /// The group version that a policy matched the request by. Upstream: the matched resource and kind.
@@ -64,6 +66,7 @@ impl<'a> Subject<'a> {
             namespace: OnceCell::new(),
             namespace_object: OnceCell::new(),
             request_value: OnceCell::new(),
+            memo: Cell::new(None),
         }
     }
 
@@ -75,6 +78,7 @@ impl<'a> Subject<'a> {
             namespace: self.namespace.clone(),
             namespace_object: self.namespace_object.clone(),
             request_value: self.request_value.clone(),
+            memo: Cell::new(None),
         }
     }
 
@@ -86,6 +90,7 @@ impl<'a> Subject<'a> {
             namespace: self.namespace.clone(),
             namespace_object: self.namespace_object.clone(),
             request_value: OnceCell::new(),
+            memo: Cell::new(None),
         }
     }
 
@@ -197,6 +202,24 @@ impl<'a> Subject<'a> {
             }
             self.namespace().map(|namespace| visible_namespace(self.arena(), namespace))
         })
+    }
+
+    /// What policies have found out about the object, with room for so many `expressions`. `None` for who sees the request in another
+    /// way than most, as a resource of another version.
+    pub fn memo(&self, inputs: &Inputs<'a>, expressions: usize) -> Option<Memo<'a>> {
+        let is_usual = self.request_value.get().is_some_and(|request| request.is_shared_with(&inputs.request));
+        if !is_usual || self.context.observer.is_some() {
+            return None;
+        }
+        let object = self.request.object;
+        match self.memo.get() {
+            Some((of, memo)) if of.is_shared_with(&object) => Some(memo),
+            _ => {
+                let memo = Memo::new(self.arena(), expressions);
+                self.memo.set(Some((object, memo)));
+                Some(memo)
+            }
+        }
     }
 
     fn request_value(&self, kind: GroupVersionKind<'a>, resource: GroupVersionResource<'a>) -> Value<'a> {

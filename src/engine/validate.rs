@@ -141,7 +141,7 @@ fn evaluate_messages<'a>(
     budget: u64,
 ) -> Result<Vec<(usize, &'a str)>, String> {
     let count = validations.iter().filter(|validation| validation.message_expression.is_some()).count();
-    let all = count > 0 && could_exhaust(budget, count, invocation.variables.len());
+    let all = count > 0 && could_exhaust(budget, count, invocation.expressions.variables.len());
     let mut messages = Vec::new();
     if count == 0 || !(all || outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed))) {
         return Ok(messages);

@@ -17,6 +17,7 @@ use crate::cel::eval::dispatch;
 use crate::cel::function::Function;
 use crate::cel::library::{find_prepared, re2, sum_of};
 use crate::cel::program::Env;
+use crate::cel::sharing::Reads;
 use crate::cel::syntax::ast::{self, Comprehension, Expr, Kind, Literal};
 use crate::json::Arena;
 
@@ -27,11 +28,20 @@ pub(in crate::cel) struct PlanError {
     pub offset: u32,
 }
 
-/// The compiled form and the number of slots that its evaluation needs.
-pub(in crate::cel) fn compile(env: &Env, checked: &Checked, expr: &Expr) -> Result<(Node, usize), PlanError> {
-    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0 };
+/// A compiled form, and what its evaluation needs.
+#[derive(Debug)]
+pub(in crate::cel) struct Plan {
+    pub node: Node,
+    /// How many names its folds bind at once.
+    pub slots: usize,
+    pub reads: Reads,
+}
+
+/// Compiles a checked tree.
+pub(in crate::cel) fn compile(env: &Env, checked: &Checked, expr: &Expr) -> Result<Plan, PlanError> {
+    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0, reads: Reads::default() };
     let node = compiler.node(expr)?;
-    Ok((node, compiler.slots))
+    Ok(Plan { node, slots: compiler.slots, reads: compiler.reads })
 }
 
 struct Compiler<'c> {
@@ -40,6 +50,7 @@ struct Compiler<'c> {
     /// Names in scope with their slots; `None` for accumulators, which the folds keep themselves.
     scopes: Vec<(String, Option<usize>)>,
     slots: usize,
+    reads: Reads,
 }
 
 type Plans<T> = Result<T, PlanError>;
@@ -81,9 +92,12 @@ impl Compiler<'_> {
         self.named(expr)
     }
 
-    fn named(&self, expr: &Expr) -> Plans<Node> {
+    fn named(&mut self, expr: &Expr) -> Plans<Node> {
         match self.checked.meaning(expr) {
-            Some(Meaning::Name(Reference::Global(global))) => Ok(attribute(Base::Global(*global))),
+            Some(Meaning::Name(Reference::Global(global))) => {
+                self.reads.global(*global);
+                Ok(attribute(Base::Global(*global)))
+            }
             // Upstream declares these types, and does not know them as values.
             Some(Meaning::Name(Reference::TypeName(name))) if is_object(name) || &**name == "JSONPatch" => {
                 undefined_type(expr, name)
@@ -105,6 +119,7 @@ impl Compiler<'_> {
             && let Some(at) = self.env.variables.iter().rposition(|(name, _)| name == field)
         {
             // The look-up in the map of variables is resolved now; what is left costs as the selection would.
+            self.reads.variable(at);
             return Ok(Node::Attribute(Box::new(Attribute {
                 base: Base::Variable(at),
                 qualifiers: Box::new([]),

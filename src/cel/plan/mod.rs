@@ -3,4 +3,4 @@
 mod compile;
 pub(in crate::cel) mod node;
 
-pub(in crate::cel) use compile::compile;
+pub(in crate::cel) use compile::{Plan, compile};
