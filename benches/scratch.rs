@@ -4,6 +4,9 @@ use portcullis::policy::{Exemptions, embedded, load};
 use std::time::Instant;
 const POD: &str = include_str!("data/pod-6k.json");
 fn main() {
+    if std::env::args().any(|a| a == "one") {
+        return one();
+    }
     let manifests: Vec<_> = embedded().iter().map(|entry| entry.manifest()).collect();
     let mut rows = Vec::new();
     let all = measure(&manifests, Phase::Validate);
@@ -63,4 +66,23 @@ fn request(object: Value<'_>) -> Request<'_> {
         options: Value::Null,
         dry_run: false,
     }
+}
+fn one() {
+    let manifests: Vec<_> = embedded().iter().map(|entry| entry.manifest()).collect();
+    let loaded = load(&manifests, 36);
+    let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
+    let document = Arena::new();
+    let object = json::parse(&document, POD.as_bytes(), &Limits::default()).unwrap_or(Value::Null);
+    let mut arena = Arena::with_capacity(64 * 1024);
+    for _ in 0..20 {
+        iteration(&set, object, &mut arena);
+    }
+}
+#[inline(never)]
+fn iteration(set: &PolicySet, object: Value<'_>, arena: &mut Arena) {
+    {
+        let context = Context { phase: Phase::Validate, ..Context::new(arena) };
+        std::hint::black_box(set.review(&request(object), &context).allowed());
+    }
+    arena.reset();
 }

@@ -14,7 +14,7 @@ fuzz_target!(|source: &str| {
     let Ok(program) = Program::compile(source, &env, Expect::Any) else { return };
     let arena = Arena::new();
     let object = json::parse(&arena, OBJECT, &Limits::default()).expect("the object is JSON");
-    let inputs = Inputs { object, params: object, ..Inputs::default() };
+    let inputs = Inputs { object, params: object.into(), ..Inputs::default() };
     let deadline = Some(Instant::now() + Duration::from_secs(5));
     let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, deadline);
     let succeeded = evaluator.evaluate(&program).is_ok();

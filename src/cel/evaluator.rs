@@ -8,6 +8,7 @@ use super::check::env::Global;
 use super::cost::EXPRESSION_LIMIT;
 use super::eval::{CLOCK_INTERVAL, Local, Machine};
 use super::function::{Error, Limit};
+use super::kept::Params;
 use super::program::{Program, Variable};
 use super::sharing::{Known, Memo, Sharing};
 use super::value::Value;
@@ -24,7 +25,7 @@ pub struct Inputs<'a> {
     /// `request`, in the shape of AdmissionRequest without object and oldObject.
     pub request: json::Value<'a>,
     /// `params`
-    pub params: json::Value<'a>,
+    pub params: Params<'a>,
     /// `namespaceObject`
     pub namespace_object: json::Value<'a>,
     /// What `authorizer` is; where there is none, expressions that use it fail.
@@ -40,7 +41,7 @@ impl<'a> Inputs<'a> {
             Global::Object => Some(self.object),
             Global::OldObject => Some(self.old_object),
             Global::Request => Some(self.request),
-            Global::Params => Some(self.params),
+            Global::Params => Some(self.params.value()),
             Global::NamespaceObject => Some(self.namespace_object),
             Global::Extra(_) | Global::Authorizer | Global::RequestResourceAuthorizer | Global::Variables => None,
         }
@@ -55,7 +56,7 @@ impl Default for Inputs<'_> {
             object: null,
             old_object: null,
             request: null,
-            params: null,
+            params: null.into(),
             namespace_object: null,
             authorizer: Err(NoAuthorizer::Offline),
             bindings: &[],
@@ -181,9 +182,14 @@ impl<'a> Store<'a> {
 
     /// The value of a program that others may have evaluated before.
     fn shared(&mut self, program: &'a Program, sharing: Sharing) -> Result<Value<'a>, Error> {
-        let (Sharing::Object(id), Some(memo)) = (sharing, self.memo) else { return self.run(program) };
+        let id = match sharing {
+            Sharing::Object(id) => id,
+            Sharing::Params => return self.of_params(program),
+            Sharing::Own => return self.run(program),
+        };
+        let Some(memo) = self.memo else { return self.run(program) };
         if let Some(known) = memo.get(id) {
-            return self.take(known);
+            return self.take_shared(known);
         }
         let before = self.read.take();
         let value = self.run(program);
@@ -196,17 +202,32 @@ impl<'a> Store<'a> {
         value
     }
 
+    /// The value of a program that reads nothing but `params`.
+    fn of_params(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
+        let Some(kept) = self.inputs.params.kept() else { return self.run(program) };
+        if let Some((value, cost)) = kept.known(program, self.arena) {
+            return Ok(self.take(value, cost));
+        }
+        let value = self.run(program)?;
+        kept.keep(program, &value, self.own_cost);
+        Ok(value)
+    }
+
     /// Takes a value that is known, and pays for it and for the variables that are read for it.
-    fn take(&mut self, known: &'a Known<'a>) -> Result<Value<'a>, Error> {
+    fn take_shared(&mut self, known: &'a Known<'a>) -> Result<Value<'a>, Error> {
         for id in known.reads {
             let mut unread = self.sharing.iter().zip(&self.values);
             if let Some(at) = unread.position(|(sharing, value)| *sharing == Sharing::Object(*id) && value.is_none()) {
                 self.value(at)?;
             }
         }
-        self.cost = self.cost.saturating_add(known.cost);
-        self.own_cost = known.cost;
-        Ok(known.value)
+        Ok(self.take(known.value, known.cost))
+    }
+
+    fn take(&mut self, value: Value<'a>, cost: u64) -> Value<'a> {
+        self.cost = self.cost.saturating_add(cost);
+        self.own_cost = cost;
+        value
     }
 
     /// The numbers of the variables at the positions of `bits`.

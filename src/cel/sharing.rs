@@ -43,6 +43,8 @@ pub enum Sharing {
     Own,
     /// With every expression of this number, for one object, old object and request.
     Object(u32),
+    /// With equal expressions, for one object that is `params`.
+    Params,
 }
 
 /// An expression is read by no more variables than this if it is shared: the bits of what notes them.
@@ -92,6 +94,9 @@ impl Sharer {
     ) -> Sharing {
         let Ok(program) = program else { return Sharing::Own };
         let reads = program.reads();
+        if reads.globals.as_slice() == [Global::Params] && reads.variables.is_empty() {
+            return Sharing::Params;
+        }
         let is_shared = |global: &Global| {
             matches!(global, Global::Object | Global::OldObject | Global::Request | Global::Variables)
         };

@@ -87,12 +87,11 @@ fn tests_presence_behind_variables_and_optionals() {
     );
     let containers = json::Value::Array(arena.alloc_slice_copy(&[json::Value::Object(container)]));
     let object = json::Value::Object(json::Object::new(&arena, &[("containers", containers)]));
-    let inputs = Inputs { object, ..Inputs::default() };
     for (source, expected) in table {
+        let inputs = Inputs { object, ..Inputs::default() };
         let Ok(program) = Program::compile(source, &env, Expect::Bool) else { panic!("{source} compiles") };
-        let value = Evaluator::new(&arena, inputs, &env.variables, cost::BINDING_BUDGET, None)
-            .evaluate(&program)
-            .map(|value| matches!(value, Value::Bool(true)));
+        let mut evaluator = Evaluator::new(&arena, inputs, &env.variables, cost::BINDING_BUDGET, None);
+        let value = evaluator.evaluate(&program).map(|value| matches!(value, Value::Bool(true)));
         assert_eq!(value, Ok(expected), "{source}");
     }
 }

@@ -192,7 +192,7 @@ impl Environment {
             object: question.object,
             old_object: question.old_object,
             request: question.request,
-            params: question.params,
+            params: question.params.into(),
             namespace_object: question.namespace_object,
             authorizer: authorizer.ok_or(NoAuthorizer::Offline),
             bindings: arena.alloc_slice_copy(&bindings),

@@ -331,8 +331,10 @@ mod tests {
             let (arena, params) = (Arena::new(), watches.current());
             let binding = policy.bindings.first().expect("a binding");
             let found = params.resolve(&arena, policy.param_kind.as_ref(), binding.param_ref.as_ref(), "media");
-            let from = |param: &Value<'_>| param.at(&["data", "from"]).and_then(|v| v.as_str().map(str::to_owned));
-            let found = found.map(|found| found.iter().filter_map(from).collect::<Vec<_>>()).map_err(|e| e.to_string());
+            let from = |param: Value<'_>| param.at(&["data", "from"]).and_then(|v| v.as_str().map(str::to_owned));
+            let found = found
+                .map(|found| found.iter().map(|param| param.value()).filter_map(from).collect::<Vec<_>>())
+                .map_err(|e| e.to_string());
             if found.as_ref().map(|found| found.iter().map(String::as_str).collect::<Vec<_>>()).map_err(String::as_str)
                 == expected.map(<[&str]>::to_vec)
             {

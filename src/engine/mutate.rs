@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
 }
 
 fn key<'a>(invocation: &Invocation<'a>) -> Key<'a> {
-    let part = |name| invocation.params.at(&["metadata", name]);
+    let part = |name| invocation.params.value().at(&["metadata", name]);
     (&invocation.policy.name, &invocation.binding.name, part("namespace"), part("name"))
 }
 

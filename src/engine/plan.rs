@@ -158,7 +158,7 @@ pub struct Invocation<'a> {
     /// How the request was matched.
     pub matched: Matched<'a>,
     /// The param, or null.
-    pub params: crate::json::Value<'a>,
+    pub params: crate::cel::Params<'a>,
 }
 
 impl<'a> Invocation<'a> {
@@ -166,7 +166,7 @@ impl<'a> Invocation<'a> {
     pub fn is_same(&self, other: &Self) -> bool {
         std::ptr::eq(self.policy, other.policy)
             && std::ptr::eq(self.binding, other.binding)
-            && self.params == other.params
+            && self.params.is_same(&other.params)
     }
 
     /// Whether a violation denies the request.

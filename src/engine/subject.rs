@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 
 use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
-use crate::cel::{Inputs, Memo};
+use crate::cel::{Inputs, Memo, Params};
 use crate::json::{Arena, Member, Object, Value};
 
 use super::context::Context;
@@ -120,7 +120,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The values that expressions see; match conditions don't see the namespace, as upstream.
-    pub fn inputs(&self, matched: &Matched<'a>, params: Value<'a>) -> Inputs<'a> {
+    pub fn inputs(&self, matched: &Matched<'a>, params: Params<'a>) -> Inputs<'a> {
         Inputs {
             object: self.request.object,
             old_object: self.request.old_object,
@@ -134,12 +134,12 @@ impl<'a> Subject<'a> {
     }
 
     /// The values that audit annotations and message expressions see: upstream gives them no authorizer.
-    pub fn inputs_without_authorizer(&self, matched: &Matched<'a>, params: Value<'a>) -> Inputs<'a> {
+    pub fn inputs_without_authorizer(&self, matched: &Matched<'a>, params: Params<'a>) -> Inputs<'a> {
         Inputs { authorizer: Err(NoAuthorizer::Unbound), ..self.inputs(matched, params) }
     }
 
     /// The values that match conditions see: no namespace, and the resource as it was requested.
-    pub fn match_condition_inputs(&self, matched: &Matched<'a>, params: Value<'a>) -> Inputs<'a> {
+    pub fn match_condition_inputs(&self, matched: &Matched<'a>, params: Params<'a>) -> Inputs<'a> {
         let resource = match matched.resource == self.request.resource {
             true => matched.resource,
             false => self.request.request_resource,

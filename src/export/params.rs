@@ -61,7 +61,11 @@ fn chosen<'a>(
         return Err("it has no paramRef, so its policy's expressions see none".to_owned());
     };
     let found = params.resolve(arena, draft.param_kind.as_ref(), Some(reference), "").map_err(|e| e.to_string())?;
-    if found.is_empty() { Err("there are none, and then it doesn't judge".to_owned()) } else { Ok(found.to_vec()) }
+    if found.is_empty() {
+        Err("there are none, and then it doesn't judge".to_owned())
+    } else {
+        Ok(found.iter().map(|found| found.value()).collect())
+    }
 }
 
 fn name(object: Value<'_>) -> &str {

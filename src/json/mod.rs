@@ -13,6 +13,7 @@ mod print;
 mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tree;
 mod value;
 pub mod yaml;
 
@@ -23,4 +24,5 @@ pub use outline::Outline;
 pub use parse::{DEFAULT_MAX_DEPTH, Limits, ParseError, ParseErrorKind, parse};
 pub use patch::{Operation, Patch, PatchError, PatchLimits};
 pub use print::{to_json, to_json_pretty, write_json, write_json_string};
+pub use tree::Tree;
 pub use value::{INDEXED_FROM, Member, Object, Value};

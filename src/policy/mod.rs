@@ -30,10 +30,10 @@ mod selector;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod type_check;
 mod unmatchable;
 
+pub use crate::json::Tree;
 pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, ShippedBinding, embedded, profiles};
 pub use error::{LoadError, Reason};
@@ -47,5 +47,4 @@ pub use problem::{Fault, FieldPath, Problem, Problems};
 pub use profile::{ProfileFiles, is_profile_file, load_profile, shipped_policy, shipped_profile};
 pub use selection::{Choice, Selection};
 pub use spec::PolicyType;
-pub use tree::Tree;
 pub use type_check::{ExpressionWarning, TypeChecking, Unknown, type_check};

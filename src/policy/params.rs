@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::json::{Arena, Value};
+use crate::cel::{self, Kept};
+use crate::json::{Arena, Tree, Value};
 
 use super::model::{ParamKind, ParamRef};
-use super::tree::Tree;
 
 /// Why a binding's params can't be had: a configuration error, to which the failure policy applies.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -77,7 +77,7 @@ pub struct Param {
     /// Empty for a cluster-scoped object.
     namespace: String,
     name: String,
-    object: Arc<Tree>,
+    object: Arc<Kept>,
 }
 
 /// What tells one object from another: apiVersion, kind, namespace, name.
@@ -96,8 +96,10 @@ impl Params {
         param_kind: Option<&ParamKind>,
         param_ref: Option<&ParamRef>,
         namespace: &str,
-    ) -> Result<&'a [Value<'a>], ParamError> {
-        let (Some(kind), Some(reference)) = (param_kind, param_ref) else { return Ok(&[Value::Null]) };
+    ) -> Result<&'a [cel::Params<'a>], ParamError> {
+        let (Some(kind), Some(reference)) = (param_kind, param_ref) else {
+            return Ok(&[cel::Params::Document(Value::Null)]);
+        };
         self.check_kind(kind)?;
         if let Some(KindState::NotSynced(why)) = self.state(kind) {
             return Err(ParamError::NotSynced { kind: upstreams_text(kind), why: why.clone() });
@@ -109,19 +111,21 @@ impl Params {
             (None, false) if namespace.is_empty() => return Err(ParamError::NoNamespace),
             (None, false) => namespace,
         };
-        let found: &'a [Value<'a>] = match &reference.name {
+        let found: &'a [cel::Params<'a>] = match &reference.name {
             Some(name) => match self.position((&kind.api_version, &kind.kind, namespace, name)) {
-                Ok(at) => arena.alloc_slice_fill_iter(self.objects.get(at).map(|param| param.object.view(arena))),
+                Ok(at) => {
+                    arena.alloc_slice_fill_iter(self.objects.get(at).map(|param| cel::Params::of(&param.object, arena)))
+                }
                 Err(_) => &[],
             },
             None => {
                 let mut selected = Vec::new();
                 for param in self.of_kind(kind).iter().filter(|param| param.namespace == namespace) {
-                    let object = param.object.view(arena);
+                    let object = param.object.tree().view(arena);
                     let labels = object.at(&["metadata", "labels"]);
                     let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
                     if reference.selector.as_ref().is_none_or(|selector| selector.matches(label)) {
-                        selected.push(object);
+                        selected.push(cel::Params::of(&param.object, arena));
                     }
                 }
                 arena.alloc_slice_copy(&selected)
@@ -187,7 +191,7 @@ impl Params {
         let is_referred = |param: &&Param| {
             references.iter().any(|(kind, reference)| {
                 let arena = Arena::new();
-                let labels = param.object.view(&arena).at(&["metadata", "labels"]);
+                let labels = param.object.tree().view(&arena).at(&["metadata", "labels"]);
                 let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
                 (&param.api_version, &param.kind) == (&kind.api_version, &kind.kind)
                     && reference.namespace.as_ref().is_none_or(|namespace| *namespace == param.namespace)
@@ -195,7 +199,7 @@ impl Params {
                     && reference.selector.as_ref().is_none_or(|selector| selector.matches(label))
             })
         };
-        self.objects.iter().filter(is_referred).map(|param| &*param.object).collect()
+        self.objects.iter().filter(is_referred).map(|param| param.object.tree()).collect()
     }
 
     fn state(&self, kind: &ParamKind) -> Option<&KindState> {
@@ -256,7 +260,7 @@ impl Param {
             kind: kind.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            object: Arc::new(object.into()),
+            object: Arc::new(Kept::new(object.into())),
         })
     }
 

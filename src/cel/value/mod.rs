@@ -320,6 +320,11 @@ impl<'a> Entries<'a> {
         Ok(Self { entries: arena.alloc_slice_copy(&unique), is_plain: false })
     }
 
+    /// Wraps entries that were another map's, in its order.
+    pub(in crate::cel) fn in_order(entries: &'a [(Value<'a>, Value<'a>)]) -> Self {
+        Self { entries, is_plain: false }
+    }
+
     /// Builds a map in which no key may be given twice, nor one that finds another.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ fn resolve(params: &Params, kind: &str, reference: &ParamRef, namespace: &str) -
     let (api_version, kind) = kind.rsplit_once(' ').expect("apiVersion and kind");
     let kind = ParamKind { api_version: api_version.to_owned(), kind: kind.to_owned() };
     let found = params.resolve(&arena, Some(&kind), Some(reference), namespace)?;
-    let which = |value: &crate::json::Value<'_>| value.at(&["data", "which"])?.as_str().map(str::to_owned);
+    let which = |param: &crate::cel::Params<'_>| param.value().at(&["data", "which"])?.as_str().map(str::to_owned);
     Ok(found.iter().filter_map(which).collect())
 }
 
@@ -103,7 +103,7 @@ fn a_policy_or_binding_without_params_is_evaluated_with_null() {
     let reference = reference("a", None, true);
     for (kind, reference) in [(None, None), (Some(&kind), None), (None, Some(&reference))] {
         let found = params.resolve(&arena, kind, reference, "").expect("no error");
-        assert_eq!(found, [crate::json::Value::Null]);
+        assert!(matches!(found, [only] if only.value().is_null()), "{found:?}");
     }
 }
 

@@ -4,7 +4,8 @@
 //! some 20 ns per node, no text copied. That is simpler than a document and its arena kept alive together, which a set
 //! of policies shared between threads can't hold in safe code, and far cheaper than parsing the text again.
 
-use crate::json::{Arena, Object, Value};
+use super::arena::Arena;
+use super::value::{Object, Value};
 
 /// An owned JSON value.
 #[derive(Clone, Debug, PartialEq)]
