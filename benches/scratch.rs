@@ -68,13 +68,16 @@ fn request(object: Value<'_>) -> Request<'_> {
     }
 }
 fn one() {
-    let manifests: Vec<_> = embedded().iter().map(|entry| entry.manifest()).collect();
+    let only = std::env::args().nth(2).unwrap_or_default();
+    let manifests: Vec<_> =
+        embedded().iter().map(|entry| entry.manifest()).filter(|m| m.file.contains(&only)).collect();
     let loaded = load(&manifests, 36);
     let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
     let document = Arena::new();
     let object = json::parse(&document, POD.as_bytes(), &Limits::default()).unwrap_or(Value::Null);
     let mut arena = Arena::with_capacity(64 * 1024);
-    for _ in 0..20 {
+    let n: usize = std::env::args().nth(3).map_or(20, |n| n.parse().unwrap());
+    for _ in 0..n {
         iteration(&set, object, &mut arena);
     }
 }
@@ -85,4 +88,14 @@ fn iteration(set: &PolicySet, object: Value<'_>, arena: &mut Arena) {
         std::hint::black_box(set.review(&request(object), &context).allowed());
     }
     arena.reset();
+}
+
+#[inline(never)]
+fn warm(set: &PolicySet, object: Value<'_>, arena: &mut Arena) {
+    {
+        let context = Context { phase: Phase::Validate, ..Context::new(arena) };
+        std::hint::black_box(set.review(&request(object), &context).allowed());
+    }
+    arena.reset();
+    std::hint::black_box("warm");
 }

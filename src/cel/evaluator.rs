@@ -128,7 +128,11 @@ impl<'a> Evaluator<'a> {
 
     /// The positions of the variables that have been evaluated, with whether their evaluation succeeded.
     pub fn evaluated_variables(&self) -> impl Iterator<Item = (usize, bool)> {
-        self.store.values.iter().enumerate().filter_map(|(at, value)| Some((at, value.as_ref()?.is_ok())))
+        self.store.values.iter().enumerate().filter_map(|(at, slot)| match slot {
+            Slot::Unread => None,
+            Slot::Value(_) => Some((at, true)),
+            Slot::Failed(_) => Some((at, false)),
+        })
     }
 }
 
@@ -136,12 +140,24 @@ impl<'a> Evaluator<'a> {
 /// names it, so long chains of variables would otherwise exhaust the stack.
 pub const MAX_NESTED_HEIGHT: u32 = 1_000;
 
+/// What is known of a variable.
+#[derive(Clone, Copy, Debug)]
+enum Slot<'a> {
+    /// Nothing yet: no expression has read it.
+    Unread,
+    Value(Value<'a>),
+    /// The position of its error.
+    Failed(usize),
+}
+
 /// The variables of a policy and their values so far.
 pub(super) struct Store<'a> {
     arena: &'a Arena,
     pub inputs: Inputs<'a>,
     variables: &'a [Variable],
-    values: Vec<Option<Result<Value<'a>, Error>>>,
+    values: &'a mut [Slot<'a>],
+    /// The errors of variables.
+    errors: Vec<Error>,
     deadline: Option<Instant>,
     cost: u64,
     /// Of the expression whose evaluation ended last: of a variable first, then of the one that read it.
@@ -160,7 +176,7 @@ pub(super) struct Store<'a> {
 
 impl<'a> Store<'a> {
     fn new(arena: &'a Arena, inputs: Inputs<'a>, variables: &'a [Variable], deadline: Option<Instant>) -> Self {
-        let values = vec![None; variables.len()];
+        let values = arena.alloc_slice_fill_copy(variables.len(), Slot::Unread);
         // The first step looks at the clock: the deadline may have passed before.
         let steps = CLOCK_INTERVAL;
         Self {
@@ -168,6 +184,7 @@ impl<'a> Store<'a> {
             inputs,
             variables,
             values,
+            errors: Vec::new(),
             deadline,
             cost: 0,
             height: 0,
@@ -216,8 +233,11 @@ impl<'a> Store<'a> {
     /// Takes a value that is known, and pays for it and for the variables that are read for it.
     fn take_shared(&mut self, known: &'a Known<'a>) -> Result<Value<'a>, Error> {
         for id in known.reads {
-            let mut unread = self.sharing.iter().zip(&self.values);
-            if let Some(at) = unread.position(|(sharing, value)| *sharing == Sharing::Object(*id) && value.is_none()) {
+            let mut slots = self.sharing.iter().zip(self.values.iter());
+            let is_unread = |(sharing, slot): (&Sharing, &Slot<'_>)| {
+                *sharing == Sharing::Object(*id) && matches!(slot, Slot::Unread)
+            };
+            if let Some(at) = slots.position(is_unread) {
                 self.value(at)?;
             }
         }
@@ -284,16 +304,22 @@ impl<'a> Store<'a> {
     pub fn known(&self, at: usize) -> Option<Value<'a>> {
         self.note(at);
         match self.values.get(at)? {
-            Some(Ok(Value::Optional(_) | Value::Opaque(_))) | Some(Err(_)) | None => None,
-            Some(Ok(value)) => Some(*value),
+            Slot::Value(Value::Optional(_) | Value::Opaque(_)) | Slot::Failed(_) | Slot::Unread => None,
+            Slot::Value(value) => Some(*value),
         }
     }
 
     /// The value of the variable at a position.
     pub fn value(&mut self, at: usize) -> Result<Value<'a>, Error> {
         self.note(at);
-        if let Some(Some(known)) = self.values.get(at) {
-            return known.clone();
+        match self.values.get(at) {
+            Some(Slot::Value(value)) => return Ok(*value),
+            Some(Slot::Failed(error)) => {
+                if let Some(error) = self.errors.get(*error) {
+                    return Err(error.clone());
+                }
+            }
+            Some(Slot::Unread) | None => {}
         }
         let value = match self.variables.get(at) {
             Some((name, Ok(program))) => {
@@ -306,7 +332,13 @@ impl<'a> Store<'a> {
             None => Err(Error::new("no such attribute(s): variables")),
         };
         if let Some(slot) = self.values.get_mut(at) {
-            *slot = Some(value.clone());
+            *slot = match &value {
+                Ok(value) => Slot::Value(*value),
+                Err(error) => {
+                    self.errors.push(error.clone());
+                    Slot::Failed(self.errors.len() - 1)
+                }
+            };
         }
         value
     }

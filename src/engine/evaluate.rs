@@ -3,7 +3,7 @@
 //! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
 
 use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::{Error, Evaluator, Inputs, Limit, Sharing, Value};
+use crate::cel::{Error, Evaluator, Inputs, Limit, Sharing, Value, Variable};
 use crate::policy::model::Compiled;
 
 use super::observe::{Outcome, Place};
@@ -35,8 +35,28 @@ pub struct Expressions<'a, 's> {
 impl<'a, 's> Expressions<'a, 's> {
     /// Prepares an evaluation of `invocation` on `inputs` within `budget`.
     pub fn new(invocation: &Invocation<'a>, subject: &'s Subject<'a>, inputs: Inputs<'a>, budget: u64) -> Self {
+        Self::with_variables(&invocation.expressions.variables, invocation, subject, inputs, budget)
+    }
+
+    /// Prepares an evaluation that sees no variables.
+    pub fn without_variables(
+        invocation: &Invocation<'a>,
+        subject: &'s Subject<'a>,
+        inputs: Inputs<'a>,
+        budget: u64,
+    ) -> Self {
+        Self::with_variables(&[], invocation, subject, inputs, budget)
+    }
+
+    fn with_variables(
+        variables: &'a [Variable],
+        invocation: &Invocation<'a>,
+        subject: &'s Subject<'a>,
+        inputs: Inputs<'a>,
+        budget: u64,
+    ) -> Self {
         let (deadline, expressions) = (subject.context().deadline, invocation.expressions);
-        let mut evaluator = Evaluator::new(subject.arena(), inputs, &expressions.variables, budget, deadline);
+        let mut evaluator = Evaluator::new(subject.arena(), inputs, variables, budget, deadline);
         if let Some(memo) = subject.memo(&inputs, expressions.shared) {
             evaluator = evaluator.sharing(memo, &expressions.variable_sharing);
         }

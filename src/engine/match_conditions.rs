@@ -28,7 +28,7 @@ pub fn evaluate<'a>(invocation: &Invocation<'a>, subject: &Subject<'a>) -> Condi
         return Conditions::Match;
     }
     let inputs = subject.match_condition_inputs(&invocation.matched, invocation.params);
-    let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET_MATCH_CONDITIONS);
+    let mut expressions = Expressions::without_variables(invocation, subject, inputs, COST_BUDGET_MATCH_CONDITIONS);
     let mut errors: Vec<String> = Vec::new();
     let mut is_false = false;
     for (index, condition) in conditions.iter().enumerate() {

@@ -273,7 +273,7 @@ impl ConstantSet {
     pub fn contains(&self, value: &Value<'_>) -> bool {
         if let Value::String(text) = value {
             // A handful of short strings is compared faster than hashed.
-            return if self.strings.len() <= 4 {
+            return if self.strings.len() <= 8 {
                 self.strings.iter().any(|element| **element == **text)
             } else {
                 self.strings.contains(*text)

@@ -86,6 +86,9 @@ pub fn hash(value: &Value<'_>) -> u64 {
 }
 
 fn equality_at(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Equality {
+    if let (Value::String(a), Value::String(b)) = (a, b) {
+        return Equality::from(a == b);
+    }
     let Some(deeper) = depth.checked_sub(1) else { return Equality::Unequal };
     // Lists and maps are equal unless some elements are unequal: an error is not.
     let not_unequal = |a: &Value<'_>, b: &Value<'_>| equality_at(a, b, deeper) != Equality::Unequal;

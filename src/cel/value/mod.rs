@@ -166,6 +166,16 @@ impl<'a> List<'a> {
     pub fn iter(self) -> impl Iterator<Item = Value<'a>> {
         (0..self.len()).filter_map(move |index| self.get(index))
     }
+
+    /// Whether an element is this text, which equals nothing but texts. Lists of words are often long.
+    pub fn contains_text(&self, text: &str) -> bool {
+        match self {
+            List::Json(elements) => elements.iter().any(|other| matches!(other, json::Value::String(o) if *o == text)),
+            List::Values(elements) | List::Strings(elements) | List::Sum(elements) => {
+                elements.iter().any(|other| matches!(other, Value::String(other) if *other == text))
+            }
+        }
+    }
 }
 
 impl<'a> Map<'a> {

@@ -200,6 +200,7 @@ fn index<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
 
 fn contains_element<'a>(_: &'a Arena, args: &[Value<'a>]) -> Outcome<'a> {
     match args {
+        [Value::String(text), Value::List(list)] => Ok(Value::Bool(list.contains_text(text))),
         [element, Value::List(list)] => Ok(Value::Bool(list.iter().any(|other| equals(element, &other)))),
         [key, Value::Map(map)] => Ok(Value::Bool(map.get(key).is_some())),
         _ => Err(Error::no_such_overload()),
