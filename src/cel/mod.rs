@@ -11,6 +11,7 @@ mod library;
 mod plan;
 pub mod program;
 pub mod rewrite;
+mod room;
 mod syntax;
 pub mod value;
 
@@ -20,6 +21,7 @@ pub use check::types::Type;
 pub use function::{Error, Limit};
 pub use library::standard::{duration_text, parse_duration, zoned_text};
 pub use program::{CompileError, Env, Evaluator, Expect, Inputs, MAX_NESTED_HEIGHT, Program, Variable};
+pub use room::compile_each;
 pub use syntax::builder::{MAX_NODES, MAX_TREE_HEIGHT};
 pub use syntax::escape::escape;
 pub use syntax::names::is_identifier;

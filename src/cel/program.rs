@@ -16,6 +16,7 @@ use crate::cel::eval::{CLOCK_INTERVAL, Local, Machine};
 use crate::cel::function::{Error, Limit};
 use crate::cel::plan::compile;
 use crate::cel::plan::node::Node;
+use crate::cel::room::with_room;
 use crate::cel::syntax::parser::parse;
 use crate::cel::value::Value;
 use crate::cel::value::compare::{renew_visits, visits_are_exhausted};
@@ -97,11 +98,6 @@ impl CompileError {
     }
 }
 
-/// A text of at most this many bytes can't nest deep enough to need more than an ordinary stack.
-const SHORT_SOURCE: usize = 256;
-/// Room for the parser and the checker at their depth limits, in bytes.
-const COMPILER_STACK: usize = 32 * 1024 * 1024;
-
 impl Program {
     /// Parses, checks and compiles `source`.
     ///
@@ -150,25 +146,6 @@ impl Program {
     pub fn output_type(&self) -> &Type {
         &self.output
     }
-}
-
-/// Runs a part of the compiler on `source` with enough stack for it.
-pub(super) fn with_room<T: Send, E: Send>(
-    source: &str,
-    run: impl FnOnce() -> Result<T, E> + Send,
-    failed: impl FnOnce(String) -> E,
-) -> Result<T, E> {
-    if source.len() <= SHORT_SOURCE {
-        return run();
-    }
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, run);
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(failed("the compiler panicked on this expression".to_owned())),
-            Err(_) => Err(failed("no thread could be started to compile this expression".to_owned())),
-        }
-    })
 }
 
 impl Expect {
