@@ -10,6 +10,7 @@ pub mod function;
 mod library;
 mod plan;
 pub mod program;
+pub mod reads;
 pub mod rewrite;
 mod room;
 mod syntax;

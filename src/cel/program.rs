@@ -16,6 +16,7 @@ use crate::cel::eval::{CLOCK_INTERVAL, Local, Machine};
 use crate::cel::function::{Error, Limit};
 use crate::cel::plan::compile;
 use crate::cel::plan::node::Node;
+use crate::cel::reads::{Flow, Reads};
 use crate::cel::room::with_room;
 use crate::cel::syntax::parser::parse;
 use crate::cel::value::Value;
@@ -70,6 +71,8 @@ pub struct Program {
     slots: usize,
     /// The height of its syntax tree: what it may take of the stack.
     height: u16,
+    /// What it looks at.
+    flow: Flow,
 }
 
 /// Why a source text is not a valid expression of its environment; positions are 1-based lines and columns.
@@ -134,7 +137,17 @@ impl Program {
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
         let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
-        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height })
+        let flow = Flow::of(&parsed.expr, &env.variables);
+        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height, flow })
+    }
+
+    /// What it looks at of `object`, its variables included.
+    pub fn reads(&self) -> Reads {
+        self.flow.reads_with_value()
+    }
+
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// The source text.
