@@ -27,7 +27,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, escape: impl Fn(char) -> Option<String>) -> Cow<'_, str> {
-    if !text.chars().any(is_deceptive) {
+    if !text.chars().any(|c| is_deceptive(c) && escape(c).is_some()) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);

@@ -8,7 +8,9 @@ use crate::cel::check::issues::{Fault, Faults, Issues, Place};
 use crate::cel::check::types::Type;
 use crate::cel::check::validate::validate;
 use crate::cel::plan::{Plan, compile};
-use crate::cel::sharing::Reads;
+use crate::cel::reads::{Flow, Reads};
+use crate::cel::room::with_room;
+use crate::cel::sharing::References;
 use crate::cel::syntax::parser::parse;
 
 /// A policy's variable: its name, and its program or why there is none.
@@ -59,6 +61,8 @@ pub struct Program {
     pub(super) plan: Plan,
     /// The height of its syntax tree: what it may take of the stack.
     pub(super) height: u16,
+    /// What it looks at.
+    flow: Flow,
 }
 
 /// Why a source text is not a valid expression of its environment; positions are 1-based lines and columns.
@@ -86,11 +90,6 @@ impl CompileError {
         Self { message, line, column }
     }
 }
-
-/// A text of at most this many bytes can't nest deep enough to need more than an ordinary stack.
-const SHORT_SOURCE: usize = 256;
-/// Room for the parser and the checker at their depth limits, in bytes.
-const COMPILER_STACK: usize = 32 * 1024 * 1024;
 
 impl Program {
     /// Parses, checks and compiles `source`.
@@ -128,7 +127,17 @@ impl Program {
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
         let plan = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
-        Ok(Self { source: source.to_owned(), minor: env.minor, output, plan, height: parsed.expr.height })
+        let flow = Flow::of(&parsed.expr, &env.variables);
+        Ok(Self { source: source.to_owned(), minor: env.minor, output, plan, height: parsed.expr.height, flow })
+    }
+
+    /// What it looks at of `object`, its variables included.
+    pub fn reads(&self) -> Reads {
+        self.flow.reads_with_value()
+    }
+
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// The source text.
@@ -146,29 +155,10 @@ impl Program {
         self.minor
     }
 
-    /// What it reads of its inputs.
-    pub(super) fn reads(&self) -> &Reads {
-        &self.plan.reads
+    /// The names that it refers to.
+    pub(super) fn references(&self) -> &References {
+        &self.plan.references
     }
-}
-
-/// Runs a part of the compiler on `source` with enough stack for it.
-pub(super) fn with_room<T: Send, E: Send>(
-    source: &str,
-    run: impl FnOnce() -> Result<T, E> + Send,
-    failed: impl FnOnce(String) -> E,
-) -> Result<T, E> {
-    if source.len() <= SHORT_SOURCE {
-        return run();
-    }
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, run);
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(failed("the compiler panicked on this expression".to_owned())),
-            Err(_) => Err(failed("no thread could be started to compile this expression".to_owned())),
-        }
-    })
 }
 
 impl Expect {

@@ -13,15 +13,15 @@ use super::check::env::Global;
 use super::program::{Program, Variable};
 use super::value::Value;
 
-/// What an expression reads of its inputs.
+/// The names that an expression refers to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reads {
+pub(super) struct References {
     globals: Vec<Global>,
     /// Variables by position, each once.
     variables: Vec<usize>,
 }
 
-impl Reads {
+impl References {
     pub fn global(&mut self, global: Global) {
         if !self.globals.contains(&global) {
             self.globals.push(global);
@@ -93,18 +93,18 @@ impl Sharer {
         sharing: &[Sharing],
     ) -> Sharing {
         let Ok(program) = program else { return Sharing::Own };
-        let reads = program.reads();
-        if reads.globals.as_slice() == [Global::Params] && reads.variables.is_empty() {
+        let references = program.references();
+        if references.globals.as_slice() == [Global::Params] && references.variables.is_empty() {
             return Sharing::Params;
         }
         let is_shared = |global: &Global| {
             matches!(global, Global::Object | Global::OldObject | Global::Request | Global::Variables)
         };
-        if variables.len() > MAX_VARIABLES || !reads.globals.iter().all(is_shared) {
+        if variables.len() > MAX_VARIABLES || !references.globals.iter().all(is_shared) {
             return Sharing::Own;
         }
-        let mut read = Vec::with_capacity(reads.variables.len());
-        for at in &reads.variables {
+        let mut read = Vec::with_capacity(references.variables.len());
+        for at in &references.variables {
             let (Some((name, _)), Some(Sharing::Object(id))) = (variables.get(*at), sharing.get(*at)) else {
                 return Sharing::Own;
             };

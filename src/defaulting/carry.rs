@@ -31,16 +31,20 @@ pub fn carry_over<'a>(arena: &'a Arena, before: Value<'a>, after: Value<'a>, ont
 }
 
 fn object<'a>(arena: &'a Arena, before: Object<'a>, after: Object<'a>, onto: Object<'a>) -> Object<'a> {
-    let carried = |key: &str, written: Value<'a>| match (before.get(key), after.get(key)) {
+    let carried = |index, key: &str, written| match (before.get_near(key, index), after.get_near(key, index)) {
         (Some(_), None) => None,
         (Some(old), Some(new)) => Some(carry_over(arena, old, new, written)),
         (None, Some(new)) => Some(new),
         (None, None) => Some(written),
     };
     // Written members keep their places; new ones follow.
-    let written = onto.members().iter().filter_map(|(key, value)| Some((*key, carried(key, *value)?)));
-    let new = after.members().iter().filter(|(key, new)| onto.get(key).is_none() && before.get(key) != Some(*new));
-    let new = new.filter_map(|(key, _)| Some((*key, carried(key, Value::Null)?)));
+    let members = |of: Object<'a>| of.members().iter().enumerate();
+    let written = members(onto).filter_map(|(index, (key, value))| Some((*key, carried(index, key, *value)?)));
+    let is_new = |(index, (key, new)): &(usize, &Member<'a>)| {
+        onto.get_near(key, *index).is_none() && before.get_near(key, *index) != Some(*new)
+    };
+    let new = members(after).filter(is_new);
+    let new = new.filter_map(|(index, (key, _))| Some((*key, carried(index, key, Value::Null)?)));
     Object::new(arena, &written.chain(new).collect::<Vec<Member<'a>>>())
 }
 

@@ -101,7 +101,7 @@ fn name_label(namespace: &mut Fields<'_>) {
             return;
         }
         let own = metadata.get("labels").and_then(|labels| labels.as_object()).unwrap_or_default();
-        let mut labels = Fields::new(metadata.arena, own);
+        let mut labels = Fields::new(metadata.arena, Object::default(), own);
         if labels.text(NAME_LABEL) != name {
             labels.set(NAME_LABEL, Value::String(name));
         }

@@ -34,8 +34,8 @@ pub fn default<'a>(arena: &'a Arena, kind: GroupVersionKind<'_>, object: Value<'
     default_patched(arena, kind, Value::Null, object)
 }
 
-/// The same for a patched object, where `before` is the object before the patch and has its defaults: most of what
-/// both share needs no second look.
+/// The same for a patched object, where `before` is the object before the patch and has its defaults: what both share
+/// needs no second look.
 pub fn default_patched<'a>(
     arena: &'a Arena,
     kind: GroupVersionKind<'_>,
@@ -44,17 +44,22 @@ pub fn default_patched<'a>(
 ) -> Value<'a> {
     let Some(rules) = rules(kind) else { return patched };
     let written = zero::normalise(arena, kind, before, patched);
-    completed(arena, written, |fields| rule::apply(rules, fields))
+    completed(arena, before, written, |fields| rule::apply(rules, fields))
 }
 
 /// The pod that a controller makes from a template which has its defaults.
 pub fn default_templated_pod<'a>(arena: &'a Arena, pod: Value<'a>) -> Value<'a> {
-    completed(arena, pod, pod::pod_alone)
+    completed(arena, Value::Null, pod, pod::pod_alone)
 }
 
-fn completed<'a>(arena: &'a Arena, object: Value<'a>, change: impl FnOnce(&mut rule::Fields<'a>)) -> Value<'a> {
+fn completed<'a>(
+    arena: &'a Arena,
+    before: Value<'a>,
+    object: Value<'a>,
+    change: impl FnOnce(&mut rule::Fields<'a>),
+) -> Value<'a> {
     let Value::Object(members) = object else { return object };
-    let mut fields = rule::Fields::new(arena, members);
+    let mut fields = rule::Fields::new(arena, before.as_object().unwrap_or_default(), members);
     change(&mut fields);
     fields.into_changed().map_or(object, Value::Object)
 }

@@ -26,12 +26,15 @@ pub(super) fn apply(rules: &'static [Rule], fields: &mut Fields<'_>) {
         match rule {
             Rule::Set(key, value) => fields.set_if(key, *value, |found| found.is_none()),
             Rule::Fill(key, value) => fields.set_if(key, *value, |found| found.is_none_or(is_zero)),
-            Rule::In(key, rules) => fields.within(key, |inner| apply(rules, inner)),
+            Rule::In(key, rules) if fields.is_touched(key) => fields.within(key, |inner| apply(rules, inner)),
+            Rule::In(..) => {}
             Rule::Make(key, rules) => {
                 fields.set_if(key, Value::Object(Object::default()), |found| found.is_none());
-                fields.within(key, |inner| apply(rules, inner));
+                if fields.is_touched(key) {
+                    fields.within(key, |inner| apply(rules, inner));
+                }
             }
-            Rule::Each(key, rules) => fields.each(key, |inner| apply(rules, inner)),
+            Rule::Each(key, rules) => fields.each_of(key, true, |inner| apply(rules, inner)),
             Rule::If(condition, rules) if condition(fields) => apply(rules, fields),
             Rule::If(..) => {}
             Rule::Call(function) => function(fields),
@@ -53,17 +56,19 @@ pub(super) fn is_zero(value: Value<'_>) -> bool {
 }
 
 /// The members of an object that is being completed. They are copied when the first of them changes; a member that is
-/// null counts as absent, as upstream's decoder has it.
+/// null counts as absent, as upstream's decoder has it. Rules of what is in the object pass over what it shares with the
+/// object before, which is complete.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     pub arena: &'a Arena,
+    before: Object<'a>,
     object: Object<'a>,
     changed: Option<Vec<Member<'a>>>,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(arena: &'a Arena, object: Object<'a>) -> Self {
-        Self { arena, object, changed: None }
+    pub fn new(arena: &'a Arena, before: Object<'a>, object: Object<'a>) -> Self {
+        Self { arena, before, object, changed: None }
     }
 
     /// The object as it is now, if it isn't what it was.
@@ -121,17 +126,33 @@ impl<'a> Fields<'a> {
 
     /// Changes the object that is a member; any other value is validation's business.
     pub fn within(&mut self, key: &'static str, change: impl FnOnce(&mut Fields<'a>)) {
-        if let Some(changed) = self.get(key).and_then(|value| changed(self.arena, value, change)) {
+        let before = self.before.get(key);
+        if let Some(changed) = self.get(key).and_then(|value| changed(self.arena, before, value, change)) {
             self.set(key, changed);
         }
     }
 
+    /// Whether the member isn't what it was before.
+    fn is_touched(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| !is_shared(self.before.get(key), value))
+    }
+
     /// Changes each object in the list that is a member.
-    pub fn each(&mut self, key: &'static str, mut change: impl FnMut(&mut Fields<'a>)) {
+    pub fn each(&mut self, key: &'static str, change: impl FnMut(&mut Fields<'a>)) {
+        self.each_of(key, false, change);
+    }
+
+    /// The same, or only of those that aren't what they were before.
+    fn each_of(&mut self, key: &'static str, touched: bool, mut change: impl FnMut(&mut Fields<'a>)) {
         let Some(Value::Array(elements)) = self.get(key) else { return };
+        let before = self.before.get(key).and_then(|before| before.as_array()).unwrap_or_default();
         let mut copy: Option<&'a mut [Value<'a>]> = None;
         for (index, element) in elements.iter().enumerate() {
-            let Some(changed) = changed(self.arena, *element, &mut change) else { continue };
+            let before = before.get(index).copied();
+            if touched && is_shared(before, *element) {
+                continue;
+            }
+            let Some(changed) = changed(self.arena, before, *element, &mut change) else { continue };
             let copy = copy.get_or_insert_with(|| self.arena.alloc_slice_copy(elements));
             if let Some(slot) = copy.get_mut(index) {
                 *slot = changed;
@@ -154,8 +175,18 @@ pub(super) fn with_missing<'a>(
     (!missing.is_empty()).then(|| Object::new(arena, &[object.members(), &missing].concat()))
 }
 
-fn changed<'a>(arena: &'a Arena, value: Value<'a>, change: impl FnOnce(&mut Fields<'a>)) -> Option<Value<'a>> {
-    let mut fields = Fields::new(arena, value.as_object()?);
+fn is_shared<'a>(before: Option<Value<'a>>, value: Value<'a>) -> bool {
+    before.is_some_and(|before| before.is_shared_with(&value))
+}
+
+fn changed<'a>(
+    arena: &'a Arena,
+    before: Option<Value<'a>>,
+    value: Value<'a>,
+    change: impl FnOnce(&mut Fields<'a>),
+) -> Option<Value<'a>> {
+    let before = before.and_then(|before| before.as_object()).unwrap_or_default();
+    let mut fields = Fields::new(arena, before, value.as_object()?);
     change(&mut fields);
     fields.into_changed().map(Value::Object)
 }

@@ -74,11 +74,16 @@ fn rewritten<'a>(arena: &'a Arena, id: usize, before: Object<'a>, object: Object
     // The members up to the first that changes are copied only then.
     let mut members: Option<Vec<Member<'a>>> = None;
     for (index, (key, value)) in object.members().iter().enumerate() {
-        let field = known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at));
-        let written = match field {
-            Some(field) => field.written(arena, before.get_near(key, index).unwrap_or(Value::Null), *value),
-            None if value.is_null() => Written::Not,
-            None => Written::AsItIs,
+        let before = before.get_near(key, index).unwrap_or(Value::Null);
+        let field = || known.binary_search_by(|field| field.name.cmp(key)).ok().and_then(|at| known.get(at));
+        let written = if before.is_shared_with(value) && !is_empty(*value) {
+            Written::AsItIs
+        } else {
+            match field() {
+                Some(field) => field.written(arena, before, *value),
+                None if value.is_null() => Written::Not,
+                None => Written::AsItIs,
+            }
         };
         match (written, &mut members) {
             (Written::AsItIs, None) => {}
@@ -115,7 +120,7 @@ impl Field {
         let rewritten = self.content.rewritten(self.containers, arena, before, present);
         let written = rewritten.unwrap_or(present);
         let is_left_out = match self.presence {
-            Presence::UnlessZero => is_zero(written) || written == Value::Object(Object::default()),
+            Presence::UnlessZero => is_empty(written),
             Presence::UnlessNull => written.is_null(),
             Presence::Always(_) => false,
         };
@@ -125,6 +130,11 @@ impl Field {
             false => Written::As(written),
         }
     }
+}
+
+/// Whether a value says nothing where a field may be left out.
+fn is_empty(value: Value<'_>) -> bool {
+    is_zero(value) || value.as_object().is_some_and(|object| object.is_empty())
 }
 
 impl Content {

@@ -11,15 +11,27 @@ use crate::policy::Params;
 
 use super::context::Context;
 use super::expand::{EffectivePod, expand};
-use super::mutate::{Change, mutate};
+use super::mutate::{Change, Mutations, mutate};
 use super::plan::{ConfigurationError, Invocation, Plans};
+use super::readers::{Concerned, Readers};
 use super::record::{JudgedPod, Recorder, Target};
 use super::request::Request;
 use super::subject::Subject;
 use super::validate::{Judged, Judgement, judge};
 
+/// The policies that a pod meets.
+#[derive(Clone, Copy, Debug)]
+pub struct Policies<'a> {
+    /// All of them.
+    pub plans: &'a Plans,
+    /// What they look at.
+    pub readers: &'a Readers,
+    /// Their params, unless the context brings others.
+    pub params: &'a Params,
+}
+
 /// Judges the pod that a workload will create, after what mutating policies will make of it.
-pub fn review<'a>(plans: &'a Plans, params: &'a Params, subject: &Subject<'a>, recorder: &mut Recorder<'a>) {
+pub fn review<'a>(policies: &Policies<'a>, subject: &Subject<'a>, recorder: &mut Recorder<'a>) {
     let (arena, context) = (subject.arena(), subject.context());
     let Some(EffectivePod { request, old, origin }) = expand(arena, &subject.request) else { return };
     let complete = |pod| if context.defaulting { default_templated_pod(arena, pod) } else { pod };
@@ -27,10 +39,8 @@ pub fn review<'a>(plans: &'a Plans, params: &'a Params, subject: &Subject<'a>, r
     if old.is_some_and(|old| is_same(context, &request, old, declared)) {
         return;
     }
-    let created = |object, context: &Context<'a>| {
-        let subject = Subject::new(&Request { object, ..request }, context);
-        mutate(subject, |subject| plans.mutating(subject, params))
-    };
+    let created =
+        |object, context: &Context<'a>| policies.mutate(Subject::new(&Request { object, ..request }, context));
     let mutations = created(declared, context);
     // Coverage is of the pod that is asked about.
     let old_created = old.map(|old| created(old, &Context { observer: None, ..*context }).subject.request.object);
@@ -38,12 +48,16 @@ pub fn review<'a>(plans: &'a Plans, params: &'a Params, subject: &Subject<'a>, r
     let target = Target::Pod(judged);
     recorder.mutations(&mutations, &target);
     let pod = Pod::new(mutations.subject.with_object(judged.created), old_created);
-    let asked = pod.plan(plans, params).into_iter();
-    let after: Vec<Judged<'a>> =
-        asked.map(|asked| asked.map(|(invocation, subject)| (invocation, judge(&invocation, subject)))).collect();
+    let asked = pod.plan(policies);
+    let judge = |asked: &Asked<'a>| match asked {
+        Ok((invocation, subject)) => Ok((*invocation, judge(invocation, pod.subject(*subject)))),
+        Err(error) => Err(error.clone()),
+    };
+    let after: Vec<Judged<'a>> = asked.iter().map(judge).collect();
     if !mutations.changes.is_empty() {
         let declared = Pod::new(mutations.subject.with_object(declared), old);
-        record_repairs(&declared.plan(plans, params), &mutations.changes, &after, recorder, &judged);
+        let repairs = Repairs { policies, declared, created: pod, changes: &mutations.changes };
+        repairs.record(&asked, &after, recorder, &judged);
     }
     recorder.judged(after, &target);
 }
@@ -54,6 +68,18 @@ fn is_same<'a>(context: &Context<'a>, request: &Request<'a>, old: Value<'a>, new
     old == new || context.defaulting && complete(old) == complete(new)
 }
 
+impl<'a> Policies<'a> {
+    fn mutate(&self, subject: Subject<'a>) -> Mutations<'a> {
+        let plan = |subject: &_| self.plans.mutating(subject, self.params);
+        mutate(subject, self.plans.policies(), self.readers, plan)
+    }
+
+    /// The policies that may see a difference between two pods.
+    fn concerned(&self, before: Value<'a>, after: Value<'a>) -> Concerned<'a> {
+        self.readers.concerned(self.plans.policies(), before, after)
+    }
+}
+
 /// A pod that will be created, as policies see it.
 struct Pod<'a> {
     /// What admission will be asked once the controller acts.
@@ -62,52 +88,114 @@ struct Pod<'a> {
     updated: Option<Subject<'a>>,
 }
 
+/// Which of the two a policy is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum As {
+    Created,
+    Updated,
+}
+
 /// A validating policy to be asked, with what it is asked, or why it can't be.
-type Asked<'a, 'p> = Result<(Invocation<'a>, &'p Subject<'a>), ConfigurationError<'a>>;
+type Asked<'a> = Result<(Invocation<'a>, As), ConfigurationError<'a>>;
 
 impl<'a> Pod<'a> {
     fn new(created: Subject<'a>, old: Option<Value<'a>>) -> Self {
         Self { updated: old.map(|old| created.as_update_of(old)), created }
     }
 
+    fn subject(&self, which: As) -> &Subject<'a> {
+        match (&self.updated, which) {
+            (Some(updated), As::Updated) => updated,
+            _ => &self.created,
+        }
+    }
+
     /// The policies that will judge the pod when it is created. Those that judge updates of pods, too, are asked about
     /// an update.
-    fn plan(&self, plans: &'a Plans, params: &'a Params) -> Vec<Asked<'a, '_>> {
-        let updates = self.updated.as_ref().map(|subject| (plans.validating(subject, params), subject));
+    fn plan(&self, policies: &Policies<'a>) -> Vec<Asked<'a>> {
+        let plan = |subject| policies.plans.validating(subject, policies.params);
+        let updates = self.updated.as_ref().map(plan).unwrap_or_default();
         let ask = |invocation: Invocation<'a>| {
-            let update = updates.as_ref().and_then(|(planned, subject)| {
-                let same = planned.iter().flatten().find(|update| update.is_same(&invocation))?;
-                Some((*same, *subject))
-            });
-            update.unwrap_or((invocation, &self.created))
+            let update = updates.iter().flatten().find(|update| update.is_same(&invocation));
+            update.map_or((invocation, As::Created), |update| (*update, As::Updated))
         };
-        plans.validating(&self.created, params).into_iter().map(|planned| planned.map(ask)).collect()
+        plan(&self.created).into_iter().map(|planned| planned.map(ask)).collect()
+    }
+
+    /// Whether the same policies judge another pod of the request: what they select it by is the same.
+    fn is_selected_as(&self, other: &Self) -> bool {
+        let labels = |value: Value<'a>| value.at(&["metadata", "labels"]);
+        let selected = |pod: &Self, which| {
+            let request = &pod.subject(which).request;
+            (labels(request.object), labels(request.old_object))
+        };
+        [As::Created, As::Updated].into_iter().all(|which| selected(self, which) == selected(other, which))
     }
 }
 
-/// Records which violations of the declared pod mutating policies repair.
-fn record_repairs<'a>(
-    declared: &[Asked<'a, '_>],
-    changes: &[Change<'a>],
-    after: &[Judged<'a>],
-    recorder: &mut Recorder<'a>,
-    judged: &JudgedPod<'a>,
-) {
-    for (invocation, subject) in declared.iter().flatten() {
-        let later = after.iter().flatten().find(|(other, _)| other.is_same(invocation)).map(|(_, later)| later);
-        for decision in judge(invocation, subject).violations() {
-            let persists =
-                |judgement: &Judgement<'a>| judgement.violations().any(|later| later.index == decision.index);
-            if later.is_some_and(persists) {
+/// What mutating policies repair of a pod.
+struct Repairs<'a, 'r> {
+    policies: &'r Policies<'a>,
+    /// The pod before.
+    declared: Pod<'a>,
+    /// The pod afterwards.
+    created: Pod<'a>,
+    /// What led from one to the other, at least one change.
+    changes: &'r [Change<'a>],
+}
+
+impl<'a> Repairs<'a, '_> {
+    /// Records which violations of the declared pod are repaired; those who are `asked` about the created one judged it
+    /// thus: `after`.
+    fn record(&self, asked: &[Asked<'a>], after: &[Judged<'a>], recorder: &mut Recorder<'a>, judged: &JudgedPod<'a>) {
+        let concerned = self.policies.concerned(judged.declared, judged.created);
+        let planned;
+        let asked = if self.declared.is_selected_as(&self.created) {
+            asked
+        } else {
+            planned = self.declared.plan(self.policies);
+            &planned
+        };
+        let mut steps = None;
+        for (invocation, which) in asked.iter().flatten() {
+            let later = after.iter().flatten().find(|(other, _)| other.is_same(invocation)).map(|(_, later)| later);
+            // Who sees no difference judges both pods alike.
+            if later.is_some() && !concerned.includes(invocation.policy) && self.has_same_old(*which) {
                 continue;
             }
-            let repairer = changes.iter().find(|change| {
-                let repaired = subject.with_object(change.object);
-                !persists(&judge(invocation, &repaired))
-            });
-            if let Some(change) = repairer {
-                recorder.repaired(invocation, decision, &change.policy.name, judged);
+            for decision in judge(invocation, self.declared.subject(*which)).violations() {
+                let persists =
+                    |judgement: &Judgement<'a>| judgement.violations().any(|later| later.index == decision.index);
+                if later.is_some_and(persists) {
+                    continue;
+                }
+                let steps = steps.get_or_insert_with(|| self.steps());
+                let is_repaired = |(change, concerned): &&(&Change<'a>, Concerned<'a>)| {
+                    // Who sees no difference from the change before would still object.
+                    concerned.includes(invocation.policy)
+                        && !persists(&judge(invocation, &self.declared.subject(*which).with_object(change.object)))
+                };
+                if let Some((change, _)) = steps.iter().find(is_repaired) {
+                    recorder.repaired(invocation, decision, &change.policy.name, judged);
+                }
             }
         }
+    }
+
+    /// Each change with those whom it concerns.
+    fn steps(&self) -> Vec<(&Change<'a>, Concerned<'a>)> {
+        let mut before = self.declared.created.request.object;
+        let step = |change: &Change<'a>| {
+            let concerned = self.policies.concerned(before, change.object);
+            before = change.object;
+            concerned
+        };
+        let concerned: Vec<_> = self.changes.iter().map(step).collect();
+        self.changes.iter().zip(concerned).collect()
+    }
+
+    /// Whether the old object is the same before the repairs and afterwards.
+    fn has_same_old(&self, which: As) -> bool {
+        self.declared.subject(which).request.old_object == self.created.subject(which).request.old_object
     }
 }

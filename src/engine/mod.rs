@@ -18,6 +18,7 @@ mod matching;
 mod mutate;
 mod observe;
 mod plan;
+mod readers;
 mod record;
 mod request;
 mod set;

@@ -16,6 +16,7 @@ use super::evaluate::{COST_BUDGET, Expressions, Failure};
 use super::match_conditions::{self, Conditions};
 use super::observe::{Outcome, Place};
 use super::plan::{Invocation, Planned};
+use super::readers::{Concerned, Readers};
 use super::request::Operation as RequestOperation;
 use super::subject::Subject;
 
@@ -69,11 +70,17 @@ pub enum MutationErrorKind {
     Internal,
 }
 
-/// Runs the mutating policies that `plan` finds for a subject.
-pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>) -> Mutations<'a> {
+/// Runs the mutating policies that `plan` finds for a subject; `policies` are all, of which `readers` knows what they
+/// look at.
+pub fn mutate<'a>(
+    subject: Subject<'a>,
+    policies: &'a [Policy],
+    readers: &Readers,
+    plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>,
+) -> Mutations<'a> {
     let written = subject.request.object;
     let mutations = Mutations { subject, written, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
-    let mut run = Run { mutations, invoked: Vec::new() };
+    let mut run = Run { mutations, invoked: Vec::new(), policies, readers, compared: None };
     // Upstream's plugin handles no deletions, whatever the rules say: not even conditions are evaluated.
     if run.mutations.subject.request.operation == RequestOperation::Delete {
         return run.mutations;
@@ -85,7 +92,7 @@ pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Plann
     run.pass(first, None);
     // Without a change, running a policy again on the same object could only change nothing again.
     let reinvoke = std::mem::take(&mut run.invoked);
-    if !run.mutations.changes.is_empty() && !reinvoke.is_empty() && !run.is_rejected() {
+    if !run.mutations.changes.is_empty() && !run.is_rejected() && reinvoke.iter().any(|invoked| run.may_act(invoked)) {
         let again = plan(&run.mutations.subject);
         run.pass(again, Some(&reinvoke));
     }
@@ -95,15 +102,38 @@ pub fn mutate<'a>(subject: Subject<'a>, plan: impl Fn(&Subject<'a>) -> Vec<Plann
 /// What tells one invocation from another. Upstream: the reinvocation context's `key`.
 type Key<'a> = (&'a str, &'a str, Option<Value<'a>>, Option<Value<'a>>);
 
-struct Run<'a> {
+struct Run<'a, 's> {
     mutations: Mutations<'a>,
     /// The invocations that run again if needed.
-    invoked: Vec<Key<'a>>,
+    invoked: Vec<Invoked<'a>>,
+    policies: &'a [Policy],
+    readers: &'s Readers,
+    /// The objects compared last, and whom their difference concerns.
+    compared: Option<(Value<'a>, Value<'a>, Concerned<'a>)>,
 }
 
-impl<'a> Run<'a> {
+/// An invocation that ran.
+struct Invoked<'a> {
+    key: Key<'a>,
+    policy: &'a Policy,
+    /// The object that it asked nothing of.
+    idle_on: Option<Value<'a>>,
+}
+
+impl<'a> Run<'a, '_> {
+    /// Whether running again could do anything: what asked for nothing does so again unless what it looks at changed.
+    fn may_act(&mut self, invoked: &Invoked<'a>) -> bool {
+        let Some(before) = invoked.idle_on else { return true };
+        let after = self.mutations.subject.request.object;
+        let is_compared = |(a, b, _): &(Value<'a>, Value<'a>, _)| a.is_shared_with(&before) && b.is_shared_with(&after);
+        if !self.compared.as_ref().is_some_and(is_compared) {
+            self.compared = Some((before, after, self.readers.concerned(self.policies, before, after)));
+        }
+        self.compared.as_ref().is_none_or(|(.., concerned)| concerned.includes(invoked.policy))
+    }
+
     /// Runs the planned policies; on the second pass only those to `reinvoke`.
-    fn pass(&mut self, plan: Vec<Planned<'a>>, reinvoke: Option<&[Key<'a>]>) {
+    fn pass<'r>(&mut self, plan: Vec<Planned<'a>>, reinvoke: Option<&'r [Invoked<'a>]>) {
         for planned in plan {
             if self.has_failed() {
                 return;
@@ -117,10 +147,17 @@ impl<'a> Run<'a> {
                     self.mutations.errors.push(error);
                 }
                 Err(_) => {}
-                Ok(invocation) if reinvoke.is_none_or(|keys| keys.contains(&key(&invocation))) => {
-                    self.invoke(&invocation);
+                Ok(invocation) => {
+                    let invoked = |reinvoke: &'r [Invoked<'a>]| {
+                        let key = key(&invocation);
+                        reinvoke.iter().find(|invoked| invoked.key == key)
+                    };
+                    match reinvoke.map(invoked) {
+                        None => self.invoke(&invocation),
+                        Some(Some(invoked)) if self.may_act(invoked) => self.invoke(&invocation),
+                        Some(_) => {}
+                    }
                 }
-                Ok(_) => {}
             }
         }
     }
@@ -142,7 +179,7 @@ impl<'a> Run<'a> {
         }
         let before = self.mutations.subject.request.object;
         let errors = self.mutations.errors.len();
-        let mut is_changed = false;
+        let (mut is_changed, mut is_idle) = (false, true);
         for (index, mutation) in mutations.iter().enumerate() {
             let subject = &self.mutations.subject;
             if subject.request.object.is_null() {
@@ -150,17 +187,18 @@ impl<'a> Run<'a> {
             }
             let patched = apply_one(invocation, subject, mutation);
             let outcome = match &patched {
-                Ok(Some(_)) => Outcome::Value,
-                Ok(None) => Outcome::Unchanged,
+                Ok(Patched::Into(_)) => Outcome::Value,
+                Ok(Patched::Same | Patched::Unasked) => Outcome::Unchanged,
                 Err(_) => Outcome::Error,
             };
             invocation.observe(subject, Place::Mutation(index), outcome);
+            is_idle &= matches!(patched, Ok(Patched::Unasked));
             match patched {
-                Ok(Some(object)) => {
+                Ok(Patched::Into(object)) => {
                     self.replace(object);
                     is_changed = true;
                 }
-                Ok(None) => {}
+                Ok(Patched::Same | Patched::Unasked) => {}
                 // Upstream goes on with the policy's next mutation.
                 Err(Fault::Evaluation(error)) => self.error(policy, binding, Some(index), error),
                 // And here it answers at once, with nothing but this.
@@ -176,7 +214,8 @@ impl<'a> Run<'a> {
             self.mutations.changes.push(Change { policy, object });
         }
         if *reinvocation == ReinvocationPolicy::IfNeeded {
-            self.invoked.push(key(invocation));
+            let idle_on = is_idle.then_some(object);
+            self.invoked.push(Invoked { key: key(invocation), policy, idle_on });
         }
         let is_first = !self.mutations.applied.iter().any(|applied| applied.is_same(invocation));
         if is_first && self.mutations.errors.len() == errors {
@@ -218,6 +257,16 @@ fn key<'a>(invocation: &Invocation<'a>) -> Key<'a> {
     (&invocation.policy.name, &invocation.binding.name, part("namespace"), part("name"))
 }
 
+/// What a mutation makes of the object.
+enum Patched<'a> {
+    /// Another one.
+    Into(Value<'a>),
+    /// The same: there was nothing to do.
+    Same,
+    /// The same, because the expression asks for nothing.
+    Unasked,
+}
+
 /// Why a mutation gave no object.
 enum Fault {
     /// An error that the failure policy applies to.
@@ -234,12 +283,12 @@ impl From<Failure> for Fault {
     }
 }
 
-/// The object after one mutation, or `None` if it stays as it is.
+/// The object after one mutation.
 fn apply_one<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
     mutation: &'a Mutation,
-) -> Result<Option<Value<'a>>, Fault> {
+) -> Result<Patched<'a>, Fault> {
     if let Err(error) = &mutation.program {
         return Err(Fault::Evaluation(error.clone()));
     }
@@ -247,6 +296,7 @@ fn apply_one<'a>(
     let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
     let value = expressions.value(&mutation.program, &mutation.expression)?;
     let patched = match (mutation.patch_type, value) {
+        (PatchType::JsonPatch, Cel::List(list)) if list.is_empty() => return Ok(Patched::Unasked),
         (PatchType::JsonPatch, Cel::List(list)) => {
             let operations: Vec<Cel<'a>> = list.iter().collect();
             json_patch(subject, &operations)
@@ -259,18 +309,15 @@ fn apply_one<'a>(
     };
     let object = subject.request.object;
     let Some(patched) = patched.map_err(Fault::Evaluation)?.filter(|patched| *patched != object) else {
-        return Ok(None);
+        return Ok(Patched::Same);
     };
     if mutation.patch_type == PatchType::JsonPatch {
         decode::check(subject.request.kind, object, patched, subject.context().phase).map_err(Fault::Internal)?;
     }
-    Ok(Some(patched))
+    Ok(Patched::Into(patched))
 }
 
 fn json_patch<'a>(subject: &Subject<'a>, operations: &[Cel<'a>]) -> Result<Option<Value<'a>>, String> {
-    if operations.is_empty() {
-        return Ok(None);
-    }
     let operations = operations.iter().map(|operation| match operation {
         Cel::Struct(operation) => patch_operation(subject, operation),
         other => Err(format!(

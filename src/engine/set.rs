@@ -7,9 +7,10 @@ use crate::schema::Definitions;
 
 use super::context::{Context, Phase};
 use super::decision::{Decision, Mutated};
-use super::effective;
+use super::effective::{self, Policies};
 use super::mutate::{Mutations, mutate};
 use super::plan::Plans;
+use super::readers::Readers;
 use super::record::{Recorder, Target};
 use super::request::Request;
 use super::subject::Subject;
@@ -20,6 +21,7 @@ use super::validate::judge;
 #[derive(Debug, Default)]
 pub struct PolicySet {
     plans: Plans,
+    readers: Readers,
     params: Params,
     exemptions: Exemptions,
     definitions: Definitions,
@@ -28,13 +30,21 @@ pub struct PolicySet {
 impl PolicySet {
     /// Builds a set from compiled policies, the objects that their bindings' `paramRef`s may refer to, and exemptions.
     pub fn new(policies: Vec<Policy>, params: Params, exemptions: Exemptions) -> Self {
-        Self { plans: Plans::new(policies), params, exemptions, definitions: Definitions::default() }
+        let plans = Plans::new(policies);
+        let readers = Readers::new(plans.policies());
+        Self { plans, readers, params, exemptions, definitions: Definitions::default() }
     }
 
     /// Sets the kinds whose objects apply configurations merge by their definitions; without, only built-in ones are.
     #[must_use]
     pub fn with_kinds(self, definitions: Definitions) -> Self {
         Self { definitions, ..self }
+    }
+
+    /// The same set without knowledge of what its policies look at.
+    #[cfg(test)]
+    pub(super) fn asking_everybody_again(self) -> Self {
+        Self { readers: Readers::of_everything(self.policies().len()), ..self }
     }
 
     /// Learns the kinds that `object` defines if it is a CustomResourceDefinition.
@@ -75,7 +85,8 @@ impl PolicySet {
         let mut mutated = None;
         // Below enforcement nothing was mutated before validation: what would have been done is done here.
         if context.phase != Phase::Validate || !context.mode.mutates() {
-            let mutations = mutate(subject, |subject| self.plans.mutating(subject, &self.params));
+            let plan = |subject: &_| self.plans.mutating(subject, &self.params);
+            let mutations = mutate(subject, self.policies(), &self.readers, plan);
             if context.phase != Phase::Validate {
                 recorder.mutations(&mutations, &Target::Request(mutations.subject.request.object));
                 mutated = summary(&mutations);
@@ -86,7 +97,11 @@ impl PolicySet {
             let planned = self.plans.validating(&subject, &self.params).into_iter();
             let judged = planned.map(|planned| planned.map(|invocation| (invocation, judge(&invocation, &subject))));
             recorder.judged(judged.collect(), &Target::Request(subject.request.object));
-            effective::review(&self.plans, &self.params, &subject, &mut recorder);
+            effective::review(
+                &Policies { plans: &self.plans, readers: &self.readers, params: &self.params },
+                &subject,
+                &mut recorder,
+            );
         }
         recorder.finish(mutated)
     }

@@ -66,7 +66,7 @@ pub fn run(
     definitions: &[Manifest],
     coverage: &mut Coverage,
 ) -> Result<SuiteResult, Vec<LoadError>> {
-    let policies = compile(suite, &[], definitions, minor)?;
+    let policies = compile(suite, definitions, minor)?;
     for policy in policies.policies() {
         coverage.declare(policy);
     }
@@ -74,11 +74,7 @@ pub fn run(
     let mut cases = Vec::new();
     for case in suite.cases.iter().filter(selected) {
         let started = Instant::now();
-        let failures = if case.params.is_empty() {
-            run_case(case, &policies, coverage)
-        } else {
-            run_case(case, &compile(suite, &case.params, definitions, minor)?, coverage)
-        };
+        let failures = run_case(case, &policies, coverage);
         cases.push(CaseResult {
             name: case.name.clone(),
             source: case.source.clone(),
@@ -94,14 +90,11 @@ pub fn run(
     Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases, warnings })
 }
 
-/// The suite's policies, with `params` in place of their own.
-fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
-    let mut loaded = policy::load(&suite.policies, minor);
+/// The suite's policies.
+fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
+    let loaded = policy::load(&suite.policies, minor);
     if !loaded.errors.is_empty() {
         return Err(loaded.errors);
-    }
-    for param in params {
-        loaded.params.insert(param.view(&Arena::new()));
     }
     let (exemptions, errors) = Exemptions::load(&suite.exemptions);
     if !errors.is_empty() {
@@ -124,10 +117,16 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
         namespaces.insert(subject.namespace, object.view(&arena));
     }
     let request = subject.request(&arena, &case.request);
+    // A case's params stand in place of the suite's own.
+    let mut params = policies.params().clone();
+    for param in &case.params {
+        params.insert(param.view(&arena));
+    }
     let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
     let defaulting = case.request.defaulting;
     let context = Context {
         namespaces: &namespaces,
+        params: Some(&params),
         authorizer,
         defaulting,
         now: case.request.now.unwrap_or_else(SystemTime::now),

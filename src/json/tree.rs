@@ -30,8 +30,8 @@ impl Tree {
                 Value::Array(arena.alloc_slice_fill_iter(elements.iter().map(|element| element.view(arena))))
             }
             Tree::Object(members) => {
-                let members: Vec<_> = members.iter().map(|(key, value)| (&**key, value.view(arena))).collect();
-                Value::Object(Object::new(arena, &members))
+                let members = members.iter().map(|(key, value)| (&**key, value.view(arena)));
+                Value::Object(Object::of_distinct_iter(arena, members))
             }
         }
     }

@@ -88,6 +88,14 @@ impl<'a> Object<'a> {
         Self { members: arena.alloc_slice_copy(members) }
     }
 
+    /// As [`Self::of_distinct`], of members that are made one after the other.
+    pub fn of_distinct_iter(arena: &'a Arena, members: impl ExactSizeIterator<Item = Member<'a>>) -> Self {
+        if members.len() > INDEXED_FROM {
+            return Self::new(arena, &members.collect::<Vec<_>>());
+        }
+        Self { members: arena.alloc_slice_fill_iter(members) }
+    }
+
     /// Wraps members whose invariant the caller has just established.
     pub(super) fn from_checked(members: &'a [Member<'a>]) -> Self {
         Self { members }

@@ -1,6 +1,7 @@
 //! The bundle of policies that the binary carries.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 
@@ -13,6 +14,11 @@ static BUNDLE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
 /// What the names of embedded manifests begin with.
 pub const PREFIX: &str = "embedded:";
+
+/// What stands between the documents of a shipped file.
+const DOCUMENT_START: &str = "\n---\n";
+/// What the kinds of bindings have in common.
+const BINDING: &str = "PolicyBinding";
 
 /// One policy of the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +37,13 @@ pub struct Embedded {
 
 /// The bundle, sorted by category and name.
 pub fn embedded() -> Vec<Embedded> {
-    let mut all: Vec<_> = BUNDLE.dirs().flat_map(|category| category.dirs()).filter_map(entry).collect();
-    all.sort_by_key(|entry| (entry.category, entry.name));
-    all
+    // That the files are text is found out once.
+    static ALL: LazyLock<Vec<Embedded>> = LazyLock::new(|| {
+        let mut all: Vec<_> = BUNDLE.dirs().flat_map(|category| category.dirs()).filter_map(entry).collect();
+        all.sort_by_key(|entry| (entry.category, entry.name));
+        all
+    });
+    ALL.clone()
 }
 
 /// A binding that a policy of the bundle ships with.
@@ -61,16 +71,9 @@ pub fn profiles() -> Vec<(&'static str, Manifest)> {
 impl Embedded {
     /// The bindings that it ships with, in their order.
     pub fn bindings(&self) -> Vec<ShippedBinding> {
-        let (manifest, arena) = (self.manifest(), Arena::new());
-        let documents = manifest.objects(&arena, &mut Vec::new());
-        let binding = |kind: &str, name: &str| {
-            let policy_type =
-                [PolicyType::Validating, PolicyType::Mutating].into_iter().find(|of| of.binding_kind() == kind)?;
-            Some(ShippedBinding { name: name.to_owned(), mutates: policy_type == PolicyType::Mutating })
-        };
-        let bindings =
-            documents.iter().filter_map(|found| binding(found.text(&["kind"]), found.text(&["metadata", "name"])));
-        bindings.collect()
+        // The policy itself is by far the longest document of its file, and is read when it is loaded.
+        let documents = self.policy.split(DOCUMENT_START).filter(|text| text.contains(BINDING));
+        documents.flat_map(bindings_in).collect()
     }
 
     /// The manifest to load.
@@ -80,6 +83,19 @@ impl Embedded {
             text: Cow::Borrowed(self.policy),
         }
     }
+}
+
+fn bindings_in(text: &'static str) -> Vec<ShippedBinding> {
+    let (manifest, arena) = (Manifest { file: String::new(), text: Cow::Borrowed(text) }, Arena::new());
+    let documents = manifest.objects(&arena, &mut Vec::new());
+    let binding = |kind: &str, name: &str| {
+        let policy_type =
+            [PolicyType::Validating, PolicyType::Mutating].into_iter().find(|of| of.binding_kind() == kind)?;
+        Some(ShippedBinding { name: name.to_owned(), mutates: policy_type == PolicyType::Mutating })
+    };
+    let bindings =
+        documents.iter().filter_map(|found| binding(found.text(&["kind"]), found.text(&["metadata", "name"])));
+    bindings.collect()
 }
 
 fn entry(folder: &'static Dir<'static>) -> Option<Embedded> {

@@ -3,23 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::json::Arena;
+use crate::cel::compile_each;
 
-use super::binding::binding;
 use super::compile::Libraries;
-use super::decode::Node;
+use super::contents::{Content, Contents, Found, Key, TYPES, read};
 use super::embedded::{PREFIX, embedded};
 use super::error::{LoadError, Reason};
-use super::manifest::{Document, HELPED_ERRORS, Manifest};
-use super::model::{Binding, Policy, Rules, Source, ValidationAction};
+use super::manifest::{HELPED_ERRORS, Manifest};
+use super::model::{Binding, Policy, Rules, Source};
 use super::params::Params;
-use super::problem::{Problems, closest};
+use super::problem::closest;
 use super::selection::{Choice, Selection};
-use super::spec::{PolicyType, policy};
-
-const GROUP: &str = "admissionregistration.k8s.io";
-const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
-const TYPES: [PolicyType; 2] = [PolicyType::Validating, PolicyType::Mutating];
+use super::spec::PolicyType;
 
 /// What manifests gave.
 #[derive(Debug, Default)]
@@ -47,10 +42,10 @@ pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
 /// binding in `manifests` names, is loaded without its own bindings; one that was turned off expressly is not.
 pub fn load_selected(selection: &Selection, manifests: &[Manifest], minor: u32) -> LoadedPolicies {
     let mut loader = Loader { libraries: Libraries::of_stored_expressions(minor), ..Loader::default() };
-    for (policy, choices) in selection.policies() {
-        loader.load_shipped(&policy.manifest(), choices);
-    }
-    loader.load_all(manifests);
+    let shipped: Vec<_> =
+        selection.policies().into_iter().map(|(policy, choices)| (policy.manifest(), Some(choices))).collect();
+    let shipped = shipped.iter().map(|(manifest, choices)| (manifest, *choices));
+    loader.load(&shipped.chain(manifests.iter().map(|manifest| (manifest, None))).collect::<Vec<_>>());
     loader.bind_shipped(selection);
     loader.finish()
 }
@@ -58,61 +53,9 @@ pub fn load_selected(selection: &Selection, manifests: &[Manifest], minor: u32) 
 /// As [`load`], with expressions that may use `libraries`.
 pub fn load_with(manifests: &[Manifest], libraries: Libraries) -> LoadedPolicies {
     let mut loader = Loader { libraries, ..Loader::default() };
-    loader.load_all(manifests);
+    loader.load(&manifests.iter().map(|manifest| (manifest, None)).collect::<Vec<_>>());
     loader.finish()
 }
-
-/// The kind of a document, as far as loading is concerned.
-enum Kind {
-    Policy(PolicyType),
-    Binding(PolicyType),
-    /// A test suite, a profile or a kustomization, which may lie beside policies.
-    Beside,
-    Other,
-}
-
-impl Kind {
-    fn of(document: &Document<'_>) -> Result<Self, Reason> {
-        let (api_version, kind) = (document.text(&["apiVersion"]), document.text(&["kind"]));
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        let ours = TYPES.into_iter().find_map(|policy_type| {
-            if kind == policy_type.kind() {
-                Some(Kind::Policy(policy_type))
-            } else if kind == policy_type.binding_kind() {
-                Some(Kind::Binding(policy_type))
-            } else {
-                None
-            }
-        });
-        match (group, ours) {
-            (GROUP, Some(ours)) if VERSIONS.contains(&version) => Ok(ours),
-            (GROUP | "", Some(_)) => Err(Reason::Version {
-                found: api_version.to_owned(),
-                kind: kind.to_owned(),
-                write: "apiVersion: admissionregistration.k8s.io/v1",
-            }),
-            ("portcullis.dev", _) if kind == "PolicyTest" || kind == "Profile" => Ok(Kind::Beside),
-            ("portcullis.dev", _) if kind == "Exemption" => {
-                Err(Reason::Misplaced { kind: kind.to_owned(), advice: "give its file to --exemptions" })
-            }
-            ("kustomize.config.k8s.io", _) => Ok(Kind::Beside),
-            _ => match other_engine(group) {
-                Some(engine) => Err(Reason::OtherEngine { kind: kind.to_owned(), engine }),
-                None => Ok(Kind::Other),
-            },
-        }
-    }
-}
-
-/// The policy engine that an API group belongs to. Taken for params, its policies would be in force in appearance only.
-fn other_engine(group: &str) -> Option<&'static str> {
-    [("kyverno.io", "Kyverno"), ("gatekeeper.sh", "Gatekeeper"), ("kubewarden.io", "Kubewarden")]
-        .into_iter()
-        .find(|(domain, _)| group.strip_suffix(domain).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.')))
-        .map(|(_, engine)| engine)
-}
-
-type Key = (String, PolicyType);
 
 #[derive(Default)]
 struct Loader {
@@ -128,35 +71,25 @@ struct Loader {
 }
 
 impl Loader {
-    fn load_all(&mut self, manifests: &[Manifest]) {
-        for manifest in manifests {
-            let arena = Arena::new();
-            for document in manifest.objects(&arena, &mut self.errors) {
-                self.load(&document);
+    /// Loads manifests in their order; those of the bundle with the bindings that are on.
+    fn load(&mut self, manifests: &[(&Manifest, Option<&[Choice]>)]) {
+        let libraries = self.libraries;
+        let contents = compile_each(manifests, |(manifest, choices)| read(manifest, libraries, *choices));
+        for (Contents { errors, found }, (_, choices)) in contents.into_iter().zip(manifests) {
+            let (mut errors, mut reported) = (errors.into_iter(), 0);
+            for found in found {
+                self.errors.extend(errors.by_ref().take(found.errors - reported));
+                reported = found.errors;
+                self.keep(found, choices.is_some());
             }
-        }
-    }
-
-    /// Loads a policy of the bundle with the bindings that are on. Params that are there already stay.
-    fn load_shipped(&mut self, manifest: &Manifest, choices: &[Choice]) {
-        let arena = Arena::new();
-        for document in manifest.objects(&arena, &mut self.errors) {
-            match Kind::of(&document) {
-                Ok(Kind::Binding(policy_type)) => {
-                    let name = document.text(&["metadata", "name"]);
-                    if let Some(choice) = choices.iter().find(|choice| choice.binding == name) {
-                        self.load_binding(&document, policy_type, choice.actions.as_deref());
-                    }
-                }
-                Ok(Kind::Other) if self.params.contains(document.value) => {}
-                _ => self.load(&document),
-            }
+            self.errors.extend(errors);
         }
     }
 
     /// Loads the policies of the bundle that bindings name and that aren't there, unless they were turned off: then such
     /// bindings bind nothing.
     fn bind_shipped(&mut self, selection: &Selection) {
+        let mut missing = Vec::new();
         for policy in embedded() {
             let is_there = TYPES.iter().any(|of| self.has_policy(&(policy.name.to_owned(), *of)));
             if is_there || !self.bindings.values().any(|(named, _)| named == policy.name) {
@@ -165,101 +98,63 @@ impl Loader {
             if selection.turned_off(policy.name).is_some() {
                 self.bindings.retain(|_, (named, _)| named != policy.name);
             } else {
-                self.load_shipped(&policy.manifest(), &[]);
+                missing.push(policy.manifest());
             }
         }
+        self.load(&missing.iter().map(|manifest| (manifest, Some(&[][..]))).collect::<Vec<_>>());
     }
 
     fn has_policy(&self, key: &Key) -> bool {
         self.policies.contains_key(key) || self.lost.contains(key)
     }
 
-    fn load(&mut self, document: &Document<'_>) {
-        match Kind::of(document) {
-            Ok(Kind::Policy(policy_type)) => self.load_policy(document, policy_type),
-            Ok(Kind::Binding(policy_type)) => self.load_binding(document, policy_type, None),
-            Ok(Kind::Other) => self.load_param(document),
-            Ok(Kind::Beside) => {}
-            Err(reason) => {
-                if let Some(policy_type) = TYPES.into_iter().find(|of| of.binding_kind() == document.text(&["kind"])) {
-                    self.mark_bound(document, policy_type);
-                }
-                self.errors.push(document.error(reason));
-            }
-        }
-    }
-
-    /// Marks the policy that a binding with a mistake names.
-    fn mark_bound(&mut self, document: &Document<'_>, policy_type: PolicyType) {
-        self.bound_by_mistake.insert((document.text(&["spec", "policyName"]).to_owned(), policy_type));
-    }
-
-    fn load_policy(&mut self, document: &Document<'_>, policy_type: PolicyType) {
-        let problems = Problems::default();
-        let node = Node::new(document.value, document.path.clone(), &problems);
-        let policy = policy(&node, policy_type, document.at.clone(), self.libraries);
-        let matching = document.path.field("spec").field("matchConstraints");
-        let problems = document.report(problems, &mut self.errors);
-        // With faulty match constraints nobody knows what the failure policy would have to be applied to.
-        let policy = policy.filter(|_| !problems.iter().any(|problem| problem.path.0.starts_with(&matching.0)));
-        let key = (document.text(&["metadata", "name"]).to_owned(), policy_type);
-        match policy {
-            None => {
+    /// Keeps what a document gave; params of the bundle give way to those that are there already.
+    fn keep(&mut self, found: Found, is_shipped: bool) {
+        let Found { at, object, content, .. } = found;
+        let error = |reason| LoadError { at, object, reason };
+        match content {
+            Content::Policy(key, None) => {
                 self.lost.insert(key);
             }
-            Some(mut policy) => {
-                if let Some(first) = self.policies.get(&key).map(|earlier| earlier.source.clone()) {
-                    self.errors.push(document.error(duplicate(&key.0, first)));
-                    return;
+            Content::Policy(key, Some(policy)) => match self.policies.get(&key) {
+                Some(earlier) => self.errors.push(error(duplicate(&key.0, earlier.source.clone()))),
+                None => {
+                    self.policies.insert(key, *policy);
                 }
-                policy.compile_error = problems.first().map(ToString::to_string);
-                self.policies.insert(key, policy);
+            },
+            Content::Binding(policy, None) => {
+                self.bound_by_mistake.insert(policy);
             }
+            Content::Binding(policy, Some(binding)) => match self.bind(policy, *binding) {
+                Ok(()) => {}
+                Err(reason) => self.errors.push(error(reason)),
+            },
+            Content::Param(param) if is_shipped && self.params.contains(&param) => {}
+            Content::Param(param) => self.params.keep(param),
         }
     }
 
-    /// Loads a binding; `actions` take the place of its own. A binding of the bundle gives way to one of its name and policy.
-    fn load_binding(&mut self, document: &Document<'_>, policy_type: PolicyType, actions: Option<&[ValidationAction]>) {
-        let problems = Problems::default();
-        let node = Node::new(document.value, document.path.clone(), &problems);
-        let binding = binding(&node, policy_type, document.at.clone());
-        let problems = document.report(problems, &mut self.errors);
-        let Some((policy_name, mut binding)) = binding.filter(|_| problems.is_empty()) else {
-            self.mark_bound(document, policy_type);
-            return;
-        };
-        if let Some(actions) = actions.filter(|_| policy_type == PolicyType::Validating) {
-            binding.validation_actions = actions.to_vec();
-        }
-        let key = (binding.name.clone(), policy_type);
+    /// Keeps a binding of `policy`. A binding of the bundle gives way to one of its name and policy.
+    fn bind(&mut self, policy: Key, binding: Binding) -> Result<(), Reason> {
+        let (policy_name, policy_type) = &policy;
+        let key = (binding.name.clone(), *policy_type);
         let reason = match self.bindings.get(&key) {
-            Some((policy, earlier)) if is_shipped(&earlier.source) && !is_shipped(&binding.source) => {
-                let policy = policy.clone();
-                (policy != policy_name).then(|| Reason::NotAReplacement { name: key.0.clone(), policy })
+            Some((bound, earlier)) if is_shipped(&earlier.source) && !is_shipped(&binding.source) => {
+                (bound != policy_name).then(|| Reason::NotAReplacement { name: key.0.clone(), policy: bound.clone() })
             }
             Some((_, earlier)) => Some(duplicate(&key.0, earlier.source.clone())),
             None => None,
         };
         match reason {
             Some(reason) => {
-                self.mark_bound(document, policy_type);
-                self.errors.push(document.error(reason));
+                self.bound_by_mistake.insert(policy);
+                Err(reason)
             }
             None => {
-                self.bindings.insert(key, (policy_name, binding));
+                self.bindings.insert(key, (policy.0, binding));
+                Ok(())
             }
         }
-    }
-
-    fn load_param(&mut self, document: &Document<'_>) {
-        if self.params.insert(document.value) {
-            return;
-        }
-        let fields: [(&'static str, &[&str]); 3] =
-            [("apiVersion", &["apiVersion"]), ("kind", &["kind"]), ("metadata.name", &["metadata", "name"])];
-        let missing = fields.iter().find(|(_, path)| document.text(path).is_empty());
-        let missing = missing.map_or("an object", |(name, _)| name);
-        self.errors.push(document.error(Reason::NotAnObject { missing }));
     }
 
     fn finish(mut self) -> LoadedPolicies {

@@ -115,9 +115,13 @@ impl<'a> Document<'a> {
 
     /// The error that this object is wrong for `reason`.
     pub fn error(&self, reason: Reason) -> LoadError {
+        LoadError { at: self.at.clone(), object: self.object(), reason }
+    }
+
+    /// Its kind and name, as far as they can be read.
+    pub(super) fn object(&self) -> String {
         let (kind, name) = (self.text(&["kind"]), self.text(&["metadata", "name"]));
-        let object = if name.is_empty() { kind.to_owned() } else { format!("{kind}/{name}") };
-        LoadError { at: self.at.clone(), object, reason }
+        if name.is_empty() { kind.to_owned() } else { format!("{kind}/{name}") }
     }
 
     /// Turns the problems of this object's fields into errors at the fields' lines; returns the problems.

@@ -9,6 +9,7 @@
 
 mod binding;
 mod compile;
+mod contents;
 mod contradiction;
 mod decode;
 mod embedded;

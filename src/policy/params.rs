@@ -162,9 +162,9 @@ impl Params {
         kept
     }
 
-    /// Whether there is an object of the identity of `object`.
-    pub fn contains(&self, object: Value<'_>) -> bool {
-        Param::new(object).is_some_and(|param| self.position(param.identity()).is_ok())
+    /// Whether there is an object of the identity of `param`.
+    pub fn contains(&self, param: &Param) -> bool {
+        self.position(param.identity()).is_ok()
     }
 
     /// Keeps `param`, in place of an earlier one of the same identity.

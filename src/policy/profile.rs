@@ -70,11 +70,12 @@ pub fn is_profile_file(name: &str) -> bool {
 pub fn shipped_profile(name: &str) -> Result<Manifest, String> {
     let shipped = profiles();
     let known: Vec<_> = shipped.iter().map(|(name, _)| *name).collect();
-    let listed = known.join(", ");
-    let meant = closest(name, &known).map(|meant| format!("; write {meant}")).unwrap_or_default();
     let found = shipped.into_iter().find(|(known, _)| *known == name).map(|(_, manifest)| manifest);
-    found
-        .ok_or_else(|| format!("no profile is called {name}{meant}: there are {listed}, and files such as ./mine.yaml"))
+    found.ok_or_else(|| {
+        let meant = closest(name, &known).map(|meant| format!("; write {meant}")).unwrap_or_default();
+        let listed = known.join(", ");
+        format!("no profile is called {name}{meant}: there are {listed}, and files such as ./mine.yaml")
+    })
 }
 
 /// The policy of the bundle called `name`.
@@ -83,10 +84,11 @@ pub fn shipped_profile(name: &str) -> Result<Manifest, String> {
 /// There is none, and what was probably meant.
 pub fn shipped_policy(name: &str) -> Result<Embedded, String> {
     let all = embedded();
-    let known: Vec<_> = all.iter().map(|entry| entry.name).collect();
-    let meant = closest(name, &known).map(|meant| format!("write {meant}"));
-    let found = all.into_iter().find(|entry| entry.name == name);
-    found.ok_or_else(|| meant.unwrap_or_else(|| "portcullis policies list shows them".to_owned()))
+    all.iter().find(|entry| entry.name == name).copied().ok_or_else(|| {
+        let known: Vec<_> = all.iter().map(|entry| entry.name).collect();
+        let meant = closest(name, &known).map(|meant| format!("write {meant}"));
+        meant.unwrap_or_else(|| "portcullis policies list shows them".to_owned())
+    })
 }
 
 fn find(name: &str, from: &str, files: &dyn ProfileFiles) -> Result<Manifest, String> {

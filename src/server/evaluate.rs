@@ -12,6 +12,7 @@ use crate::engine::{CachingAuthorizer, Context, Decision, Finding, Mode, Namespa
 use crate::json::{self, Arena};
 
 use super::limits::LARGE_BODY_BYTES;
+use super::log_queue;
 use super::metrics::{Metrics, phase_label, verdict_label};
 use super::refusal::{Refusal, excerpt};
 use super::reload::Policies;
@@ -153,7 +154,7 @@ impl Evaluator {
         }
         let answer = admission::write(&request, &decision);
         self.metrics.answered(phase, request.operation, request.kind.kind, &decision, started.elapsed());
-        log_decision(phase, self.mode, &request, &decision);
+        log_queue::together(|| log_decision(phase, self.mode, &request, &decision));
         Ok(Some(answer))
     }
 }

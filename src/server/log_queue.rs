@@ -4,6 +4,7 @@
 //! (full disk, closed pipe), is dropped and counted. `tracing-appender` does the same until it is left: it then prints
 //! to standard error, and waits for whoever holds that, which a pipe that nobody reads makes forever.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,39 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How long the last lines may take at the end.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many bytes of lines go out together at most.
+const MAX_TOGETHER: usize = 64 * 1024;
+
+thread_local! {
+    /// The lines that this thread collects, and where they go.
+    static TOGETHER: RefCell<Option<Together>> = const { RefCell::new(None) };
+}
+
+/// Lines to go out together.
+#[derive(Default)]
+struct Together {
+    bytes: Vec<u8>,
+    lines: usize,
+    to: Option<LogQueue>,
+}
+
+/// What `work` logs goes out at once when it is done: waking the thread that writes, and writing, cost more than a line
+/// itself.
+pub fn together<T>(work: impl FnOnce() -> T) -> T {
+    /// Sends what was collected, also if `work` panics.
+    struct Collecting;
+    impl Drop for Collecting {
+        fn drop(&mut self) {
+            if let Some(Together { bytes, lines, to: Some(queue) }) = TOGETHER.take() {
+                queue.send(bytes, lines);
+            }
+        }
+    }
+    TOGETHER.set(Some(Together::default()));
+    let _collecting = Collecting;
+    work()
+}
+
 /// Where log lines go; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LogQueue {
@@ -28,7 +62,8 @@ pub struct LogQueue {
 
 #[derive(Debug)]
 enum Message {
-    Line(Vec<u8>),
+    /// One line or more.
+    Lines { bytes: Vec<u8>, count: usize },
     /// Everything before this has been handled.
     Flushed(SyncSender<()>),
 }
@@ -68,12 +103,28 @@ impl LogQueue {
     }
 
     fn push(&self, line: &[u8]) {
-        let bytes = line.len();
-        if self.waiting.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_BYTES
-            || self.lines.try_send(Message::Line(line.to_vec())).is_err()
+        let is_collected = TOGETHER.with_borrow_mut(|together| {
+            let Some(together) = together.as_mut() else { return false };
+            if together.bytes.len().saturating_add(line.len()) > MAX_TOGETHER {
+                self.send(std::mem::take(&mut together.bytes), std::mem::take(&mut together.lines));
+            }
+            together.bytes.extend_from_slice(line);
+            together.lines += 1;
+            together.to.get_or_insert_with(|| self.clone());
+            true
+        });
+        if !is_collected {
+            self.send(line.to_vec(), 1);
+        }
+    }
+
+    fn send(&self, bytes: Vec<u8>, count: usize) {
+        let length = bytes.len();
+        if self.waiting.fetch_add(length, Ordering::Relaxed).saturating_add(length) > MAX_BYTES
+            || self.lines.try_send(Message::Lines { bytes, count }).is_err()
         {
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            self.dropped.inc();
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+            self.dropped.inc_by(count as u64);
         }
     }
 }
@@ -93,11 +144,11 @@ impl Write for LogQueue {
 fn write_lines(mut out: impl Write, lines: &Receiver<Message>, waiting: &AtomicUsize, dropped: &IntCounter) {
     for message in lines {
         match message {
-            Message::Line(line) => {
-                if out.write_all(&line).and_then(|()| out.flush()).is_err() {
-                    dropped.inc();
+            Message::Lines { bytes, count } => {
+                if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                    dropped.inc_by(count as u64);
                 }
-                waiting.fetch_sub(line.len(), Ordering::Relaxed);
+                waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
             }
             Message::Flushed(done) => {
                 // An error means that nobody waits any more.
@@ -149,6 +200,30 @@ mod tests {
         LogQueue::flush(&queue);
         assert_eq!(*written.lock().expect("lock"), b"one\ntwo\nthree\n");
         assert_eq!(queue.dropped().get(), 0);
+    }
+
+    #[test]
+    fn lines_that_go_out_together_keep_their_order_and_are_counted_one_by_one() {
+        let (mut queue, gate, written) = gated();
+        let closed = gate.lock().expect("lock");
+        queue.write_all(b"first\n").expect("never fails");
+        let logged = together(|| {
+            queue.clone().write_all(b"a\n").and_then(|()| queue.clone().write_all(b"b\n")).expect("never fails");
+            assert_eq!(queue.waiting.load(Ordering::Relaxed), b"first\n".len(), "nothing has gone out yet");
+            2
+        });
+        queue.write_all(b"last\n").expect("never fails");
+        // More than may wait is dropped, line by line.
+        let long = vec![b'x'; MAX_TOGETHER - 1];
+        together(|| (0..=MAX_BYTES / MAX_TOGETHER).for_each(|_| (0..2).for_each(|_| queue.push(&long))));
+        let dropped = usize::try_from(queue.dropped().get()).expect("a count");
+        assert!(dropped >= MAX_BYTES / MAX_TOGETHER, "{dropped}");
+        drop(closed);
+        LogQueue::flush(&queue);
+        assert_eq!(logged, 2);
+        assert!(written.lock().expect("lock").starts_with(b"first\na\nb\nlast\n"));
+        let failed = std::panic::catch_unwind(|| together(|| panic!("wanted")));
+        assert!(failed.is_err() && TOGETHER.take().is_none());
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! shorthand classes, every special character escaped. Groups capture nothing, since no CEL function asks for them.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use regex::{Regex, RegexBuilder};
 
@@ -23,11 +25,52 @@ const MAX_REPEAT: u32 = 1000;
 /// How many patterns that came from data a thread keeps.
 const CACHED_PATTERNS: usize = 16;
 
-/// Compiles a pattern.
+/// How many patterns that nobody may use any more are kept: what is checked first is compiled soon after.
+const RECENT_PATTERNS: usize = 8;
+
+/// Compiles a pattern; one that is in use already is shared, for policies have many in common.
 ///
 /// # Errors
 /// Go's message, which begins with `error parsing regexp`.
-pub fn compile(pattern: &str) -> Result<Regex, String> {
+pub fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
+    static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
+    // A panic leaves nothing half-done in it.
+    let shared = || SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = shared().known.get(pattern).and_then(Weak::upgrade);
+    match known {
+        Some(known) => Ok(known),
+        None => {
+            let regex = Arc::new(build(pattern)?);
+            shared().keep(pattern, &regex);
+            Ok(regex)
+        }
+    }
+}
+
+/// The patterns in use.
+#[derive(Default)]
+struct Shared {
+    known: HashMap<Box<str>, Weak<Regex>>,
+    /// How many there may be before those out of use are dropped.
+    limit: usize,
+    recent: VecDeque<Arc<Regex>>,
+}
+
+impl Shared {
+    fn keep(&mut self, pattern: &str, regex: &Arc<Regex>) {
+        if self.recent.len() >= RECENT_PATTERNS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Arc::clone(regex));
+        if self.known.len() >= self.limit {
+            self.known.retain(|_, regex| regex.strong_count() > 0);
+            self.limit = 2 * self.known.len() + RECENT_PATTERNS;
+        }
+        self.known.insert(pattern.into(), Arc::downgrade(regex));
+    }
+}
+
+fn build(pattern: &str) -> Result<Regex, String> {
     let too_large = || error("expression too large", pattern);
     if pattern.len() > MAX_PATTERN_BYTES {
         return Err(too_large());
@@ -45,22 +88,25 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_cached(pattern: &str) -> Result<Rc<Regex>, String> {
+    /// A pattern as threads share it, and a copy that takes turns with no other thread.
+    type Known = (Box<str>, Arc<Regex>, Rc<Regex>);
     thread_local! {
         // The most recently used stands last.
-        static CACHE: RefCell<Vec<(Box<str>, Rc<Regex>)>> = const { RefCell::new(Vec::new()) };
+        static CACHE: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
     }
     CACHE.with_borrow_mut(|cache| {
-        if let Some(at) = cache.iter().position(|(known, _)| **known == *pattern) {
+        if let Some(at) = cache.iter().position(|(known, ..)| **known == *pattern) {
             let found = cache.remove(at);
-            let regex = Rc::clone(&found.1);
+            let regex = Rc::clone(&found.2);
             cache.push(found);
             return Ok(regex);
         }
-        let regex = Rc::new(compile(pattern)?);
+        let shared = compile(pattern)?;
+        let regex = Rc::new(Regex::clone(&shared));
         if cache.len() >= CACHED_PATTERNS {
             cache.remove(0);
         }
-        cache.push((pattern.into(), Rc::clone(&regex)));
+        cache.push((pattern.into(), shared, Rc::clone(&regex)));
         Ok(regex)
     })
 }

@@ -220,6 +220,17 @@ fn patterns_mean_what_they_mean_in_go() {
 }
 
 #[test]
+fn a_pattern_in_use_is_compiled_once() {
+    let pattern = "^in use, [0-9]+ times$";
+    let first = super::re2::compile(pattern).expect(pattern);
+    for other in 0..100 {
+        assert!(super::re2::compile(&format!("out of use {other}")).is_ok());
+    }
+    assert!(std::sync::Arc::ptr_eq(&first, &super::re2::compile(pattern).expect(pattern)));
+    assert!(super::re2::compile_cached(pattern).expect(pattern).is_match("in use, 2 times"));
+}
+
+#[test]
 fn patterns_that_are_too_large_are_refused() {
     let refused = |pattern: String| super::re2::compile(&pattern).err().unwrap_or_default();
     assert!(refused(r"\pL{1000}".repeat(20)).starts_with("error parsing regexp: expression too large"));

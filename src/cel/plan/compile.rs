@@ -17,7 +17,7 @@ use crate::cel::eval::dispatch;
 use crate::cel::function::Function;
 use crate::cel::library::{find_prepared, re2, sum_of};
 use crate::cel::program::Env;
-use crate::cel::sharing::Reads;
+use crate::cel::sharing::References;
 use crate::cel::syntax::ast::{self, Comprehension, Expr, Kind, Literal};
 use crate::json::Arena;
 
@@ -34,14 +34,14 @@ pub(in crate::cel) struct Plan {
     pub node: Node,
     /// How many names its folds bind at once.
     pub slots: usize,
-    pub reads: Reads,
+    pub references: References,
 }
 
 /// Compiles a checked tree.
 pub(in crate::cel) fn compile(env: &Env, checked: &Checked, expr: &Expr) -> Result<Plan, PlanError> {
-    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0, reads: Reads::default() };
+    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0, references: References::default() };
     let node = compiler.node(expr)?;
-    Ok(Plan { node, slots: compiler.slots, reads: compiler.reads })
+    Ok(Plan { node, slots: compiler.slots, references: compiler.references })
 }
 
 struct Compiler<'c> {
@@ -50,7 +50,7 @@ struct Compiler<'c> {
     /// Names in scope with their slots; `None` for accumulators, which the folds keep themselves.
     scopes: Vec<(String, Option<usize>)>,
     slots: usize,
-    reads: Reads,
+    references: References,
 }
 
 type Plans<T> = Result<T, PlanError>;
@@ -95,7 +95,7 @@ impl Compiler<'_> {
     fn named(&mut self, expr: &Expr) -> Plans<Node> {
         match self.checked.meaning(expr) {
             Some(Meaning::Name(Reference::Global(global))) => {
-                self.reads.global(*global);
+                self.references.global(*global);
                 Ok(attribute(Base::Global(*global)))
             }
             // Upstream declares these types, and does not know them as values.
@@ -119,7 +119,7 @@ impl Compiler<'_> {
             && let Some(at) = self.env.variables.iter().rposition(|(name, _)| name == field)
         {
             // The look-up in the map of variables is resolved now; what is left costs as the selection would.
-            self.reads.variable(at);
+            self.references.variable(at);
             return Ok(Node::Attribute(Box::new(Attribute {
                 base: Base::Variable(at),
                 qualifiers: Box::new([]),

@@ -80,7 +80,7 @@ pub(in crate::cel) enum Key {
 #[derive(Debug)]
 pub(in crate::cel) struct Matches {
     pub text: Node,
-    pub regex: Regex,
+    pub regex: Arc<Regex>,
     /// In characters.
     pub pattern_length: u64,
     pub cost: CallCost,

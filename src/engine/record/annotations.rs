@@ -113,11 +113,14 @@ fn cut(text: &mut String, bytes: usize) {
 /// What Go's encoder escapes within strings, where alone these characters can occur.
 fn escape_html(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => escaped.push(c),
-        }
+    let mut rest = json;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
+    {
+        let (before, after) = rest.split_at(at);
+        escaped.push_str(before);
+        escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
     }
+    escaped.push_str(rest);
     escaped
 }

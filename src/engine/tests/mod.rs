@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod again;
 mod decisions;
 mod exemptions;
 mod matching;
@@ -58,7 +59,7 @@ fn mutating(name: &str, spec: &str) -> String {
 }
 
 /// A request in the words of a test: a pod named `web` is created in `media` unless changed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Ask<'t> {
     group: &'t str,
     version: &'t str,

@@ -234,7 +234,7 @@ fn a_change_that_defaulting_takes_back_is_none() {
 }
 
 /// A request about a custom resource, whose fields may be called anything.
-fn custom() -> Ask<'static> {
+pub(super) fn custom() -> Ask<'static> {
     Ask { group: "example.com", kind: "Widget", resource: "widgets", ..Ask::default() }
 }
 

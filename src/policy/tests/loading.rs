@@ -1,7 +1,7 @@
 //! Manifests: documents, lists, kinds, order, duplicates, isolation of what is wrong.
 
 use super::{MINOR, MUTATING, VALIDATING, VALIDATING_BINDING, errors, load_documents, load_good, texts};
-use crate::policy::{Manifest, Reason, embedded, load};
+use crate::policy::{Manifest, PolicyType, Reason, embedded, load};
 
 #[test]
 fn one_bad_document_keeps_no_other_from_loading() {
@@ -175,4 +175,44 @@ fn a_file_full_of_mistakes_is_refused_soon() {
     let lines: std::collections::BTreeSet<_> = loaded.errors.iter().map(|error| error.at.line).collect();
     assert_eq!(lines.len(), 5_000, "every error has its line");
     assert!(started.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn the_bindings_that_a_shipped_file_names_are_those_that_it_loads() {
+    let mut several = 0;
+    for entry in embedded() {
+        let loaded = load(&[entry.manifest()], MINOR);
+        let mut bindings: Vec<_> = loaded
+            .policies
+            .iter()
+            .flat_map(|policy| policy.bindings.iter().map(|binding| (binding.name.clone(), policy.policy_type())))
+            .collect();
+        let mut named: Vec<_> = entry
+            .bindings()
+            .into_iter()
+            .map(|binding| (binding.name, if binding.mutates { PolicyType::Mutating } else { PolicyType::Validating }))
+            .collect();
+        bindings.sort();
+        named.sort();
+        assert_eq!(named, bindings, "{}", entry.name);
+        several += usize::from(named.len() > 1);
+    }
+    assert!(several > 0, "a file with several bindings is among them");
+}
+
+#[test]
+fn many_manifests_are_loaded_as_if_one_after_the_other() {
+    let text = |at: usize| match at % 4 {
+        0 => VALIDATING.replace("replicas.example.com", &format!("p{at}.example.com")),
+        1 => VALIDATING.replace("    message:", "    mesage:"),
+        2 => VALIDATING_BINDING.to_owned(),
+        _ => format!("a: [1\n---\n{MUTATING}"),
+    };
+    let manifests: Vec<_> = (0..80).map(|at| Manifest::new(format!("{at}.yaml"), text(at))).collect();
+    let loaded = load(&manifests, MINOR);
+    let files: Vec<usize> =
+        loaded.errors.iter().filter_map(|error| error.at.file.trim_end_matches(".yaml").parse().ok()).collect();
+    assert!(files.is_sorted() && files.len() > 80, "{files:?}");
+    let first = loaded.policies.iter().find(|policy| policy.name == "sidecar.example.com");
+    assert_eq!(first.map(|policy| policy.source.file.as_str()), Some("3.yaml"), "the first of a name stays");
 }
