@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::authorization::{NoAuthorizer, RequestAuthorizer};
 use super::check::env::Global;
 use super::cost::EXPRESSION_LIMIT;
-use super::eval::{CLOCK_INTERVAL, Local, Machine};
+use super::eval::{CLOCK_INTERVAL, Local, Machine, stop_if_cancelled};
 use super::function::{Error, Limit};
 use super::kept::Params;
 use super::program::{Program, Variable};
@@ -233,12 +233,9 @@ impl<'a> Store<'a> {
     /// Takes a value that is known, and pays for it and for the variables that are read for it.
     fn take_shared(&mut self, known: &'a Known<'a>) -> Result<Value<'a>, Error> {
         for id in known.reads {
-            let mut slots = self.sharing.iter().zip(self.values.iter());
-            let is_unread = |(sharing, slot): (&Sharing, &Slot<'_>)| {
-                *sharing == Sharing::Object(*id) && matches!(slot, Slot::Unread)
-            };
-            if let Some(at) = slots.position(is_unread) {
-                self.value(at)?;
+            if let Some(at) = self.sharing.iter().position(|sharing| *sharing == Sharing::Object(*id)) {
+                // The expression has absorbed the error of a variable, since it has a value.
+                stop_if_cancelled(&self.value(at))?;
             }
         }
         Ok(self.take(known.value, known.cost))

@@ -179,3 +179,90 @@ impl Owned {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cel::{Env, Evaluator, Expect, Inputs, Sharing};
+
+    fn kept(text: &str) -> Kept {
+        let arena = Arena::new();
+        Kept::new(json::parse(&arena, text.as_bytes(), &json::Limits::default()).expect("parses").into())
+    }
+
+    fn program(text: &str) -> Arc<Program> {
+        let env = Env { minor: 36, params: true, ..Env::default() };
+        Arc::new(Program::compile(text, &env, Expect::Any).expect("compiles"))
+    }
+
+    /// The text of what a program gives, and its cost.
+    fn evaluate(kept: &Kept, program: &Program, sharing: Sharing) -> (String, u64) {
+        let arena = Arena::new();
+        let inputs = Inputs { params: Params::of(kept, &arena), ..Inputs::default() };
+        let mut evaluator = Evaluator::new(&arena, inputs, &[], u64::MAX, None);
+        let value = evaluator.evaluate_shared(program, sharing);
+        (format!("{value:?}"), evaluator.cost())
+    }
+
+    fn known(kept: &Kept) -> usize {
+        std::iter::successors(kept.known.get(), |known| known.next.get()).count()
+    }
+
+    #[test]
+    fn gives_what_evaluating_anew_gives_at_the_same_cost() {
+        let params = r#"{"data": {"words": "a b # c\nd", "n": 3, "no": null, "list": [1], "f": 0.5}}"#;
+        // Each with whether its value is kept: what is a view of the object is found as fast as it would be.
+        let table = [
+            (r##"params.data.words.split("\n").map(line, line.split("#")[0]).join(" ").findAll("\\S+")"##, true),
+            (r#"params.data.words.split("\n")"#, true),
+            ("params.data.n + 1", true),
+            ("params.data.no", true),
+            (r#"params.data.?other.orValue("x") == "x""#, true),
+            (r#"{"a": params.data.n}"#, true),
+            ("params.data.list", false),
+            ("params.data.f", false),
+            ("params.data.?n", false),
+            ("params.data.missing", false),
+        ];
+        for (text, is_kept) in table {
+            let (kept, program) = (kept(params), program(text));
+            let anew = evaluate(&kept, &program, Sharing::Own);
+            assert_eq!(known(&kept), 0);
+            for _ in 0..3 {
+                assert_eq!(evaluate(&kept, &program, Sharing::Params), anew, "{text}");
+                assert_eq!(known(&kept), usize::from(is_kept), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keeps_no_more_values_than_it_may() {
+        let kept = kept(r#"{"n": 1}"#);
+        for at in 0..MAX_KNOWN + 10 {
+            let program = program(&format!("params.n + {at}"));
+            assert_eq!(evaluate(&kept, &program, Sharing::Params).0, format!("Ok(Int({}))", at + 1));
+        }
+        assert_eq!(known(&kept), MAX_KNOWN);
+    }
+
+    #[test]
+    fn keeps_no_value_of_more_parts_than_it_may() {
+        for (words, is_kept) in [(MAX_PARTS - 1, 1), (MAX_PARTS, 0)] {
+            let kept = kept(&format!(r#"{{"words": "{}"}}"#, vec!["w"; words].join(" ")));
+            evaluate(&kept, &program(r#"params.words.split(" ")"#), Sharing::Params);
+            assert_eq!(known(&kept), is_kept, "{words} words");
+        }
+    }
+
+    #[test]
+    fn an_object_is_laid_out_once_for_a_request() {
+        let (kept, arena) = (kept(r#"{"data": {"a": "b"}}"#), Arena::new());
+        let params = Params::of(&kept, &arena);
+        assert!(params.value().is_shared_with(&params.value()));
+        assert!(params.is_same(&Params::of(&kept, &arena)) && params.is_same(&params.value().into()));
+        assert!(!params.is_same(&json::Value::Null.into()));
+    }
+}

@@ -75,12 +75,14 @@ impl Sharer {
         self.ids.is_empty()
     }
 
-    /// With whom each of a policy's variables shares its value.
+    /// With whom each of a policy's variables shares its value. Of two that are equal the second keeps to itself: the
+    /// number tells which variable is meant.
     pub fn variables(&mut self, variables: &[Variable]) -> Vec<Sharing> {
         let mut found = Vec::with_capacity(variables.len());
         for (_, program) in variables {
             let sharing = self.expression(program, variables, &found);
-            found.push(sharing);
+            let is_second = sharing != Sharing::Params && found.contains(&sharing);
+            found.push(if is_second { Sharing::Own } else { sharing });
         }
         found
     }
@@ -146,5 +148,119 @@ impl<'a> Memo<'a> {
         if let Some(slot) = self.known.get(id as usize) {
             slot.set(Some(known));
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::cel::{Env, Error, Evaluator, Expect, Inputs};
+    use crate::json::{self, Limits};
+
+    const BUDGET: u64 = 10_000_000;
+
+    /// A policy's variables by name and text, and the last of them with its sharing.
+    struct Policy {
+        variables: Vec<Variable>,
+        sharing: Vec<Sharing>,
+    }
+
+    impl Policy {
+        fn new(sharer: &mut Sharer, texts: &[(&str, &str)]) -> Self {
+            let mut env = Env { minor: 36, params: true, ..Env::default() };
+            for (name, text) in texts {
+                let program = Program::compile(text, &env, Expect::Any).expect("compiles");
+                env.variables.push(((*name).to_owned(), Ok(Arc::new(program))));
+            }
+            let sharing = sharer.variables(&env.variables);
+            Self { variables: env.variables, sharing }
+        }
+
+        /// The text of what the expression at a position gives, the cost of all, and the variables that were read.
+        fn evaluate<'a>(
+            &'a self,
+            at: usize,
+            arena: &'a Arena,
+            memo: Option<Memo<'a>>,
+            object: json::Value<'a>,
+        ) -> (String, u64, Vec<(usize, bool)>) {
+            let inputs = Inputs { object, ..Inputs::default() };
+            let mut evaluator = Evaluator::new(arena, inputs, &self.variables, BUDGET, None);
+            if let Some(memo) = memo {
+                evaluator = evaluator.sharing(memo, &self.sharing);
+            }
+            let program = self.variables[at].1.as_ref().expect("compiles");
+            let value = match evaluator.evaluate_shared(program, self.sharing[at]) {
+                Ok(value) => format!("{value:?}"),
+                Err(Error::Evaluation(text)) => text.into(),
+                Err(other) => other.to_string(),
+            };
+            (value, evaluator.cost(), evaluator.evaluated_variables().collect())
+        }
+    }
+
+    #[test]
+    fn gives_what_evaluating_anew_gives_at_the_same_cost() {
+        let texts: &[(&str, &str)] = &[
+            ("containers", "object.containers + object.?inits.orValue([])"),
+            ("names", "variables.containers.map(c, c.name)"),
+            ("again", "object.containers + object.?inits.orValue([])"),
+            ("both", "variables.containers.size() + variables.again.size()"),
+            ("one", "object.?windows.hasValue() ? variables.names.size() : variables.containers.size()"),
+            ("fails", "variables.containers[0].missing == 1"),
+            ("never", "variables.fails && true"),
+            ("absorbs", "variables.fails || variables.names.size() == 2"),
+        ];
+        let mut sharer = Sharer::default();
+        let policies = [Policy::new(&mut sharer, texts), Policy::new(&mut sharer, texts)];
+        assert_eq!(
+            sharer.len(),
+            texts.len() - 2,
+            "equal texts have one number, and who reads the second keeps to itself"
+        );
+        let document = Arena::new();
+        let object = br#"{"containers": [{"name": "a"}, {"name": "b"}]}"#;
+        let object = json::parse(&document, object, &Limits::default()).expect("parses");
+        for at in (0..texts.len()).chain((0..texts.len()).rev()) {
+            let arena = Arena::new();
+            let memo = Memo::new(&arena, sharer.len());
+            for policy in &policies {
+                for other in 0..texts.len() {
+                    policy.evaluate(other, &arena, Some(memo), object);
+                }
+                let anew = policy.evaluate(at, &arena, None, object);
+                let (value, cost, read) = policy.evaluate(at, &arena, Some(memo), object);
+                assert_eq!((&value, cost), (&anew.0, anew.1), "{}", texts[at].1);
+                assert_eq!(read.len(), anew.2.len(), "{}", texts[at].1);
+            }
+        }
+    }
+
+    #[test]
+    fn shares_by_text_and_variables_and_only_what_every_policy_sees() {
+        let mut sharer = Sharer::default();
+        let of = |sharer: &mut Sharer, texts: &[(&str, &str)]| Policy::new(sharer, texts).sharing.pop().unwrap();
+        let object = of(&mut sharer, &[("x", "object.a")]);
+        assert_eq!(of(&mut sharer, &[("other", "object.a")]), object, "whatever it is called");
+        assert_ne!(of(&mut sharer, &[("x", "object.b")]), object);
+        let read = of(&mut sharer, &[("x", "object.a"), ("y", "variables.x == 1")]);
+        assert_eq!(of(&mut sharer, &[("x", "object.a"), ("z", "variables.x == 1")]), read);
+        assert_ne!(of(&mut sharer, &[("x", "object.b"), ("y", "variables.x == 1")]), read, "x is another variable");
+        assert_eq!(of(&mut sharer, &[("x", "params.a")]), Sharing::Params);
+        for own in ["params.a == object.a", "namespaceObject.metadata.name"] {
+            assert_eq!(of(&mut sharer, &[("x", own)]), Sharing::Own, "{own}");
+        }
+        let read = of(&mut sharer, &[("x", "params.a"), ("y", "variables.x == object.a")]);
+        assert_eq!(read, Sharing::Own, "what it reads is another's own");
+    }
+
+    #[test]
+    fn more_variables_than_are_noted_are_not_shared() {
+        let names: Vec<String> = (0..=MAX_VARIABLES).map(|at| format!("v{at}")).collect();
+        let texts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "object.a")).collect();
+        let mut sharer = Sharer::default();
+        assert_ne!(Policy::new(&mut sharer, &texts[..MAX_VARIABLES]).sharing[0], Sharing::Own);
+        assert!(Policy::new(&mut sharer, &texts).sharing.iter().all(|s| *s == Sharing::Own));
     }
 }
