@@ -78,8 +78,9 @@ pub fn mutate<'a>(
     readers: &Readers,
     plan: impl Fn(&Subject<'a>) -> Vec<Planned<'a>>,
 ) -> Mutations<'a> {
-    let written = subject.request.object;
-    let mutations = Mutations { subject, written, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
+    let before = subject.request.object;
+    let mutations =
+        Mutations { subject, written: before, changes: Vec::new(), applied: Vec::new(), errors: Vec::new() };
     let mut run = Run { mutations, invoked: Vec::new(), policies, readers, compared: None };
     // Upstream's plugin handles no deletions, whatever the rules say: not even conditions are evaluated.
     if run.mutations.subject.request.operation == RequestOperation::Delete {
@@ -89,12 +90,17 @@ pub fn mutate<'a>(
     if first.is_empty() {
         return run.mutations;
     }
-    run.pass(first, None);
+    run.pass(&first, None);
     // Without a change, running a policy again on the same object could only change nothing again.
     let reinvoke = std::mem::take(&mut run.invoked);
     if !run.mutations.changes.is_empty() && !run.is_rejected() && reinvoke.iter().any(|invoked| run.may_act(invoked)) {
-        let again = plan(&run.mutations.subject);
-        run.pass(again, Some(&reinvoke));
+        // Of an object, policies are selected by its labels alone.
+        let labels = |object: Value<'a>| object.at(&["metadata", "labels"]);
+        let again = match labels(run.mutations.subject.request.object) == labels(before) {
+            true => first,
+            false => plan(&run.mutations.subject),
+        };
+        run.pass(&again, Some(&reinvoke));
     }
     run.mutations
 }
@@ -133,7 +139,7 @@ impl<'a> Run<'a, '_> {
     }
 
     /// Runs the planned policies; on the second pass only those to `reinvoke`.
-    fn pass<'r>(&mut self, plan: Vec<Planned<'a>>, reinvoke: Option<&'r [Invoked<'a>]>) {
+    fn pass<'r>(&mut self, plan: &[Planned<'a>], reinvoke: Option<&'r [Invoked<'a>]>) {
         for planned in plan {
             if self.has_failed() {
                 return;
@@ -149,12 +155,12 @@ impl<'a> Run<'a, '_> {
                 Err(_) => {}
                 Ok(invocation) => {
                     let invoked = |reinvoke: &'r [Invoked<'a>]| {
-                        let key = key(&invocation);
+                        let key = key(invocation);
                         reinvoke.iter().find(|invoked| invoked.key == key)
                     };
                     match reinvoke.map(invoked) {
-                        None => self.invoke(&invocation),
-                        Some(Some(invoked)) if self.may_act(invoked) => self.invoke(&invocation),
+                        None => self.invoke(invocation),
+                        Some(Some(invoked)) if self.may_act(invoked) => self.invoke(invocation),
                         Some(_) => {}
                     }
                 }
