@@ -10,10 +10,12 @@
 mod binding;
 mod compile;
 mod contradiction;
+mod cost;
 mod decode;
 mod embedded;
 mod error;
 mod exempt;
+mod expressions;
 mod format;
 mod glob;
 mod lint;
