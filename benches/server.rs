@@ -1,25 +1,35 @@
-//! The whole server against an echo of the same stack: a 7 KB AdmissionReview over TLS keep-alive to `/validate` with
-//! all shipped policies, and to an axum and rustls server that returns the body. In turns, each server on one core.
+//! The whole server against an echo of the same stack: AdmissionReviews over TLS keep-alive to each endpoint in each
+//! mode, with all shipped policies and with four, and to an axum and rustls server that returns the body. In turns, each
+//! server on one core.
 //!
 //! The client shares the machine, so besides requests per second each round takes the server's own CPU time per
 //! request, which says how many a core could do if clients were faster. The ratio is made of both. Each round starts
-//! both servers anew: where a process happens to lie in memory moves its figures by a fifth.
+//! all servers anew: where a process happens to lie in memory moves its figures by a fifth.
 //!
 //! `cargo bench --bench server [-- ROUNDS SECONDS CONNECTIONS]`
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::expect_used, missing_docs)]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+#[path = "server/cases.rs"]
+mod cases;
 #[path = "server/client.rs"]
 mod client;
-#[path = "server/echo.rs"]
-mod echo;
 #[path = "server/inside.rs"]
 mod inside;
-#[path = "server/process.rs"]
+#[path = "support/process.rs"]
 mod process;
+#[path = "support/reviews.rs"]
+mod reviews;
+#[path = "support/serving.rs"]
+mod serving;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use cases::{Body, Policies};
 use process::Process;
 
 /// The echo gets what the server has.
@@ -29,11 +39,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Which core runs the servers, and which the client.
 const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";
+/// How long a server is asked before it counts.
+const WARM_UP: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let done = match arguments.first().map(String::as_str) {
-        Some("echo-server") => echo::serve(),
+        Some("echo-server") => serving::serve(Router::new().route("/echo", post(async |body: Bytes| body))),
         Some("client") => compare(&arguments[1..]),
         // Cargo runs benchmarks as tests, too; there is nothing to test here.
         Some("--test") => Ok(()),
@@ -50,69 +62,133 @@ fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What one round gave.
+/// What one round gave for one row of the table.
 struct Round {
     requests_per_second: f64,
     cpu_microseconds: f64,
+    /// The same of the echo that the row is compared with.
+    echo: Option<(f64, f64)>,
 }
+
+impl Round {
+    /// Requests per second as a part of the echo's.
+    fn throughput(&self) -> Option<f64> {
+        self.echo.map(|(requests_per_second, _)| self.requests_per_second / requests_per_second)
+    }
+
+    /// How many requests the echo answers in the CPU time that one takes here.
+    fn by_cpu(&self) -> Option<f64> {
+        self.echo.map(|(_, cpu_microseconds)| cpu_microseconds / self.cpu_microseconds)
+    }
+}
+
+/// What the rounds gave, by the row's name in the order of the table.
+type Rows = Vec<(String, Vec<Round>)>;
 
 fn compare(arguments: &[String]) -> Result<()> {
     let number = |at: usize, default: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (rounds, seconds, connections) = (number(0, 7), number(1, 3), number(2, 16));
-    let body = review();
-    println!(
-        "AdmissionReview of {} bytes, {connections} TLS keep-alive connections, {rounds} rounds of {seconds} s",
-        body.len()
-    );
-
-    let directory = tempfile::tempdir()?;
-    let mut results = [Vec::new(), Vec::new()];
+    let load = Load { seconds: number(1, 2), connections: number(2, 16) };
+    let rounds = number(0, 7);
+    let bodies = cases::bodies()?;
+    println!("{} TLS keep-alive connections, {rounds} rounds of {} s each", load.connections, load.seconds);
+    let mut tables = cases::POLICIES.map(|policies| (policies, Rows::new()));
     for round in 1..=rounds {
-        let echo = Process::echo(SERVER_CORE)?;
-        let portcullis = Process::portcullis(SERVER_CORE, directory.path())?;
-        let idle = portcullis.resident_bytes()?;
-        for (server, results) in [&echo, &portcullis].into_iter().zip(&mut results) {
-            // A warm server counts.
-            client::run(&server.address, &server.ca, &body, connections, 1)?;
-            let before = server.cpu_seconds()?;
-            let load = client::run(&server.address, &server.ca, &body, connections, seconds)?;
-            let cpu = server.cpu_seconds()? - before;
-            let requests_per_second = load.requests as f64 / load.elapsed.as_secs_f64();
-            results.push(Round { requests_per_second, cpu_microseconds: cpu * 1e6 / load.requests as f64 });
+        for (policies, rows) in &mut tables {
+            measure(policies, &bodies, &load, rows).map_err(|error| format!("{}: {error}", policies.name))?;
         }
-        println!(
-            "round {round}: portcullis ready after {} ms, {:.1} MB resident when idle, {:.1} MB after the load",
-            portcullis.start_milliseconds,
-            idle as f64 / 1e6,
-            portcullis.resident_bytes()? as f64 / 1e6
-        );
+        println!("round {round} is done");
     }
-    println!("{:12} {:>12} {:>18}", "median", "requests/s", "CPU µs a request");
-    for (name, rounds) in ["echo", "portcullis"].into_iter().zip(&results) {
+    for (policies, rows) in &tables {
+        println!("\n{}\n", policies.name);
+        print(rows);
+    }
+    println!();
+    inside::report(bodies[0].text.as_bytes())
+}
+
+/// Adds one round of everything that is asked: each review first of the echo, then of Portcullis in each mode.
+fn measure(policies: &Policies, bodies: &[Body], load: &Load, rows: &mut Rows) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let echo = Process::own(Some(SERVER_CORE), "echo-server")?;
+    let start = |mode| Ok((mode, Process::portcullis(Some(SERVER_CORE), directory.path(), mode, policies.flags)?));
+    let servers = cases::MODES.into_iter().map(start).collect::<Result<Vec<_>>>()?;
+    let (_, default) = servers.first().ok_or("no modes")?;
+    println!(
+        "{}: ready after {} ms, {:.1} MB resident when idle",
+        policies.name,
+        default.start_milliseconds,
+        default.resident_bytes()? as f64 / 1e6
+    );
+    for body in bodies {
+        let bare = load.put_on(&echo, "/echo", &body.text)?;
+        let compared_with = Some((bare.requests_per_second, bare.cpu_microseconds));
+        add(rows, format!("echo of {} bytes", body.text.len()), bare);
+        for (path, mode) in body.asked {
+            let (_, server) = servers.iter().find(|(of, _)| of == mode).ok_or("a mode that isn't served")?;
+            let round = load.put_on(server, path, &body.text)?;
+            add(rows, format!("`{path}`, {}, {mode}", body.about), Round { echo: compared_with, ..round });
+        }
+    }
+    println!("{}: {:.1} MB resident after the load", policies.name, default.resident_bytes()? as f64 / 1e6);
+    Ok(())
+}
+
+fn add(rows: &mut Rows, name: String, round: Round) {
+    match rows.iter_mut().find(|(of, _)| *of == name) {
+        Some((_, rounds)) => rounds.push(round),
+        None => rows.push((name, vec![round])),
+    }
+}
+
+/// How much is asked at once, and for how long.
+struct Load {
+    seconds: usize,
+    connections: usize,
+}
+
+impl Load {
+    fn put_on(&self, server: &Process, path: &str, body: &str) -> Result<Round> {
+        let run = |time| client::run(&server.address, &server.ca, path, body, self.connections, time);
+        // A warm server counts.
+        run(WARM_UP)?;
+        let before = server.cpu_seconds()?;
+        let load = run(Duration::from_secs(self.seconds as u64))?;
+        let cpu = server.cpu_seconds()? - before;
+        Ok(Round {
+            requests_per_second: load.requests as f64 / load.elapsed.as_secs_f64(),
+            cpu_microseconds: cpu * 1e6 / load.requests as f64,
+            echo: None,
+        })
+    }
+}
+
+/// Prints the medians in Markdown.
+fn print(rows: &Rows) {
+    println!("| request | requests/s | of the echo's | from to | CPU µs a request | of the echo's, by CPU time |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    for (name, rounds) in rows {
+        let ratios = || rounds.iter().filter_map(Round::throughput);
+        let (low, high) = (ratios().fold(f64::INFINITY, f64::min), ratios().fold(0.0, f64::max));
+        let (of_echo, range, by_cpu) = match rounds.iter().any(|round| round.echo.is_some()) {
+            true => (
+                percent(median(ratios())),
+                format!("{} to {}", percent(low), percent(high)),
+                percent(median(rounds.iter().filter_map(Round::by_cpu))),
+            ),
+            false => Default::default(),
+        };
         let rate = median(rounds.iter().map(|round| round.requests_per_second));
         let cpu = median(rounds.iter().map(|round| round.cpu_microseconds));
-        println!("{name:12} {rate:>12.0} {cpu:>18.1}");
+        println!("| {name} | {rate:.0} | {of_echo} | {range} | {cpu:.1} | {by_cpu} |");
     }
-    let [echo, ours] = &results;
-    let pairs = || echo.iter().zip(ours);
-    let rates = || pairs().map(|(echo, ours)| 100.0 * ours.requests_per_second / echo.requests_per_second);
-    println!(
-        "ratio: {:.0} % of the echo's throughput (rounds: {:.0} to {:.0} %), {:.0} % by CPU time",
-        median(rates()),
-        rates().fold(f64::INFINITY, f64::min),
-        rates().fold(0.0, f64::max),
-        median(pairs().map(|(echo, ours)| 100.0 * echo.cpu_microseconds / ours.cpu_microseconds))
-    );
-    inside::report(body.as_bytes())
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{:.0} %", 100.0 * ratio)
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The review that the API server would send for the benchmarks' Pod.
-fn review() -> String {
-    include_str!("data/review-7k.json").trim_end().to_owned()
 }

@@ -20,13 +20,14 @@ pub struct Load {
     pub elapsed: Duration,
 }
 
-/// Posts `body` over `connections` connections, each waiting for its answer, for some seconds.
+/// Posts `body` to `path` over `connections` connections, each waiting for its answer, for some time.
 pub fn run(
     address: &str,
     ca: &CertificateDer<'static>,
+    path: &str,
     body: &str,
     connections: usize,
-    seconds: usize,
+    time: Duration,
 ) -> Result<Load> {
     let mut roots = RootCertStore::empty();
     roots.add(ca.clone())?;
@@ -37,7 +38,7 @@ pub fn run(
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let connector = TlsConnector::from(Arc::new(config));
     let request = format!(
-        "POST /validate?timeout=10s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path}?timeout=10s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let request: Arc<[u8]> = Arc::from(request.into_bytes());
@@ -49,7 +50,7 @@ pub fn run(
             streams.push(connector.connect(ServerName::try_from("localhost")?, stream).await?);
         }
         let started = Instant::now();
-        let end = started + Duration::from_secs(seconds as u64);
+        let end = started + time;
         let tasks: Vec<_> =
             streams.into_iter().map(|stream| tokio::spawn(post_until(end, stream, Arc::clone(&request)))).collect();
         // Never sleeps: a server that has to wake its client pays for it, and would pay the more the slower it is.

@@ -71,7 +71,7 @@ struct Show {
     policies: PolicyFlags,
 }
 
-/// Checks policies: fields, types of expressions, bindings, unused variables
+/// Checks policies: fields, types and cost of expressions, bindings, unused variables
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Expressions are checked against the structure of the kinds that a policy names, as the API server does for
@@ -79,6 +79,11 @@ status.typeChecking: a misspelt field of object, oldObject or params is a warnin
 kinds are built in. Those of custom resources come from CustomResourceDefinitions, which --crds names or which lie among
 the policies; without one the policy is checked as far as possible, and a note says so. Rules with wildcards for group
 or version name no kind.
+
+Expressions are also evaluated on a pod of usual size (three containers, an init container, most fields), or on the
+workloads that create it. One that costs more than a tenth of what Kubernetes allows is a warning, since larger objects
+may reach the limit, where it fails: 1,000,000 for an expression, 10,000,000 for the validations of a binding together
+(so for its audit annotations, and for each mutation), 2,500,000 for match conditions.
 
 Examples:
   portcullis policies lint mine/                    files and directories

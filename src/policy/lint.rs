@@ -7,10 +7,12 @@ use crate::schema::{Definitions, Kinds};
 
 use super::compile::Libraries;
 use super::contradiction::{contradictions, contradicts};
+use super::cost::{MAX_TOTAL, costly};
 use super::error::LoadError;
 use super::load::{LoadedPolicies, load_with};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
 use super::model::{Binding, MatchResources, Policy, Rules, Source};
+use super::params::Params;
 use super::problem::FieldPath;
 use super::type_check::{TypeChecking, type_check};
 use super::unmatchable::{MAX_LOOKED_AT, unmatchable};
@@ -80,10 +82,11 @@ impl fmt::Display for Lint {
 /// structures of built-in kinds and of those that CustomResourceDefinitions among the manifests and in `definitions`
 /// define.
 pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec<Lint> {
-    let LoadedPolicies { policies, errors, bound_by_mistake, .. } =
+    let LoadedPolicies { policies, params, errors, bound_by_mistake } =
         load_with(manifests, Libraries::of_new_expressions(minor));
     let mut found: Vec<Lint> = errors.into_iter().map(Lint::Error).collect();
     let kinds = known_kinds(definitions.iter().chain(manifests));
+    let mut cost_left = MAX_TOTAL;
     for manifest in manifests {
         let arena = Arena::new();
         // Syntax errors have been reported by the loader.
@@ -108,6 +111,7 @@ pub fn lint(manifests: &[Manifest], definitions: &[Manifest], minor: u32) -> Vec
                 warner.policy(policy);
                 warner.rules("matchConstraints", &policy.match_constraints);
                 warner.types(policy, &kinds, minor);
+                warner.costs(policy, &params, &mut cost_left);
             }
             let of = policies.iter().find_map(|policy| {
                 let is_binding = |binding: &&Binding| {
@@ -291,6 +295,13 @@ impl Warner<'_> {
                 unknown.name
             );
             self.note(path, message);
+        }
+    }
+
+    /// What costs so much that it may fail on larger objects.
+    fn costs(&mut self, policy: &Policy, params: &Params, left: &mut u64) {
+        for costly in costly(policy, params, left) {
+            self.warn(self.document.path.below(&costly.field_ref), costly.message);
         }
     }
 

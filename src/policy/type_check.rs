@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crate::cel::{Env, Expect, Issues, Program};
 use crate::schema::{KindName, Kinds, Objects, Structure};
 
-use super::model::{NamedRule, PatchType, Policy, Rules};
+use super::expressions::{Place, expressions, spec};
+use super::model::{NamedRule, Policy};
 use super::problem::FieldPath;
 
 /// How many kinds of one rule are checked, as upstream.
@@ -161,75 +162,4 @@ fn params_structure<'p>(policy: &'p Policy, kinds: &Kinds, unknown: &mut Vec<Unk
 
 fn api_version(group: &str, version: &str) -> String {
     if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
-}
-
-/// An expression of a policy.
-struct Expression<'p> {
-    field_ref: FieldPath,
-    place: Place<'p>,
-    source: &'p str,
-}
-
-/// What an expression sees besides the objects.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place<'p> {
-    /// No variables.
-    MatchCondition,
-    /// The variables before it; it gets this name.
-    Variable(&'p str),
-    /// All variables; this is what upstream checks.
-    Validation,
-    /// All variables.
-    AuditAnnotation,
-    /// All variables, and the types of patches.
-    Mutation,
-}
-
-fn spec() -> FieldPath {
-    FieldPath::default().field("spec")
-}
-
-/// Every expression of a policy, variables before what may use them.
-fn expressions(policy: &Policy) -> Vec<Expression<'_>> {
-    let mut all = Vec::new();
-    let at = |list: &str, index: usize| spec().field(list).index(index);
-    for (index, condition) in policy.match_conditions.iter().enumerate() {
-        let field_ref = at("matchConditions", index).field("expression");
-        all.push(Expression { field_ref, place: Place::MatchCondition, source: &condition.expression });
-    }
-    for (index, variable) in policy.variables.iter().enumerate() {
-        let field_ref = at("variables", index).field("expression");
-        all.push(Expression { field_ref, place: Place::Variable(&variable.name), source: &variable.expression });
-    }
-    match &policy.rules {
-        Rules::Validate { validations, audit_annotations } => {
-            for (index, validation) in validations.iter().enumerate() {
-                let entry = at("validations", index);
-                let place = Place::Validation;
-                all.push(Expression { field_ref: entry.field("expression"), place, source: &validation.expression });
-                if let Some(Ok(message)) = &validation.message_expression {
-                    all.push(Expression {
-                        field_ref: entry.field("messageExpression"),
-                        place,
-                        source: message.source(),
-                    });
-                }
-            }
-            for (index, annotation) in audit_annotations.iter().enumerate() {
-                let field_ref = at("auditAnnotations", index).field("valueExpression");
-                all.push(Expression { field_ref, place: Place::AuditAnnotation, source: &annotation.expression });
-            }
-        }
-        Rules::Mutate { mutations, .. } => {
-            for (index, mutation) in mutations.iter().enumerate() {
-                let patch = match mutation.patch_type {
-                    PatchType::JsonPatch => "jsonPatch",
-                    PatchType::ApplyConfiguration => "applyConfiguration",
-                };
-                let field_ref = at("mutations", index).field(patch).field("expression");
-                all.push(Expression { field_ref, place: Place::Mutation, source: &mutation.expression });
-            }
-        }
-    }
-    all
 }

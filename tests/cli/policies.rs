@@ -77,6 +77,28 @@ fn lints_fields_that_the_matched_kinds_do_not_have() {
 }
 
 #[test]
+fn lints_what_costs_too_much_on_a_pod_of_usual_size() {
+    let loops = "lists.range(200).all(i, lists.range(200).all(j, i + j >= 0))";
+    let dear = LABELS.replace("has(object.metadata.labels)", loops);
+    let line = dear.lines().position(|line| line.contains(loops)).unwrap() + 1;
+    let dir = checkout(&[("policy.yaml", &dear)]);
+    let run = portcullis_with(&["policies", "lint", "policy.yaml"], "", dir.path());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let says = "of usual size, of 1000000 that an expression may cost";
+    assert!(
+        run.stdout.contains(&format!("warning  policy.yaml:{line}: ")) && run.stdout.contains(says),
+        "{}",
+        run.stdout
+    );
+    let run = portcullis_with(&["policies", "lint", "--format", "json", "policy.yaml"], "", dir.path());
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let finding = &document["findings"][0];
+    assert_eq!((&finding["level"], &finding["line"]), (&"warning".into(), &line.into()), "{document}");
+    assert!(finding["message"].as_str().is_some_and(|message| message.contains(says)), "{document}");
+    assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{document}");
+}
+
+#[test]
 fn lints_policies_for_custom_resources_by_their_definitions() {
     let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w.example.com}\n\
                       spec:\n  group: example.com\n  names: {plural: widgets, kind: Widget}\n  versions:\n  - name: v1\n    \

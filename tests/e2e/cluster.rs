@@ -26,7 +26,8 @@ pub struct Cluster {
     pub kubeconfig: PathBuf,
     /// Where the API server writes its audit events, one JSON object a line; a cluster of the user's has none for us.
     pub audit_log: Option<PathBuf>,
-    client: kube::Client,
+    /// What sends requests.
+    pub client: kube::Client,
     runtime: Runtime,
     _process: Option<Process>,
     _directory: tempfile::TempDir,

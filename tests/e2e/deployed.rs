@@ -7,10 +7,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use hyper::{Method, Request, StatusCode};
 use kube::client::Body;
 use portcullis::admission::resources::Resources;
-use portcullis::json::{self, Arena, yaml};
 use serde_json::{Value, json};
 
 use super::cluster::{Answer, Cluster};
+use super::objects::group;
+pub use super::objects::{objects, path_of};
 use super::support::{Server, first_look};
 
 /// The namespace that `deploy/` puts everything into.
@@ -273,14 +274,6 @@ fn kustomized(path: &Path, around: &Value) -> Vec<Value> {
     all.flat_map(|resource| kustomized(&path.join(resource), &kustomization)).collect()
 }
 
-/// The documents of a manifest; empty ones are left out, and templates, which are no YAML.
-pub fn objects(text: &str) -> Vec<Value> {
-    let arena = Arena::new();
-    let documents = yaml::documents(&arena, text).into_iter().flatten();
-    let values = documents.map(|document| serde_json::from_str(&json::to_json(document.value)).unwrap());
-    values.filter(|value: &Value| !value.is_null()).collect()
-}
-
 /// A pod of the media server with `spec`, created as a ReplicaSet would.
 pub fn pod(spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod",
@@ -296,19 +289,4 @@ pub fn pod_of(deployment: &Value) -> Value {
     pod["metadata"]["labels"] = deployment["spec"]["template"]["metadata"]["labels"].clone();
     pod["metadata"]["labels"]["pod-template-hash"] = json!("6f7c5d8b9");
     pod
-}
-
-fn group(object: &Value) -> &str {
-    object["apiVersion"].as_str().unwrap().split_once('/').map_or("", |(group, _)| group)
-}
-
-/// Where an object's collection is.
-pub fn path_of(object: &Value) -> String {
-    let api_version = object["apiVersion"].as_str().unwrap();
-    let root = if api_version.contains('/') { "apis" } else { "api" };
-    let resource = Resources::default().of(group(object), object["kind"].as_str().unwrap());
-    match object["metadata"]["namespace"].as_str().filter(|_| resource.namespaced) {
-        Some(namespace) => format!("/{root}/{api_version}/namespaces/{namespace}/{}", resource.name),
-        None => format!("/{root}/{api_version}/{}", resource.name),
-    }
 }

@@ -14,6 +14,8 @@ mod first_user;
 #[path = "../support/manifests.rs"]
 mod manifests;
 mod mutations;
+#[path = "../support/objects.rs"]
+mod objects;
 #[allow(dead_code)]
 #[path = "../support/random.rs"]
 mod random;

@@ -1,6 +1,7 @@
 //! Loading from manifest text: what is accepted, what is rejected and with which words.
 
 mod bindings;
+mod costs;
 mod exemptions;
 mod linting;
 mod loading;

@@ -22,26 +22,26 @@ pub struct Process {
 }
 
 impl Process {
-    /// The echo server, which is this program.
-    pub fn echo(core: &str) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        let mut command = on_core(core, &program);
-        command.arg("echo-server").stdout(Stdio::piped()).stderr(Stdio::inherit());
+    /// This program as the server that `role` names, which says its address and certificate.
+    pub fn own(core: Option<&str>, role: &str) -> Result<Self> {
+        let mut command = on_core(core, &std::env::current_exe()?);
+        command.arg(role).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let started = Instant::now();
         let mut child = command.spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
-        let address = lines.next().ok_or("the echo server ended")??;
+        let address = lines.next().ok_or("the server ended")??;
         let pem: Vec<String> = lines.map_while(std::result::Result::ok).take_while(|line| !line.is_empty()).collect();
         let ca = CertificateDer::from_pem_slice(pem.join("\n").as_bytes())?;
         Ok(Self { child, address, ca, start_milliseconds: started.elapsed().as_millis() })
     }
 
-    /// The binary with the policies that it ships, enforcing.
-    pub fn portcullis(core: &str, directory: &Path) -> Result<Self> {
-        let ca = directory.join("ca.crt");
+    /// The binary in a mode, with `flags`. It writes its certificate to `directory`.
+    pub fn portcullis(core: Option<&str>, directory: &Path, mode: &str, flags: &[&str]) -> Result<Self> {
+        let ca = directory.join(mode).with_extension("crt");
         let mut command = on_core(core, Path::new(env!("CARGO_BIN_EXE_portcullis")));
         command
-            .args(["serve", "--offline", "--mode", "enforce", "--log-format", "json"])
+            .args(["serve", "--mode", mode, "--log-format", "json"])
+            .args(flags)
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--tls-self-signed", "--tls-write-ca"])
             .arg(&ca)
             .stderr(Stdio::piped());
@@ -50,7 +50,7 @@ impl Process {
         let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
         let address = loop {
             let line = lines.next().ok_or("portcullis ended")??;
-            let event: serde_json::Value = serde_json::from_str(&line)?;
+            let event: serde_json::Value = serde_json::from_str(&line).map_err(|_| line)?;
             if event["message"] == "webhook is listening" {
                 break event["address"].as_str().ok_or("no address")?.to_owned();
             }
@@ -86,15 +86,22 @@ impl Drop for Process {
     }
 }
 
-/// `program` on one core.
-fn on_core(core: &str, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(core).arg(program).stdin(Stdio::null());
+/// `program` on one core, or wherever the system puts it.
+fn on_core(core: Option<&str>, program: &Path) -> Command {
+    let mut command = match core {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.arg("-c").arg(core).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command.stdin(Stdio::null());
     command
 }
 
 /// Runs this program again, on a core, as `role`.
 pub fn rerun_on(core: &str, role: &str, arguments: &[String]) -> Result<()> {
-    let status = on_core(core, &std::env::current_exe()?).arg(role).args(arguments).status()?;
+    let status = on_core(Some(core), &std::env::current_exe()?).arg(role).args(arguments).status()?;
     if status.success() { Ok(()) } else { Err(format!("the benchmark ended with {status}").into()) }
 }

@@ -1,11 +1,9 @@
-//! The yardstick: axum and rustls, put together as the webhook is, returning the body.
+//! The yardstick: axum and rustls, put together as the webhook is.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::routing::post;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -16,9 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use super::Result;
 
 /// Serves until it is killed; prints its address and certificate first.
-pub fn serve() -> Result<()> {
+pub fn serve(router: Router) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -27,7 +25,6 @@ pub fn serve() -> Result<()> {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let router = Router::new().route("/validate", post(async |body: Bytes| body));
         let mut out = std::io::stdout();
         // An empty line ends what the reader wants to know.
         write!(out, "{}\n{}\n\n", socket.local_addr()?, made.cert.pem().trim_end())?;
@@ -39,7 +36,8 @@ pub fn serve() -> Result<()> {
                 let _ = stream.set_nodelay(true);
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let service = TowerToHyperService::new(router);
-                let builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+                // The benchmark's client speaks HTTP/1.1, the API server HTTP/2.
+                let builder = auto::Builder::new(TokioExecutor::new());
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             });
         }
