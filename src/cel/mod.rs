@@ -8,6 +8,7 @@ pub mod cost;
 mod eval;
 pub mod function;
 mod library;
+pub mod mutants;
 mod plan;
 pub mod program;
 pub mod rewrite;

@@ -11,10 +11,10 @@ use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespac
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
 use crate::defaulting::default;
-use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict};
+use crate::engine::{Context, Decision, Evaluation, Finding, Observer, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{Rules, Source};
-use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Tree};
+use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Params, Tree};
 
 use super::coverage::Coverage;
 use super::suite::{Case, CaseRequest, Expect, ExpectedVerdict, Suite};
@@ -66,7 +66,7 @@ pub fn run(
     definitions: &[Manifest],
     coverage: &mut Coverage,
 ) -> Result<SuiteResult, Vec<LoadError>> {
-    let policies = compile(suite, &[], definitions, minor)?;
+    let policies = compile(suite, definitions, minor)?;
     for policy in policies.policies() {
         coverage.declare(policy);
     }
@@ -74,11 +74,9 @@ pub fn run(
     let mut cases = Vec::new();
     for case in suite.cases.iter().filter(selected) {
         let started = Instant::now();
-        let failures = if case.params.is_empty() {
-            run_case(case, &policies, coverage)
-        } else {
-            run_case(case, &compile(suite, &case.params, definitions, minor)?, coverage)
-        };
+        let params = params_of(case, policies.params());
+        let given = Given { base: &policies, params: params.as_ref(), observer: Some(coverage) };
+        let failures = run_case(case, &policies, given);
         cases.push(CaseResult {
             name: case.name.clone(),
             source: case.source.clone(),
@@ -94,14 +92,11 @@ pub fn run(
     Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases, warnings })
 }
 
-/// The suite's policies, with `params` in place of their own.
-fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
-    let mut loaded = policy::load(&suite.policies, minor);
+/// The suite's policies, for Kubernetes 1.`minor`.
+pub(super) fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
+    let loaded = policy::load(&suite.policies, minor);
     if !loaded.errors.is_empty() {
         return Err(loaded.errors);
-    }
-    for param in params {
-        loaded.params.insert(param.view(&Arena::new()));
     }
     let (exemptions, errors) = Exemptions::load(&suite.exemptions);
     if !errors.is_empty() {
@@ -111,7 +106,31 @@ fn compile(suite: &Suite, params: &[Tree], definitions: &[Manifest], minor: u32)
     Ok(PolicySet::new(loaded.policies, loaded.params, exemptions).with_kinds(kinds))
 }
 
-fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {
+/// The params of a case that has some of its own: the suite's with those in place of, or beside, them.
+pub(super) fn params_of(case: &Case, of_suite: &Params) -> Option<Params> {
+    if case.params.is_empty() {
+        return None;
+    }
+    let mut params = of_suite.clone();
+    for param in &case.params {
+        params.insert(param.view(&Arena::new()));
+    }
+    Some(params)
+}
+
+/// What a case is run with besides the policies.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'g> {
+    /// The set that params, exemptions and definitions are taken from.
+    pub base: &'g PolicySet,
+    /// The params of the case, in place of those.
+    pub params: Option<&'g Params>,
+    /// Who listens.
+    pub observer: Option<&'g dyn Observer>,
+}
+
+/// What is not as the case expects; empty where all is.
+pub(super) fn run_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> Vec<String> {
     let arena = Arena::new();
     let subject = Subject::new(&arena, &case.request);
     // A partial object is what a case is about, and no more; a wrong type is one that no policy ever sees.
@@ -131,7 +150,10 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
         authorizer,
         defaulting,
         now: case.request.now.unwrap_or_else(SystemTime::now),
-        observer: Some(coverage),
+        params: given.params.or(Some(given.base.params())),
+        exemptions: Some(given.base.exemptions()),
+        definitions: Some(given.base.definitions()),
+        observer: given.observer,
         ..Context::new(&arena)
     };
     let decision = policies.review(&request, &context);
@@ -215,7 +237,7 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
     let strongest = findings.iter().map(|finding| finding.verdict).max();
     let objects_with = |verdict| !has_error && strongest == Some(verdict);
     let holds = match expect.verdict {
-        None => decision.allowed(),
+        None => decision.allowed() || expect.allowed.is_some(),
         Some(ExpectedVerdict::Allow) => {
             let objects = strongest.is_some_and(|strongest| strongest > Verdict::Exempt);
             !objects && (!findings.is_empty() || !judges || decision.mutated.is_some())
@@ -231,6 +253,10 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
         let expected = expect.verdict.unwrap_or(ExpectedVerdict::Allow).as_str();
         let policy = expect.policy.as_ref().map(|policy| format!(" by {policy}")).unwrap_or_default();
         return vec![format!("expected {expected}{policy}, but {}", describe(decision))];
+    }
+    if let Some(allowed) = expect.allowed.filter(|allowed| *allowed != decision.allowed()) {
+        let (wanted, found) = if allowed { ("allowed", "denied") } else { ("denied", "allowed") };
+        return vec![format!("the request had to be {wanted}, but is {found}: {}", describe(decision))];
     }
     let says = |finding: &&&Finding<'_>| {
         let message = expect.message.as_ref().is_none_or(|message| message.is_match(&finding.message));
