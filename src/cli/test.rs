@@ -55,8 +55,8 @@ them; oldSet does so with the old object, which UPDATE and DELETE have. Objects 
 that equals the length appends, and null removes.
 
 A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
-Verdicts: allow, deny, warn, audit, exempt (every finding is), skip (no policy matched), error. expect.allowed says whether
-the request may proceed: with an error, what the failure policy makes of it.
+Verdicts: allow, deny, warn, audit, exempt (every finding is), skip (no policy matched), error (a policy could
+not be evaluated; failurePolicy: Fail or Ignore beside it says what becomes of that).
 
 spec.exemptions names files of exemptions, relative to the suite. They expire by the clock, or by the time that now says,
 in a case or in defaults: now: 2027-03-31T12:00:00Z.

@@ -13,7 +13,7 @@ use crate::cel::authorization::Authorizer;
 use crate::defaulting::default;
 use crate::engine::{Context, Decision, Evaluation, Finding, Observer, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value, yaml};
-use crate::policy::model::{Rules, Source};
+use crate::policy::model::{FailurePolicy, Rules, Source};
 use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Params, Tree};
 
 use super::coverage::Coverage;
@@ -237,7 +237,7 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
     let strongest = findings.iter().map(|finding| finding.verdict).max();
     let objects_with = |verdict| !has_error && strongest == Some(verdict);
     let holds = match expect.verdict {
-        None => decision.allowed() || expect.allowed.is_some(),
+        None => decision.allowed(),
         Some(ExpectedVerdict::Allow) => {
             let objects = strongest.is_some_and(|strongest| strongest > Verdict::Exempt);
             !objects && (!findings.is_empty() || !judges || decision.mutated.is_some())
@@ -254,9 +254,12 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
         let policy = expect.policy.as_ref().map(|policy| format!(" by {policy}")).unwrap_or_default();
         return vec![format!("expected {expected}{policy}, but {}", describe(decision))];
     }
-    if let Some(allowed) = expect.allowed.filter(|allowed| *allowed != decision.allowed()) {
-        let (wanted, found) = if allowed { ("allowed", "denied") } else { ("denied", "allowed") };
-        return vec![format!("the request had to be {wanted}, but is {found}: {}", describe(decision))];
+    let follows = |wanted: FailurePolicy| {
+        let is_ignored = |finding: &&&Finding<'_>| finding.verdict == Verdict::Error;
+        findings.iter().filter(|finding| is_error(finding)).any(|f| is_ignored(&f) == (wanted == FailurePolicy::Ignore))
+    };
+    if let Some(wanted) = expect.failure_policy.filter(|wanted| !follows(*wanted)) {
+        return vec![format!("expected an error treated by failurePolicy: {wanted:?}, but {}", describe(decision))];
     }
     let says = |finding: &&&Finding<'_>| {
         let message = expect.message.as_ref().is_none_or(|message| message.is_match(&finding.message));

@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::admission::GivenAnswers;
 use crate::engine::Operation;
 use crate::json::{Arena, INDEXED_FROM, Value};
-use crate::policy::model::Source;
+use crate::policy::model::{FailurePolicy, Source};
 use crate::policy::{Document, Fault, Fields, LoadError, Manifest, Node, Problems, Tree};
 
 use super::set::{Base, set};
@@ -97,8 +97,8 @@ pub struct Expect {
     pub field: Option<String>,
     /// The whole object after mutation.
     pub patched: Option<Tree>,
-    /// Whether the request may proceed: what the failure policy makes of an error.
-    pub allowed: Option<bool>,
+    /// The failure policy that decided what becomes of the error.
+    pub failure_policy: Option<FailurePolicy>,
 }
 
 /// `expect.verdict`.
@@ -316,14 +316,18 @@ impl<'r, 'a> Reader<'r, 'a> {
             policy: string(fields, "policy"),
             field: string(fields, "field"),
             patched: self.object_or_file(fields, "patched", "patchedFile"),
-            allowed: boolean(fields, "allowed"),
+            failure_policy: fields
+                .get("failurePolicy")
+                .and_then(|word| word.word(&[("Fail", FailurePolicy::Fail), ("Ignore", FailurePolicy::Ignore)])),
         };
         let about_finding = expect.message.is_some() || expect.policy.is_some() || expect.field.is_some();
+        if expect.failure_policy.is_some() && expect.verdict != Some(ExpectedVerdict::Error) {
+            let detail = "only an error is treated by the failure policy";
+            fields.forbid("failurePolicy", detail, "remove it, or write verdict: error");
+        }
         match expect.verdict {
             None if about_finding => fields.missing("verdict", "", "write the verdict that the finding has to have"),
-            None if expect.patched.is_none() && expect.allowed.is_none() => {
-                fields.missing("verdict", "", "write verdict: allow, or patched: …")
-            }
+            None if expect.patched.is_none() => fields.missing("verdict", "", "write verdict: allow, or patched: …"),
             Some(ExpectedVerdict::Allow | ExpectedVerdict::Skip) if about_finding => {
                 let detail = "a case that is allowed or skipped has no finding";
                 fields.forbid("verdict", detail, "remove message, policy and field, or write another verdict");

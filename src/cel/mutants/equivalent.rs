@@ -13,12 +13,16 @@ pub(super) fn is_prose(text: &str) -> bool {
     text.contains(char::is_whitespace) || !text.contains(char::is_alphanumeric)
 }
 
+/// Whether the last of `around` is the default of `orValue`.
+pub(super) fn is_default(around: &[&Expr]) -> bool {
+    matches!(around, [.., Expr { kind: Kind::Call { function, target: Some(_), .. }, .. }, _] if function == "orValue")
+}
+
 /// Whether the last of `around`, a constant, is the default of `orValue`, and what is asked of the value is the same
 /// for `changed`: `.orValue("") == "windows"` is false for either.
 pub(super) fn is_equivalent_default(around: &[&Expr], changed: &Kind, minor: u32) -> bool {
-    let Some((constant, around)) = around.split_last() else { return false };
-    let Some((call, around)) = around.split_last() else { return false };
-    if !matches!(&call.kind, Kind::Call { function, target: Some(_), .. } if function == "orValue") {
+    let [around @ .., call, constant] = around else { return false };
+    if !is_default(&[call, constant]) {
         return false;
     }
     // From the inside out, as long as nothing else is read.

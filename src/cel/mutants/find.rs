@@ -6,10 +6,10 @@ use super::super::rewrite::passes_on;
 use super::super::syntax::ast::{Comprehension, Expr, Fold, Kind, Literal};
 use super::super::syntax::unparse::{optional_map, unparse};
 use super::Operator;
-use super::equivalent::{is_equivalent_default, is_prose};
+use super::equivalent::{is_default, is_equivalent_default, is_prose};
 
-/// What a string constant gets added: no word, no path and no pattern has it.
-const ADDED: &str = "~";
+/// What a string constant gets added: no path and no pattern has it, and a list of words has one word more.
+const ADDED: &str = "~x";
 
 /// How many characters of an expression a change quotes.
 const QUOTED: usize = 70;
@@ -226,6 +226,10 @@ impl<'e> Finder<'e> {
             Literal::Uint(value) => value.checked_add(1).into_iter().map(Literal::Uint).collect(),
             Literal::Double(value) => vec![Literal::Double(value + 1.0)],
             Literal::String(text) if said && is_prose(text) => Vec::new(),
+            // Nothing, where nothing is: any other default would be as good as one that nobody has heard of.
+            Literal::String(text) if text.is_empty() && is_default(&self.around) => Vec::new(),
+            // A separator with something behind it often separates as before.
+            Literal::String(text) if !text.contains(char::is_alphanumeric) => vec![Literal::String(ADDED.to_owned())],
             Literal::String(text) => vec![Literal::String(format!("{text}{ADDED}"))],
             Literal::Null | Literal::Bytes(_) => Vec::new(),
         };

@@ -74,10 +74,9 @@ impl<'s> Bench<'s> {
 
     /// The position of a policy among the suite's.
     fn position(&self, policy: &Policy) -> Option<usize> {
-        let is_same = |other: &Policy| {
-            (&other.name, &other.source.file, other.policy_type())
-                == (&policy.name, &policy.source.file, policy.policy_type())
-        };
+        let identity = |policy: &Policy| (policy.name.clone(), policy.policy_type(), plain(&policy.source.file));
+        let wanted = identity(policy);
+        let is_same = |other: &Policy| other.name == policy.name && identity(other) == wanted;
         self.policies.policies().iter().position(is_same)
     }
 
@@ -89,6 +88,19 @@ impl<'s> Bench<'s> {
         }
         PolicySet::new(policies, Params::default(), Exemptions::default())
     }
+}
+
+/// A path without steps back: suites name one file by different ways.
+fn plain(file: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in file.split('/') {
+        match (step, steps.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if !matches!(*last, "" | "..") => drop(steps.pop()),
+            _ => steps.push(step),
+        }
+    }
+    steps.join("/")
 }
 
 /// A policy, once for all suites that test it.
@@ -172,7 +184,7 @@ fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<Op
 impl Target<'_> {
     fn unjudged(&self) -> PolicyMutants {
         let Policy { name, source, .. } = self.policy;
-        PolicyMutants { policy: name.clone(), file: source.file.clone(), mutants: Vec::new() }
+        PolicyMutants { policy: name.clone(), file: plain(&source.file), mutants: Vec::new() }
     }
 
     fn judge(&self, part: Part, minor: u32) -> Vec<Mutant> {
@@ -234,5 +246,24 @@ impl Target<'_> {
             mutants.push(Mutant { name, line: change.line, change: change.text.clone(), fate });
         }
         mutants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_by_every_way_to_it() {
+        for (path, expected) in [
+            ("policies/a/b/../../c/policy.yaml", "policies/c/policy.yaml"),
+            ("./policy.yaml", "policy.yaml"),
+            ("../policy.yaml", "../policy.yaml"),
+            ("../../a/../policy.yaml", "../../policy.yaml"),
+            ("/a/../../policy.yaml", "/../policy.yaml"),
+            ("embedded:a/b/policy.yaml", "embedded:a/b/policy.yaml"),
+        ] {
+            assert_eq!(plain(path), expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod json;
 mod judge;
 pub mod junit;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests;
 pub mod text;
 
