@@ -44,9 +44,10 @@ impl MutantFlags {
 
     /// Says what the report lacks; whether it lacks anything.
     pub fn complain(&self, report: &Report) -> bool {
-        let killed = report.counts().percent();
-        let too_few = self.min_killed.filter(|minimum| killed < *minimum);
+        let counts = report.counts();
+        let too_few = self.min_killed.filter(|minimum| counts.percent() < *minimum);
         if let Some(minimum) = too_few {
+            let killed = counts.shown_percent();
             output::complain(&format!("{killed:.1} % of the mutants are noticed, and it has to be {minimum} %"));
         }
         if !report.stale.is_empty() {

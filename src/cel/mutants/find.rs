@@ -32,8 +32,10 @@ pub(super) struct Finder<'e> {
     around: Vec<&'e Expr>,
 }
 
-/// The comparisons with their opposites, and with what they are when they take in their limit, or leave it out.
-const COMPARISONS: [(&str, &str, Option<&str>); 6] = [
+/// A comparison with its opposite, and with what it is when it takes in its limit, or leaves it out.
+type Comparison = (&'static str, &'static str, Option<&'static str>);
+
+const COMPARISONS: [Comparison; 6] = [
     ("_==_", "_!=_", None),
     ("_!=_", "_==_", None),
     ("_<_", "_>=_", Some("_<=_")),
@@ -137,7 +139,8 @@ impl<'e> Finder<'e> {
             ("_&&_", None, terms) => self.terms(expr, function, terms, Operator::Conjunct),
             ("_||_", None, terms) => self.terms(expr, function, terms, Operator::Disjunct),
             ("!_", None, [operand]) => {
-                if !is_comparison(operand) {
+                if !matches!(&operand.kind, Kind::Call { function, target: None, .. } if comparison(function).is_some())
+                {
                     let change = format!("{} becomes {}", quoted(expr), quoted(operand));
                     self.note(expr, Operator::Comparison, change, operand.kind.clone());
                 }
@@ -156,7 +159,13 @@ impl<'e> Finder<'e> {
             }
             // A field's name is no constant that an author chose.
             ("_?._", None, [operand, _]) => return self.visit(operand, said, false),
-            (_, None, [left, right]) if is_comparison(expr) => self.comparison(expr, function, left, right),
+            ("@in", None, [left, right]) if is_constant(left) && is_constant(right) => return,
+            (_, None, [left, right]) if let Some(comparison) = comparison(function) => {
+                if is_constant(left) && is_constant(right) {
+                    return;
+                }
+                self.comparison(expr, comparison, left, right);
+            }
             _ => self.test(expr, negated),
         }
         if let Some(target) = target {
@@ -169,17 +178,9 @@ impl<'e> Finder<'e> {
     }
 
     /// A comparison turned round, or with its limit moved where no constant does that.
-    fn comparison(&mut self, expr: &Expr, function: &str, left: &Expr, right: &Expr) {
-        if is_constant(left) && is_constant(right) {
-            return;
-        }
-        let Some((_, opposite, beside)) = COMPARISONS.iter().find(|(name, ..)| *name == function) else {
-            let negated = negation(expr);
-            let change = format!("{} becomes {}", quoted(expr), quoted_kind(&negated));
-            return self.note(expr, Operator::Comparison, change, negated);
-        };
+    fn comparison(&mut self, expr: &Expr, (_, opposite, beside): Comparison, left: &Expr, right: &Expr) {
         let has_number = [left, right].iter().any(|side| matches!(side.kind, Kind::Literal(Literal::Int(_))));
-        for function in [Some(*opposite), beside.filter(|_| !has_number)].into_iter().flatten() {
+        for function in [Some(opposite), beside.filter(|_| !has_number)].into_iter().flatten() {
             let kind =
                 Kind::Call { function: function.to_owned(), target: None, args: vec![left.clone(), right.clone()] };
             let change = format!("{} becomes {}", quoted(expr), quoted_kind(&kind));
@@ -330,9 +331,8 @@ impl<'e> Finder<'e> {
     }
 }
 
-fn is_comparison(expr: &Expr) -> bool {
-    let Kind::Call { function, target: None, .. } = &expr.kind else { return false };
-    function == "@in" || COMPARISONS.iter().any(|(name, ..)| name == function)
+fn comparison(function: &str) -> Option<Comparison> {
+    COMPARISONS.iter().find(|(name, ..)| *name == function).copied()
 }
 
 /// Whether nothing in it is read from anywhere.

@@ -104,6 +104,11 @@ impl Counts {
         let wanted = self.killed + self.survived;
         if wanted == 0 { 100.0 } else { self.killed as f64 * 100.0 / wanted as f64 }
     }
+
+    /// The same to a tenth, rounded down: 100.0 is all of them.
+    pub fn shown_percent(self) -> f64 {
+        (self.percent() * 10.0).floor() / 10.0
+    }
 }
 
 impl PolicyMutants {

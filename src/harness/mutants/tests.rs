@@ -119,8 +119,8 @@ fn a_mutant_is_accepted_by_name_and_with_a_reason() {
 #[test]
 fn what_is_accepted_without_need_is_told() {
     let accepted = "  acceptedMutants:
-  - {name: no-latest/validations[0]/whole/1, reason: no}
-  - {name: no-latest/nothing, reason: no}
+  - {name: 'no-latest/validations[0]/whole/1', reason: none}
+  - {name: no-latest/nothing, reason: none}
   - {name: no-latest/failurePolicy, reason: once}
   - {name: no-latest/failurePolicy, reason: twice}
 ";
@@ -149,7 +149,7 @@ fn cases_are_left_out_by_name() {
 
 #[test]
 fn every_format_tells_the_same() -> io::Result<()> {
-    let accepted = "  acceptedMutants:\n  - {name: no-latest/failurePolicy, reason: nothing <fails>}\n  - {name: gone, reason: no}\n";
+    let accepted = "  acceptedMutants:\n  - {name: no-latest/failurePolicy, reason: nothing <fails>}\n  - {name: gone, reason: none}\n";
     let report = report(accepted, &format!("{ACCEPTS}{REJECTS}"));
     let mut out = anstream::StripStream::new(Vec::new());
     text::render(&report, &mut out)?;

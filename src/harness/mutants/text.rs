@@ -29,7 +29,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{style}{:.1} % of mutants killed{style:#}: {} killed, {} survived, {} accepted",
-        counts.percent(),
+        counts.shown_percent(),
         counts.killed,
         counts.survived,
         counts.accepted
