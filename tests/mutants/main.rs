@@ -20,6 +20,7 @@ mod findings;
 mod levels;
 #[path = "../mutations/pods.rs"]
 mod menus;
+#[allow(dead_code)]
 #[path = "../standards/pods.rs"]
 mod pods;
 #[allow(dead_code)]

@@ -5,14 +5,17 @@ use super::super::check::types::Type;
 use super::super::rewrite::passes_on;
 use super::super::syntax::ast::{Comprehension, Expr, Fold, Kind, Literal};
 use super::super::syntax::unparse::{optional_map, unparse};
-use super::Operator;
 use super::equivalent::{is_default, is_equivalent_default, is_prose};
+use super::{MAX_MUTANTS, Operator};
 
 /// What a string constant gets added: no path and no pattern has it, and a list of words has one word more.
 const ADDED: &str = "~x";
 
 /// How many characters of an expression a change quotes.
 const QUOTED: usize = 70;
+
+/// How many nodes the changes to an expression may hold together: some 100 MB.
+const MAX_COPIED: usize = 1_000_000;
 
 /// A node to be replaced.
 pub(super) struct Edit {
@@ -28,6 +31,8 @@ pub(super) struct Finder<'e> {
     checked: &'e Checked,
     minor: u32,
     pub edits: Vec<Edit>,
+    /// How many nodes the edits hold together: dropping each operand of a long chain copies the chain as often.
+    pub copied: usize,
     /// The nodes around the current one, outermost first.
     around: Vec<&'e Expr>,
 }
@@ -46,7 +51,12 @@ const COMPARISONS: [Comparison; 6] = [
 
 impl<'e> Finder<'e> {
     pub fn new(checked: &'e Checked, minor: u32) -> Self {
-        Self { checked, minor, edits: Vec::new(), around: Vec::new() }
+        Self { checked, minor, edits: Vec::new(), copied: 0, around: Vec::new() }
+    }
+
+    /// Whether there are more changes than anybody should wait for.
+    pub fn is_too_much(&self) -> bool {
+        self.edits.len() > MAX_MUTANTS || self.copied > MAX_COPIED
     }
 
     /// Notes the changes to a whole expression.
@@ -327,6 +337,10 @@ impl<'e> Finder<'e> {
 
     /// Notes that `kind` takes the place of `expr`, because of what stands at `at`.
     fn note_at(&mut self, expr: &Expr, at: &Expr, operator: Operator, change: String, kind: Kind) {
+        if self.is_too_much() {
+            return;
+        }
+        self.copied += nodes(&kind);
         self.edits.push(Edit { id: expr.id, offset: at.offset, operator, change, kind });
     }
 }
@@ -346,6 +360,16 @@ fn is_constant(expr: &Expr) -> bool {
 
 fn is_empty(expr: &Expr) -> bool {
     matches!(&expr.kind, Kind::List(elements) if elements.is_empty())
+}
+
+/// How many nodes there are in a node of this kind.
+fn nodes(kind: &Kind) -> usize {
+    let (mut count, mut pending) = (1, kind.children());
+    while let Some(expr) = pending.pop() {
+        count += 1;
+        pending.extend(expr.children());
+    }
+    count
 }
 
 fn truth() -> Kind {

@@ -18,6 +18,9 @@ use super::syntax::ast::{Expr, Kind};
 use super::syntax::parser::parse;
 use super::syntax::unparse::unparse;
 
+/// How many changes there may be to one expression.
+pub const MAX_MUTANTS: usize = 2_000;
+
 /// What was done to an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operator {
@@ -77,7 +80,7 @@ impl Operator {
 /// conditions are.
 ///
 /// # Errors
-/// The expression doesn't compile.
+/// The expression doesn't compile, or there would be too many of them.
 pub fn mutants(source: &str, env: &Env, decides: bool) -> Result<Vec<Mutant>, CompileError> {
     with_room(source, || mutants_here(source, env, decides), |failure| CompileError::at(source, 0, failure))
 }
@@ -91,6 +94,10 @@ fn mutants_here(source: &str, env: &Env, decides: bool) -> Result<Vec<Mutant>, C
     let checked = check(env, &parsed.expr, parsed.next_id).map_err(first)?;
     let mut finder = Finder::new(&checked, env.minor);
     finder.whole(&parsed.expr, decides);
+    if finder.is_too_much() {
+        let message = format!("too large for mutants (limit {MAX_MUTANTS}): split it into variables");
+        return Err(CompileError::at(source, 0, message));
+    }
     let mut edits = finder.edits;
     // A stable sort: the changes of one place keep the order in which they were found.
     edits.sort_by_key(|edit| edit.offset);

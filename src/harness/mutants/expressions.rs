@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cel::mutants::mutants;
-use crate::cel::{Env, Expect, Program, Variable};
+use crate::cel::{CompileError, Env, Expect, Program, Variable};
 use crate::engine::Place;
 use crate::policy::model::{Compiled, PatchType, Policy, Rules};
 
@@ -76,22 +76,30 @@ pub(super) fn expressions(policy: &Policy) -> Vec<Expression<'_>> {
 
 impl Expression<'_> {
     /// The changes that compile, and give a value of the same type: what reads the expression was compiled for that.
-    /// `line` finds the line of a place in the expression, given as line and column.
-    pub fn changes(&self, policy: &Policy, minor: u32, line: impl Fn((usize, usize)) -> usize) -> Vec<Change> {
-        let Ok(original) = self.compiled else { return Vec::new() };
+    /// `line` finds the line of a place in the expression, given as line and column. They are compiled one by one, for
+    /// each may be as large as the expression.
+    ///
+    /// # Errors
+    /// There are too many of them.
+    pub fn changes(
+        &self,
+        policy: &Policy,
+        minor: u32,
+        line: impl Fn((usize, usize)) -> usize,
+    ) -> Result<impl Iterator<Item = Change>, CompileError> {
         let env = self.env(policy, minor);
         let decides = matches!(self.place, Place::MatchCondition(_) | Place::Validation(_));
-        let changed = mutants(original.source(), &env, decides).unwrap_or_default().into_iter();
-        let change = changed.filter_map(|mutant| {
+        let original = self.compiled.as_ref().ok();
+        let mutants = original.map_or(Ok(Vec::new()), |original| mutants(original.source(), &env, decides))?;
+        Ok(mutants.into_iter().filter_map(move |mutant| {
             let program = Program::compile(&mutant.source, &env, self.expect).ok()?;
-            (program.output_type() == original.output_type()).then(|| Change {
+            (Some(program.output_type()) == original.map(|original| original.output_type())).then(|| Change {
                 name: format!("{}/{}/{}", self.label, mutant.operator.name(), mutant.ordinal),
                 line: line(mutant.place),
                 text: mutant.change,
                 to: To::Expression(self.place, Arc::new(program)),
             })
-        });
-        change.collect()
+        }))
     }
 
     /// What the expression may refer to.

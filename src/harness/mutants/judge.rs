@@ -8,10 +8,11 @@ use std::thread;
 
 use regex::Regex;
 
+use crate::cel::CompileError;
 use crate::engine::{Observer, Outcome, Place, PolicySet};
 use crate::json::Arena;
-use crate::policy::model::Policy;
-use crate::policy::{Document, Exemptions, LoadError, Manifest, Params};
+use crate::policy::model::{Policy, Source};
+use crate::policy::{Document, Exemptions, LoadError, Manifest, Params, Reason};
 
 use super::super::run::{Given, compile, params_of, run_case};
 use super::super::suite::{Case, Suite};
@@ -119,7 +120,10 @@ enum Part {
 }
 
 /// What became of the changes to every policy.
-pub(super) fn judge(benches: &[Bench<'_>], minor: u32) -> Vec<PolicyMutants> {
+///
+/// # Errors
+/// The expressions that are too large.
+pub(super) fn judge(benches: &[Bench<'_>], minor: u32) -> Result<Vec<PolicyMutants>, Vec<LoadError>> {
     let mut targets: Vec<Target<'_>> = Vec::new();
     for bench in benches {
         for (position, policy) in bench.policies.policies().iter().enumerate() {
@@ -143,12 +147,15 @@ pub(super) fn judge(benches: &[Bench<'_>], minor: u32) -> Vec<PolicyMutants> {
         Some(targets.get(at)?.judge(part, minor))
     });
     let mut found: Vec<PolicyMutants> = targets.iter().map(Target::unjudged).collect();
-    for ((at, _), mutants) in work.iter().zip(judged) {
-        if let Some(policy) = found.get_mut(*at) {
-            policy.mutants.extend(mutants.into_iter().flatten().flatten());
+    let mut errors = Vec::new();
+    for ((at, _), judged) in work.iter().zip(judged) {
+        match (judged.flatten(), found.get_mut(*at)) {
+            (Some(Ok(mutants)), Some(policy)) => policy.mutants.extend(mutants),
+            (Some(Err(refused)), _) => errors.extend(refused),
+            _ => {}
         }
     }
-    found
+    if errors.is_empty() { Ok(found) } else { Err(errors) }
 }
 
 /// What `run` gives for each index below `count`, found by as many threads as there are processors.
@@ -187,7 +194,7 @@ impl Target<'_> {
         PolicyMutants { policy: name.clone(), file: plain(&source.file), mutants: Vec::new() }
     }
 
-    fn judge(&self, part: Part, minor: u32) -> Vec<Mutant> {
+    fn judge(&self, part: Part, minor: u32) -> Result<Vec<Mutant>, Vec<LoadError>> {
         let arena = Arena::new();
         let documents = self.manifest.map(|manifest| manifest.objects(&arena, &mut Vec::new())).unwrap_or_default();
         let is_own = |document: &&Document<'_>| {
@@ -203,20 +210,23 @@ impl Target<'_> {
             });
             place.map_or_else(|| document.line(&path), |place| document.line_within(&path, place))
         };
-        let (changes, place) = match part {
-            Part::Rest => (constraints::changes(self.policy, |path| line(path, None)), None),
-            Part::Expression(index) => {
-                let expressions = expressions(self.policy);
-                let Some(expression) = expressions.get(index) else { return Vec::new() };
-                let changes = expression.changes(self.policy, minor, |place| line(&expression.path, Some(place)));
-                (changes, Some(expression.place))
-            }
+        let Part::Expression(index) = part else {
+            return Ok(self.fates(constraints::changes(self.policy, |path| line(path, None)).into_iter(), None));
         };
-        self.fates(&changes, place)
+        let expressions = expressions(self.policy);
+        let Some(expression) = expressions.get(index) else { return Ok(Vec::new()) };
+        let changes = expression.changes(self.policy, minor, |place| line(&expression.path, Some(place)));
+        let refused = |error: CompileError| LoadError {
+            at: Source { line: line(&expression.path, None), ..self.policy.source.clone() },
+            object: format!("{}/{}", self.policy.policy_type().kind(), self.policy.name),
+            reason: Reason::Unusable(format!("{}: {}", expression.label, error.message)),
+        };
+        let changes = changes.map_err(|error| vec![refused(error)])?;
+        Ok(self.fates(changes, Some(expression.place)))
     }
 
     /// What became of the changes to the expression at `place`, or to what is beside the expressions.
-    fn fates(&self, changes: &[Change], place: Option<Place>) -> Vec<Mutant> {
+    fn fates(&self, changes: impl Iterator<Item = Change>, place: Option<Place>) -> Vec<Mutant> {
         let key = place.map(|place| (self.policy.name.clone(), place));
         let reaches = |prepared: &Prepared<'_>| key.as_ref().is_none_or(|key| prepared.reached.contains(key));
         let mut cases: Vec<(&Bench<'_>, &Prepared<'_>)> = Vec::new();
@@ -243,7 +253,7 @@ impl Target<'_> {
                 }
             };
             let name = format!("{}/{}", self.policy.name, change.name);
-            mutants.push(Mutant { name, line: change.line, change: change.text.clone(), fate });
+            mutants.push(Mutant { name, line: change.line, change: change.text, fate });
         }
         mutants
     }

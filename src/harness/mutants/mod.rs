@@ -141,7 +141,7 @@ impl Report {
 /// matches `filter` on each change. The cases have to pass without changes.
 ///
 /// # Errors
-/// What is wrong with the suites' policies.
+/// What is wrong with the suites' policies, or an expression that is too large.
 pub fn run(
     suites: &[Suite],
     minor: u32,
@@ -149,7 +149,7 @@ pub fn run(
     definitions: &[Manifest],
 ) -> Result<Report, Vec<LoadError>> {
     let benches = judge::Bench::all(suites, minor, filter, definitions)?;
-    let mut report = Report { policies: judge::judge(&benches, minor), stale: Vec::new() };
+    let mut report = Report { policies: judge::judge(&benches, minor)?, stale: Vec::new() };
     accept(&mut report, suites);
     Ok(report)
 }
