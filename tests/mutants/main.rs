@@ -42,6 +42,7 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use changes::{Changed, changed};
+use portcullis::json::Arena;
 use portcullis::policy::{Embedded, embedded};
 use random::Random;
 use verdicts::{Asked, Verdicts};
@@ -57,7 +58,8 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let policies = embedded();
     let pods = arguments.count * PODS;
-    let asked: Vec<Asked> = (0..pods).map(|number| Asked::new(arguments.seed, number)).collect();
+    let arena = Arena::new();
+    let asked: Vec<_> = (0..pods).map(|number| Asked::new(&arena, arguments.seed, number)).collect();
     let (made, refused) = made(&arguments, &policies);
     let mut by_policy: BTreeMap<usize, Vec<Changed>> = BTreeMap::new();
     for changed in made {
@@ -114,7 +116,7 @@ struct Judged {
     missed: Vec<String>,
 }
 
-fn judged(policy: &Embedded, all: &[Changed], asked: &[Asked]) -> Judged {
+fn judged(policy: &Embedded, all: &[Changed], asked: &[Asked<'_>]) -> Judged {
     let mut judged = Judged { differing: 0, missed: Vec::new() };
     let before = Verdicts::of(policy.policy, asked);
     for changed in all {
