@@ -10,6 +10,7 @@ pub mod evaluator;
 pub mod function;
 pub mod kept;
 mod library;
+pub mod mutants;
 mod plan;
 pub mod program;
 pub mod reads;

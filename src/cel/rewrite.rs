@@ -421,7 +421,7 @@ fn root_name(global: Global) -> Option<&'static str> {
 
 /// Whether what a call makes consists of its receiver (`None`) or the argument at a position, so that a string in there
 /// is seen in the call's value.
-fn passes_on(function: &str, argument: Option<usize>) -> bool {
+pub(super) fn passes_on(function: &str, argument: Option<usize>) -> bool {
     match (function, argument) {
         ("_+_" | "optional.of", Some(_)) => true,
         ("_?_:_", Some(at)) => at > 0,

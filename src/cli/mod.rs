@@ -8,6 +8,7 @@ pub mod eval;
 mod help;
 mod load;
 mod logging;
+mod mutants;
 mod mutate;
 mod namespaces;
 mod output;

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use regex::Regex;
 
+use crate::harness::mutants::Report;
 use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
 use crate::manifests::{find_suites, read_manifest};
 use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
 
 use super::Outcome;
 use super::load::{DefinitionFlags, KubernetesVersion, refuse};
+use super::mutants::MutantFlags;
 use super::output::{self, Output};
 use super::profile::ProfileFlags;
 
@@ -53,7 +55,8 @@ them; oldSet does so with the old object, which UPDATE and DELETE have. Objects 
 that equals the length appends, and null removes.
 
 A case may also have operation, oldObject, userInfo, namespaceObject, namespace, params, dryRun, subresource and defaulting.
-Verdicts: allow, deny, warn, audit, exempt (every finding is), skip (no policy matched), error.
+Verdicts: allow, deny, warn, audit, exempt (every finding is), skip (no policy matched), error (a policy could
+not be evaluated; failurePolicy: Fail or Ignore beside it says what becomes of that).
 
 spec.exemptions names files of exemptions, relative to the suite. They expire by the clock, or by the time that now says,
 in a case or in defaults: now: 2027-03-31T12:00:00Z.
@@ -75,13 +78,21 @@ Expressions that name fields which the matched kinds don't have are warnings, as
 they fail no test. Custom resources are known by the CustomResourceDefinitions that --crds names or that lie in the
 files of the suite's policies.
 
+--mutants changes the policies, one small thing at a time, and says which changes no case notices: a comparison turned
+round, a condition dropped, a constant changed, an operation removed from matchConstraints, failurePolicy flipped. A
+change that nobody has to notice is accepted by its name, in the suite:
+
+    acceptedMutants:
+    - {name: no-latest/variables.images/constant/2, reason: why no case can notice it}
+
 Examples:
   portcullis test                            the suites of the embedded policies
   portcullis test policies/                  every tests.yaml below a directory
   portcullis test --run 'pinned.*latest' --coverage policies/
+  portcullis test --mutants --min-killed 100 policies/
   portcullis test --min-coverage 90 --format junit -o report.xml policies/
 
-Exit codes: 0 all passed, 1 a case failed or coverage is too low, 2 bad usage, or a suite or policy with mistakes.")]
+Exit codes: 0 all passed, 1 a case failed, coverage is too low or too few mutants were noticed, 2 bad usage, or a suite or policy with mistakes.")]
 pub struct Args {
     /// Suites, or directories to search for tests.yaml; the embedded suites where absent
     #[arg(value_name = "PATH")]
@@ -98,6 +109,9 @@ pub struct Args {
     /// Fails below this coverage, in percent; implies --coverage
     #[arg(long, value_name = "N", value_parser = parse_percent)]
     min_coverage: Option<f64>,
+
+    #[command(flatten)]
+    mutants: MutantFlags,
 
     /// How the results are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -166,8 +180,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let coverage = coverage.report();
     let wanted = args.coverage || args.min_coverage.is_some();
 
+    let failed = results.iter().any(|suite| suite.counts().1 > 0);
+    let minor = args.kubernetes_version.minor;
+    let mutants =
+        args.mutants.judge(failed, || harness::mutants::run(&suites, minor, args.run.as_ref(), &definitions))?;
+
     let mut out = Output::open(args.output.as_deref())?;
-    args.format.render(&results, wanted.then_some(coverage.as_slice()), &mut out)?;
+    args.format.render(&results, wanted.then_some(coverage.as_slice()), mutants.as_ref(), &mut out)?;
     out.finish()?;
 
     let reached = harness::percent(&coverage);
@@ -175,8 +194,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(minimum) = too_low {
         output::complain(&format!("coverage is {reached:.1} %, and has to be {minimum} %"));
     }
-    let failed = results.iter().any(|suite| suite.counts().1 > 0);
-    Ok(if failed || too_low.is_some() { Outcome::Findings } else { Outcome::Clean })
+    let unnoticed = mutants.as_ref().is_some_and(|report| args.mutants.complain(report));
+    Ok(if failed || too_low.is_some() || unnoticed { Outcome::Findings } else { Outcome::Clean })
 }
 
 impl Args {
@@ -245,17 +264,21 @@ impl Format {
         self,
         suites: &[SuiteResult],
         coverage: Option<&[PolicyCoverage]>,
+        mutants: Option<&Report>,
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
         match self {
-            Format::Text => harness::text::render(suites, coverage, out),
-            Format::Json => harness::json::render(suites, coverage, out),
-            Format::Junit => harness::junit::render(suites, out),
+            Format::Text => {
+                harness::text::render(suites, coverage, out)?;
+                mutants.map_or(Ok(()), |report| harness::mutants::text::render(report, out))
+            }
+            Format::Json => harness::json::render(suites, coverage, mutants, out),
+            Format::Junit => harness::junit::render(suites, mutants, out),
         }
     }
 }
 
-fn parse_percent(text: &str) -> Result<f64, String> {
+pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
         _ => Err("write a number from 0 to 100".to_owned()),

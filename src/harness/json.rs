@@ -7,13 +7,20 @@ use serde::Serialize;
 use crate::visible;
 
 use super::coverage::{PolicyCoverage, percent};
+use super::mutants::Report;
+use super::mutants::json::Mutants;
 use super::run::SuiteResult;
 
-/// Writes the results with a newline at the end; `coverage` where it was asked for.
+/// Writes the results with a newline at the end; `coverage` and `mutants` where they were asked for.
 ///
 /// # Errors
 /// `out` can't be written.
-pub fn render(suites: &[SuiteResult], coverage: Option<&[PolicyCoverage]>, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(
+    suites: &[SuiteResult],
+    coverage: Option<&[PolicyCoverage]>,
+    mutants: Option<&Report>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let counts = suites.iter().map(SuiteResult::counts);
     let (passed, failed) = counts.fold((0, 0), |sum, suite| (sum.0 + suite.0, sum.1 + suite.1));
     let document = Document {
@@ -21,6 +28,7 @@ pub fn render(suites: &[SuiteResult], coverage: Option<&[PolicyCoverage]>, out: 
         summary: Summary { passed, failed },
         suites: suites.iter().map(Suite::new).collect(),
         coverage: coverage.map(Coverage::new),
+        mutants: mutants.map(Mutants::new),
     };
     writeln!(out, "{}", visible::json(&serde_json::to_string_pretty(&document)?))
 }
@@ -32,6 +40,8 @@ struct Document<'r> {
     suites: Vec<Suite<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coverage: Option<Coverage<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutants: Option<Mutants<'r>>,
 }
 
 #[derive(Serialize)]
@@ -127,7 +137,7 @@ mod tests {
     #[test]
     fn follows_its_schema() -> Result<(), Box<dyn std::error::Error>> {
         let mut out = Vec::new();
-        render(&samples::suites(), Some(&samples::coverage()), &mut out)?;
+        render(&samples::suites(), Some(&samples::coverage()), None, &mut out)?;
         let document: serde_json::Value = serde_json::from_slice(&out)?;
         assert_eq!(document["schema"], "portcullis.dev/test/v1");
         assert_eq!(document["summary"], serde_json::json!({"passed": 2, "failed": 2}));

@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use crate::visible;
 
+use super::mutants::{self, Report};
 use super::run::SuiteResult;
 
-/// Writes the results.
+/// Writes the results; `mutants` where they were asked for.
 ///
 /// # Errors
 /// `out` can't be written.
-pub fn render(suites: &[SuiteResult], out: &mut dyn Write) -> io::Result<()> {
+pub fn render(suites: &[SuiteResult], mutants: Option<&Report>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites>")?;
     for suite in suites {
@@ -44,12 +45,15 @@ pub fn render(suites: &[SuiteResult], out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out, "  </testsuite>")?;
     }
+    if let Some(report) = mutants {
+        mutants::junit::write_suites(report, out)?;
+    }
     writeln!(out, "</testsuites>")
 }
 
 /// The text as XML takes it in attributes and in content, with nothing in it that does something to a terminal; what
 /// XML has no way to write becomes a question mark.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in visible::lines(text).chars() {
         match c {
@@ -73,7 +77,7 @@ mod tests {
     #[test]
     fn writes_a_test_case_for_each_case() -> io::Result<()> {
         let mut out = Vec::new();
-        render(&samples::suites(), &mut out)?;
+        render(&samples::suites(), None, &mut out)?;
         insta::assert_snapshot!(String::from_utf8_lossy(&out));
         Ok(())
     }

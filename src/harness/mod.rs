@@ -6,6 +6,7 @@
 mod coverage;
 pub mod json;
 pub mod junit;
+pub mod mutants;
 mod run;
 mod set;
 mod suite;
@@ -13,4 +14,4 @@ pub mod text;
 
 pub use coverage::{Coverage, ExpressionCoverage, PolicyCoverage, percent};
 pub use run::{CaseResult, SuiteResult, run};
-pub use suite::{Case, CaseRequest, Expect, ExpectedVerdict, Files, Suite, load};
+pub use suite::{AcceptedMutant, Case, CaseRequest, Expect, ExpectedVerdict, Files, Suite, load};

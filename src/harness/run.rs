@@ -11,10 +11,10 @@ use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespac
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
 use crate::defaulting::default;
-use crate::engine::{Context, Decision, Evaluation, Finding, Operation, PolicySet, Request, Verdict};
+use crate::engine::{Context, Decision, Evaluation, Finding, Observer, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value, yaml};
-use crate::policy::model::{Rules, Source};
-use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Tree};
+use crate::policy::model::{FailurePolicy, Rules, Source};
+use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Params, Tree};
 
 use super::coverage::Coverage;
 use super::suite::{Case, CaseRequest, Expect, ExpectedVerdict, Suite};
@@ -74,7 +74,9 @@ pub fn run(
     let mut cases = Vec::new();
     for case in suite.cases.iter().filter(selected) {
         let started = Instant::now();
-        let failures = run_case(case, &policies, coverage);
+        let params = params_of(case, policies.params());
+        let given = Given { base: &policies, params: params.as_ref(), observer: Some(coverage) };
+        let failures = run_case(case, &policies, given);
         cases.push(CaseResult {
             name: case.name.clone(),
             source: case.source.clone(),
@@ -90,8 +92,8 @@ pub fn run(
     Ok(SuiteResult { name: suite.name.clone(), source: suite.source.clone(), cases, warnings })
 }
 
-/// The suite's policies.
-fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
+/// The suite's policies, for Kubernetes 1.`minor`.
+pub(super) fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
     let loaded = policy::load(&suite.policies, minor);
     if !loaded.errors.is_empty() {
         return Err(loaded.errors);
@@ -104,7 +106,31 @@ fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<Policy
     Ok(PolicySet::new(loaded.policies, loaded.params, exemptions).with_kinds(kinds))
 }
 
-fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<String> {
+/// The params of a case that has some of its own: the suite's with those in place of, or beside, them.
+pub(super) fn params_of(case: &Case, of_suite: &Params) -> Option<Params> {
+    if case.params.is_empty() {
+        return None;
+    }
+    let mut params = of_suite.clone();
+    for param in &case.params {
+        params.insert(param.view(&Arena::new()));
+    }
+    Some(params)
+}
+
+/// What a case is run with besides the policies.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'g> {
+    /// The set that params, exemptions and definitions are taken from.
+    pub base: &'g PolicySet,
+    /// The params of the case, in place of those.
+    pub params: Option<&'g Params>,
+    /// Who listens.
+    pub observer: Option<&'g dyn Observer>,
+}
+
+/// What is not as the case expects; empty where all is.
+pub(super) fn run_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> Vec<String> {
     let arena = Arena::new();
     let subject = Subject::new(&arena, &case.request);
     // A partial object is what a case is about, and no more; a wrong type is one that no policy ever sees.
@@ -117,20 +143,17 @@ fn run_case(case: &Case, policies: &PolicySet, coverage: &Coverage) -> Vec<Strin
         namespaces.insert(subject.namespace, object.view(&arena));
     }
     let request = subject.request(&arena, &case.request);
-    // A case's params stand in place of the suite's own.
-    let mut params = policies.params().clone();
-    for param in &case.params {
-        params.insert(param.view(&arena));
-    }
     let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
     let defaulting = case.request.defaulting;
     let context = Context {
         namespaces: &namespaces,
-        params: Some(&params),
         authorizer,
         defaulting,
         now: case.request.now.unwrap_or_else(SystemTime::now),
-        observer: Some(coverage),
+        params: given.params.or(Some(given.base.params())),
+        exemptions: Some(given.base.exemptions()),
+        definitions: Some(given.base.definitions()),
+        observer: given.observer,
         ..Context::new(&arena)
     };
     let decision = policies.review(&request, &context);
@@ -230,6 +253,13 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
         let expected = expect.verdict.unwrap_or(ExpectedVerdict::Allow).as_str();
         let policy = expect.policy.as_ref().map(|policy| format!(" by {policy}")).unwrap_or_default();
         return vec![format!("expected {expected}{policy}, but {}", describe(decision))];
+    }
+    let follows = |wanted: FailurePolicy| {
+        let is_ignored = |finding: &&&Finding<'_>| finding.verdict == Verdict::Error;
+        findings.iter().filter(|finding| is_error(finding)).any(|f| is_ignored(&f) == (wanted == FailurePolicy::Ignore))
+    };
+    if let Some(wanted) = expect.failure_policy.filter(|wanted| !follows(*wanted)) {
+        return vec![format!("expected an error treated by failurePolicy: {wanted:?}, but {}", describe(decision))];
     }
     let says = |finding: &&&Finding<'_>| {
         let message = expect.message.as_ref().is_none_or(|message| message.is_match(&finding.message));

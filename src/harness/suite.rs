@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::admission::GivenAnswers;
 use crate::engine::Operation;
 use crate::json::{Arena, INDEXED_FROM, Value};
-use crate::policy::model::Source;
+use crate::policy::model::{FailurePolicy, Source};
 use crate::policy::{Document, Fault, Fields, LoadError, Manifest, Node, Problems, Tree};
 
 use super::set::{Base, set};
@@ -27,6 +27,19 @@ pub struct Suite {
     pub exemptions: Vec<Manifest>,
     /// `spec.cases`.
     pub cases: Vec<Case>,
+    /// `spec.acceptedMutants`.
+    pub accepted_mutants: Vec<AcceptedMutant>,
+}
+
+/// A change to a policy that no case has to notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedMutant {
+    /// Its name, as `test --mutants` prints it.
+    pub name: String,
+    /// Why no case has to notice it.
+    pub reason: String,
+    /// The line that says so.
+    pub source: Source,
 }
 
 /// One request and what is expected of it.
@@ -84,6 +97,8 @@ pub struct Expect {
     pub field: Option<String>,
     /// The whole object after mutation.
     pub patched: Option<Tree>,
+    /// The failure policy that decided what becomes of the error.
+    pub failure_policy: Option<FailurePolicy>,
 }
 
 /// `expect.verdict`.
@@ -182,11 +197,13 @@ impl<'r, 'a> Reader<'r, 'a> {
                 defaulting: true,
                 now: None,
             });
+            let accepted = spec.get("acceptedMutants").map(|list| list.list(|entry| self.accepted(&entry)));
             let cases = spec.require("cases", "write cases: [{name: …, object: …, expect: …}]")?;
-            Some((policies, exemptions, cases.list(|case| self.case(&case, &defaults))))
+            let cases = cases.list(|case| self.case(&case, &defaults));
+            Some((policies, exemptions, cases, accepted.unwrap_or_default()))
         });
-        let (policies, exemptions, cases) = spec?;
-        Some(Suite { name: name?, source: self.document.at.clone(), policies, exemptions, cases })
+        let (policies, exemptions, cases, accepted_mutants) = spec?;
+        Some(Suite { name: name?, source: self.document.at.clone(), policies, exemptions, cases, accepted_mutants })
     }
 
     fn defaults(&self, fields: &mut Fields<'a, '_>) -> Defaults<'r> {
@@ -200,6 +217,15 @@ impl<'r, 'a> Reader<'r, 'a> {
             defaulting: boolean(fields, "defaulting").unwrap_or(true),
             now: time(fields, "now"),
         }
+    }
+
+    fn accepted(&self, node: &Node<'a, '_>) -> Option<AcceptedMutant> {
+        let source = Source { line: self.document.line(node.path()), ..self.document.at.clone() };
+        node.fields(|fields| {
+            let name = fields.text("name", "", "write the mutant's name, as portcullis test --mutants prints it");
+            let reason = fields.text("reason", "", "write why no case has to notice it");
+            Some(AcceptedMutant { name: name?.0.to_owned(), reason: reason?.0.to_owned(), source })
+        })
     }
 
     fn case(&self, node: &Node<'a, '_>, defaults: &Defaults<'_>) -> Option<Case> {
@@ -290,8 +316,15 @@ impl<'r, 'a> Reader<'r, 'a> {
             policy: string(fields, "policy"),
             field: string(fields, "field"),
             patched: self.object_or_file(fields, "patched", "patchedFile"),
+            failure_policy: fields
+                .get("failurePolicy")
+                .and_then(|word| word.word(&[("Fail", FailurePolicy::Fail), ("Ignore", FailurePolicy::Ignore)])),
         };
         let about_finding = expect.message.is_some() || expect.policy.is_some() || expect.field.is_some();
+        if expect.failure_policy.is_some() && expect.verdict != Some(ExpectedVerdict::Error) {
+            let detail = "only an error is treated by the failure policy";
+            fields.forbid("failurePolicy", detail, "remove it, or write verdict: error");
+        }
         match expect.verdict {
             None if about_finding => fields.missing("verdict", "", "write the verdict that the finding has to have"),
             None if expect.patched.is_none() => fields.missing("verdict", "", "write verdict: allow, or patched: …"),

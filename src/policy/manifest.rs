@@ -172,7 +172,7 @@ impl<'a> Document<'a> {
     }
 
     /// The line of a place, given as line and column from 1, in the expression at `path`.
-    pub(super) fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> usize {
+    pub fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> usize {
         let start = self.line(path);
         let within = || {
             let below = Path(path.0.get(self.path.0.len()..)?.to_vec());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cel::Program;
 
 /// A ValidatingAdmissionPolicy or MutatingAdmissionPolicy with its bindings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// `metadata.name`.
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Policy {
 }
 
 /// What a policy does with the objects it matches.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Rules {
     /// A ValidatingAdmissionPolicy.
     Validate {
@@ -67,7 +67,7 @@ pub struct Source {
 pub type Compiled = Result<Arc<Program>, String>;
 
 /// A match condition or a variable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NamedExpression {
     /// Its name.
     pub name: String,
@@ -78,7 +78,7 @@ pub struct NamedExpression {
 }
 
 /// An entry of `spec.validations`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Validation {
     /// The expression as written.
     pub expression: String,
@@ -93,7 +93,7 @@ pub struct Validation {
 }
 
 /// An entry of `spec.auditAnnotations`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditAnnotation {
     /// The key below the policy's name.
     pub key: String,
@@ -104,7 +104,7 @@ pub struct AuditAnnotation {
 }
 
 /// An entry of `spec.mutations`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mutation {
     /// How the expression's value is applied.
     pub patch_type: PatchType,
@@ -226,7 +226,7 @@ pub enum Operator {
 }
 
 /// A ValidatingAdmissionPolicyBinding or MutatingAdmissionPolicyBinding.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Binding {
     /// `metadata.name`.
     pub name: String,

@@ -11,6 +11,7 @@ mod kustomize;
 #[path = "../support/manifests.rs"]
 mod manifests;
 mod media_server;
+mod mutants;
 mod mutate;
 mod pages;
 mod policies;

@@ -101,7 +101,7 @@ pub fn ours(policies: &PolicySet, case: &Case) -> Answer {
 }
 
 /// The request: object, old object, resource, subresource, operation.
-fn asked(case: &Case) -> (Value, Value, &'static str, &'static str, Operation) {
+pub fn asked(case: &Case) -> (Value, Value, &'static str, &'static str, Operation) {
     let created = |object, resource| (object, Value::Null, resource, "", Operation::Create);
     match case.way {
         Way::Pod => created(case.pod.clone(), "pods"),

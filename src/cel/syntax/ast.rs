@@ -46,6 +46,22 @@ impl Kind {
             Kind::Comprehension(fold) => vec![&fold.range, &fold.init, &fold.condition, &fold.step, &fold.result],
         }
     }
+
+    /// The direct children, as [`Kind::children`] gives them, to be changed.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Kind::Literal(_) | Kind::Ident(_) => Vec::new(),
+            Kind::Select { operand, .. } => vec![operand],
+            Kind::Call { target, args, .. } => target.as_deref_mut().into_iter().chain(args).collect(),
+            Kind::List(elements) => elements.iter_mut().map(|element| &mut element.value).collect(),
+            Kind::Map(entries) => entries.iter_mut().flat_map(|entry| [&mut entry.key, &mut entry.value]).collect(),
+            Kind::Struct { fields, .. } => fields.iter_mut().map(|field| &mut field.value).collect(),
+            Kind::Comprehension(fold) => {
+                let Comprehension { range, init, condition, step, result, .. } = &mut **fold;
+                vec![range, init, condition, step, result]
+            }
+        }
+    }
 }
 
 /// The kinds of node.
