@@ -1,7 +1,7 @@
 //! What a policy's expressions cost on objects of usual size, in the units in which Kubernetes limits them: which come so
 //! close to a limit that a larger object will reach it.
 
-use crate::cel::{Evaluator, Inputs, Variable, cost};
+use crate::cel::{self, Evaluator, Inputs, Variable, cost};
 use crate::json::{self, Arena, Limits, Value, yaml};
 
 use super::expressions::{Expression, Place, expressions, spec};
@@ -50,8 +50,9 @@ pub fn costly(policy: &Policy, params: &Params, left: &mut u64) -> Vec<Costly> {
             if !rules.iter().any(|rule| usual.is_named_by(rule, operation)) {
                 continue;
             }
+            let arena = Arena::new();
             for params in params_of(policy, params, &arena, usual.namespace()) {
-                costs.evaluate(&variables, usual.inputs(&arena, operation, params), usual.kind(), left);
+                costs.evaluate(&arena, &variables, usual.inputs(&arena, operation, params), usual.kind(), left);
             }
         }
     }
@@ -107,7 +108,10 @@ impl<'a> Usual<'a> {
     }
 
     /// What expressions see when the object is created, or changed without a change.
-    fn inputs(&self, arena: &'a Arena, operation: &str, params: Value<'a>) -> Inputs<'a> {
+    fn inputs<'i>(&self, arena: &'i Arena, operation: &str, params: cel::Params<'i>) -> Inputs<'i>
+    where
+        'a: 'i,
+    {
         let Self { group, resource, object } = *self;
         let (kind, name, namespace) = (self.kind(), self.text(&["metadata", "name"]), self.namespace());
         let kind = format!(r#"{{"group":"{group}","version":"v1","kind":"{kind}"}}"#);
@@ -128,14 +132,14 @@ impl<'a> Usual<'a> {
 }
 
 /// What the policy is evaluated with: params of its bindings, null where there are none.
-fn params_of<'a>(policy: &Policy, params: &'a Params, arena: &'a Arena, namespace: &str) -> Vec<Value<'a>> {
+fn params_of<'a>(policy: &Policy, params: &'a Params, arena: &'a Arena, namespace: &str) -> Vec<cel::Params<'a>> {
     let mut all = Vec::new();
     for binding in &policy.bindings {
         let found = params.resolve(arena, policy.param_kind.as_ref(), binding.param_ref.as_ref(), namespace);
-        all.extend(found.unwrap_or_default().iter().take(MAX_PARAMS));
+        all.extend(found.unwrap_or_default().iter().copied().take(MAX_PARAMS));
     }
     if all.is_empty() {
-        all.push(Value::Null);
+        all.push(Value::Null.into());
     }
     all
 }
@@ -178,12 +182,20 @@ impl<'p> Costs<'p> {
 
     /// Evaluates every expression, with a budget that ends nothing: what one costs is to be seen behind others, too.
     /// Each is still limited by itself, and nothing is evaluated once nothing is `left`.
-    fn evaluate(&mut self, variables: &[Variable], inputs: Inputs<'_>, kind: &str, left: &mut u64) {
-        let arena = Arena::new();
+    fn evaluate<'i>(
+        &mut self,
+        arena: &'i Arena,
+        variables: &'i [Variable],
+        inputs: Inputs<'i>,
+        kind: &str,
+        left: &mut u64,
+    ) where
+        'p: 'i,
+    {
         // What reads such a variable can't be told from what doesn't.
         let variables_ask =
             self.expressions.iter().any(|(of, _)| matches!(of.place, Place::Variable(_)) && of.asks_authorizer());
-        let evaluator = |variables| Evaluator::new(&arena, inputs, variables, u64::MAX, None);
+        let evaluator = |variables| Evaluator::new(arena, inputs, variables, u64::MAX, None);
         let mut conditions = evaluator(&[]);
         let (mut validations, mut annotations, mut each_variable) =
             (evaluator(variables), evaluator(variables), evaluator(variables));

@@ -1,6 +1,7 @@
 //! Changes to constants that make no difference, as far as the form of the expression shows it.
 
-use super::super::program::{Env, Evaluator, Expect, Inputs, Program};
+use super::super::evaluator::{Evaluator, Inputs};
+use super::super::program::{Env, Expect, Program};
 use super::super::syntax::ast::{Expr, Kind};
 use super::super::syntax::unparse::unparse;
 use super::replaced;

@@ -13,7 +13,8 @@ use find::Finder;
 
 use super::check::check;
 use super::check::issues::{Faults, Place};
-use super::program::{CompileError, Env, with_room};
+use super::program::{CompileError, Env};
+use super::room::with_room;
 use super::syntax::ast::{Expr, Kind};
 use super::syntax::parser::parse;
 use super::syntax::unparse::unparse;
