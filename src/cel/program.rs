@@ -1,5 +1,6 @@
 //! The interface to the rest of the house: declare an environment, compile a source text, evaluate it on inputs.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,8 +15,9 @@ use crate::cel::check::validate::validate;
 use crate::cel::cost::EXPRESSION_LIMIT;
 use crate::cel::eval::{CLOCK_INTERVAL, Local, Machine};
 use crate::cel::function::{Error, Limit};
-use crate::cel::plan::compile;
 use crate::cel::plan::node::Node;
+use crate::cel::plan::{Plan, compile};
+use crate::cel::probe::{Recorder, Scope, Site};
 use crate::cel::syntax::parser::parse;
 use crate::cel::value::Value;
 use crate::cel::value::compare::{renew_visits, visits_are_exhausted};
@@ -40,6 +42,8 @@ pub struct Env {
     pub bindings: Vec<(String, Type)>,
     /// What is known of the fields of `object`, `oldObject` and `params`; without it they are `dyn`.
     pub declarations: Option<Arc<dyn Declarations>>,
+    /// Whether the parts of programs report to a recorder; see [`probe`](crate::cel::probe). Values, errors and costs are the same.
+    pub probes: bool,
 }
 
 /// The result types that a place allows.
@@ -69,6 +73,9 @@ pub struct Program {
     slots: usize,
     /// The height of its syntax tree: what it may take of the stack.
     height: u16,
+    /// The parts that report.
+    sites: Vec<Site>,
+    fixed: Option<bool>,
 }
 
 /// Why a source text is not a valid expression of its environment; positions are 1-based lines and columns.
@@ -137,13 +144,25 @@ impl Program {
         validate(&checked, &parsed.expr).map_err(first)?;
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
-        let (node, slots) = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
-        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height })
+        let Plan { node, slots, sites, fixed } =
+            compile(env, &checked, &parsed.expr, source).map_err(|e| at(e.offset, e.message))?;
+        Ok(Self { source: source.to_owned(), output, node, slots, height: parsed.expr.height, sites, fixed })
     }
 
     /// The source text.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Its parts that report what they give, by their numbers; none unless it was compiled with [`Env::probes`].
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The boolean that it gives whatever the inputs are, where its form shows that: `has(object.a) || true`. Looked for
+    /// with [`Env::probes`] only.
+    pub fn fixed(&self) -> Option<bool> {
+        self.fixed
     }
 
     /// The type of the value.
@@ -264,6 +283,13 @@ impl<'a> Evaluator<'a> {
         Self { store: Store::new(arena, inputs, variables, deadline), budget }
     }
 
+    /// The same, with the parts of instrumented programs reporting to `recorder`.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Rc<dyn Recorder<'a> + 'a>) -> Self {
+        self.store.recorder = Some(recorder);
+        self
+    }
+
     /// Evaluates `program`.
     ///
     /// # Errors
@@ -314,6 +340,10 @@ pub(super) struct Store<'a> {
     steps: u32,
     /// The names of the previous evaluation's folds, kept for their memory.
     locals: Vec<Local<'a>>,
+    /// Who is told what parts of instrumented programs give.
+    pub recorder: Option<Rc<dyn Recorder<'a> + 'a>>,
+    /// Which expression is being evaluated.
+    pub scope: Scope,
 }
 
 impl<'a> Store<'a> {
@@ -321,7 +351,20 @@ impl<'a> Store<'a> {
         let values = vec![None; variables.len()];
         // The first step looks at the clock: the deadline may have passed before.
         let steps = CLOCK_INTERVAL;
-        Self { arena, inputs, variables, values, deadline, cost: 0, height: 0, steps, own_cost: 0, locals: Vec::new() }
+        Self {
+            arena,
+            inputs,
+            variables,
+            values,
+            deadline,
+            cost: 0,
+            height: 0,
+            steps,
+            own_cost: 0,
+            locals: Vec::new(),
+            recorder: None,
+            scope: Scope::Expression,
+        }
     }
 
     fn run(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
@@ -369,7 +412,12 @@ impl<'a> Store<'a> {
             return known.clone();
         }
         let value = match self.variables.get(at) {
-            Some((name, Ok(program))) => self.run(program).map_err(|error| failed(name, &error)),
+            Some((name, Ok(program))) => {
+                let reader = std::mem::replace(&mut self.scope, Scope::Variable(at));
+                let value = self.run(program);
+                self.scope = reader;
+                value.map_err(|error| failed(name, &error))
+            }
             Some((name, Err(error))) => {
                 Err(Error::new(format!("composited variable \"{name}\" fails to compile: {error}")))
             }

@@ -2,11 +2,14 @@
 //!
 //! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::cel::cost::EXPRESSION_LIMIT;
 use crate::cel::{Error, Evaluator, Inputs, Limit, Value};
 use crate::policy::model::Compiled;
 
-use super::observe::{Outcome, Place};
+use super::observe::{Outcome, Parts, Place};
 use super::plan::Invocation;
 use super::subject::Subject;
 
@@ -30,18 +33,23 @@ pub struct Expressions<'a, 's> {
     budget: u64,
     invocation: Invocation<'a>,
     subject: &'s Subject<'a>,
+    /// Where someone listens.
+    parts: Option<Rc<Parts<'a>>>,
 }
 
 impl<'a, 's> Expressions<'a, 's> {
     /// Prepares an evaluation of `invocation` on `inputs` within `budget`.
     pub fn new(invocation: &Invocation<'a>, subject: &'s Subject<'a>, inputs: Inputs<'a>, budget: u64) -> Self {
         let deadline = subject.context().deadline;
-        Self {
-            evaluator: Evaluator::new(subject.arena(), inputs, invocation.variables, budget, deadline),
-            budget,
-            invocation: *invocation,
-            subject,
+        let mut evaluator = Evaluator::new(subject.arena(), inputs, invocation.variables, budget, deadline);
+        let parts = subject.context().observer.map(|observer| {
+            let place = Cell::new(Place::Validation(0));
+            Rc::new(Parts { observer, policy: &invocation.policy.name, place })
+        });
+        if let Some(parts) = &parts {
+            evaluator = evaluator.with_recorder(parts.clone());
         }
+        Self { evaluator, budget, invocation: *invocation, subject, parts }
     }
 
     /// Evaluates one expression and tells the observer.
@@ -49,7 +57,7 @@ impl<'a, 's> Expressions<'a, 's> {
     /// # Errors
     /// In upstream's words: a compilation error, the expression's error, or what stopped the evaluation.
     pub fn evaluate(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
-        let result = self.value(program, expression);
+        let result = self.value(place, program, expression);
         let outcome = match &result {
             Ok(Value::Bool(true)) => Outcome::True,
             Ok(Value::Bool(false)) => Outcome::False,
@@ -60,11 +68,14 @@ impl<'a, 's> Expressions<'a, 's> {
         result
     }
 
-    /// Evaluates one expression.
+    /// Evaluates one expression, of which the observer is told the parts alone.
     ///
     /// # Errors
     /// As [`Expressions::evaluate`].
-    pub fn value(&mut self, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+    pub fn value(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+        if let Some(parts) = &self.parts {
+            parts.place.set(place);
+        }
         let program = program.as_ref().map_err(|error| Failure::Expression(format!("compilation error: {error}")))?;
         let value = self.evaluator.evaluate(program);
         match value {

@@ -132,6 +132,7 @@ impl<'a> Run<'a> {
             self.error(policy, binding, None, error.clone());
             return;
         }
+        invocation.concerns(&self.mutations.subject);
         match match_conditions::evaluate(invocation, &self.mutations.subject) {
             Conditions::Match => {}
             Conditions::NoMatch => return,
@@ -148,7 +149,7 @@ impl<'a> Run<'a> {
             if subject.request.object.is_null() {
                 continue;
             }
-            let patched = apply_one(invocation, subject, mutation);
+            let patched = apply_one(invocation, subject, Place::Mutation(index), mutation);
             let outcome = match &patched {
                 Ok(Some(_)) => Outcome::Value,
                 Ok(None) => Outcome::Unchanged,
@@ -238,6 +239,7 @@ impl From<Failure> for Fault {
 fn apply_one<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
+    place: Place,
     mutation: &'a Mutation,
 ) -> Result<Option<Value<'a>>, Fault> {
     if let Err(error) = &mutation.program {
@@ -245,7 +247,7 @@ fn apply_one<'a>(
     }
     let inputs = subject.inputs(&invocation.matched, invocation.params);
     let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
-    let value = expressions.value(&mutation.program, &mutation.expression)?;
+    let value = expressions.value(place, &mutation.program, &mutation.expression)?;
     let patched = match (mutation.patch_type, value) {
         (PatchType::JsonPatch, Cel::List(list)) => {
             let operations: Vec<Cel<'a>> = list.iter().collect();

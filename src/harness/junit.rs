@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::visible;
 
-use super::run::SuiteResult;
+use super::run::{Explained, SuiteResult};
 
 /// Writes the results.
 ///
@@ -37,7 +37,13 @@ pub fn render(suites: &[SuiteResult], out: &mut dyn Write) -> io::Result<()> {
                 writeln!(out, "/>")?;
                 continue;
             }
-            let text = case.failures.join("\n");
+            let mut text = case.failures.join("\n");
+            for Explained { policy, validation, explanation } in &case.explanations {
+                text.push_str(&format!("\n{policy} validations[{validation}] is {}", explanation.value));
+                for (depth, line) in explanation.lines() {
+                    text.push_str(&format!("\n  {:depth$}{line}", "", depth = depth * 2));
+                }
+            }
             let first = text.lines().next().unwrap_or_default();
             writeln!(out, ">\n      <failure message=\"{}\">{}</failure>", escaped(first), escaped(&text))?;
             writeln!(out, "    </testcase>")?;
@@ -49,7 +55,7 @@ pub fn render(suites: &[SuiteResult], out: &mut dyn Write) -> io::Result<()> {
 
 /// The text as XML takes it in attributes and in content, with nothing in it that does something to a terminal; what
 /// XML has no way to write becomes a question mark.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in visible::lines(text).chars() {
         match c {

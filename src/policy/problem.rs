@@ -15,12 +15,12 @@ pub type FieldPath = Path<'static>;
 
 impl Path<'static> {
     /// The path of a member below this one.
-    pub(super) fn field(&self, name: &str) -> Self {
+    pub fn field(&self, name: &str) -> Self {
         self.with(Segment::Key(Cow::Owned(name.to_owned())))
     }
 
     /// The path of an element below this one.
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
     }
 

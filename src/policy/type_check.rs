@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::cel::{Env, Expect, Issues, Program};
 use crate::schema::{KindName, Kinds, Objects, Structure};
 
-use super::model::{NamedRule, PatchType, Policy, Rules};
+use super::model::{NamedRule, Policy, Rules};
 use super::problem::FieldPath;
 
 /// How many kinds of one rule are checked, as upstream.
@@ -222,11 +222,7 @@ fn expressions(policy: &Policy) -> Vec<Expression<'_>> {
         }
         Rules::Mutate { mutations, .. } => {
             for (index, mutation) in mutations.iter().enumerate() {
-                let patch = match mutation.patch_type {
-                    PatchType::JsonPatch => "jsonPatch",
-                    PatchType::ApplyConfiguration => "applyConfiguration",
-                };
-                let field_ref = at("mutations", index).field(patch).field("expression");
+                let field_ref = at("mutations", index).field(mutation.patch_type.field()).field("expression");
                 all.push(Expression { field_ref, place: Place::Mutation, source: &mutation.expression });
             }
         }
