@@ -35,6 +35,7 @@ fn evaluate(c: &mut Criterion) {
                 let mut evaluator = Evaluator::new(&arena, inputs, &[], cost::BINDING_BUDGET, None);
                 let verdict = matches!(evaluator.evaluate(&program), Ok(portcullis::cel::Value::Bool(true)));
                 assert!(verdict, "the Pod satisfies all three");
+                drop(evaluator);
                 arena.reset();
             });
         });

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::engine::Verdict;
+use crate::engine::{Explanation, Verdict};
 use crate::manifests::{self, Unreadable};
 use crate::policy::model;
 use crate::visible;
@@ -198,6 +198,9 @@ struct Row<'r> {
     exemption: Option<Exemption<'r>>,
     #[serde(rename = "builtBy", skip_serializing_if = "Option::is_none")]
     built_by: Option<&'r str>,
+    /// What decided, with -v.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'r Explanation>,
 }
 
 #[derive(Serialize)]
@@ -258,6 +261,7 @@ impl<'r> Row<'r> {
                 source: (&exempted.source).into(),
             }),
             built_by: judged.built_by.as_deref(),
+            explanation: finding.explanation.as_ref(),
         }
     }
 
@@ -277,6 +281,7 @@ impl<'r> Row<'r> {
             repaired_by: None,
             exemption: None,
             built_by: None,
+            explanation: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::engine::Verdict;
+use crate::engine::{Explanation, Verdict};
 use crate::manifests::{LeftOut, ObjectId, Reason, Unbuilt, Unreadable};
 use crate::policy;
 use crate::policy::model::Source;
@@ -69,6 +69,8 @@ pub struct Finding {
     pub severity: String,
     /// What exempts from it.
     pub exemption: Option<Exempted>,
+    /// What decided, where that was asked for.
+    pub explanation: Option<Explanation>,
 }
 
 /// Why a finding is set aside, and until when.
@@ -329,6 +331,7 @@ pub(super) mod samples {
             message: message.to_owned(),
             repaired_by: (verdict == Verdict::Warn).then(|| "gpu-device-access".to_owned()),
             severity: severity.to_owned(),
+            explanation: None,
             exemption: (verdict == Verdict::Exempt).then(|| Exempted {
                 name: "host-path".to_owned(),
                 would_be: Verdict::Deny,

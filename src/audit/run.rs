@@ -23,6 +23,8 @@ pub struct Options {
     pub now: SystemTime,
     /// Whether objects get the API server's defaults before they are judged.
     pub defaulting: bool,
+    /// Whether findings say what decided; the policies have to be loaded with probes.
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -32,6 +34,7 @@ impl Default for Options {
             groups: vec!["system:authenticated".to_owned()],
             now: SystemTime::now(),
             defaulting: true,
+            explain: false,
         }
     }
 }
@@ -40,7 +43,7 @@ impl Options {
     /// The context of reviews of a collection's manifests.
     pub fn context<'a>(&self, arena: &'a Arena, collection: &'a Collection<'a>) -> Context<'a> {
         let namespaces = &collection.namespaces;
-        Context { namespaces, now: self.now, defaulting: self.defaulting, ..Context::new(arena) }
+        Context { namespaces, now: self.now, defaulting: self.defaulting, explain: self.explain, ..Context::new(arena) }
     }
 }
 
@@ -108,6 +111,7 @@ fn refused(refusal: Refusal, line: impl FnOnce(&str) -> usize) -> Finding {
         repaired_by: None,
         severity: String::new(),
         exemption: None,
+        explanation: None,
     }
 }
 
@@ -188,6 +192,7 @@ fn judge(
                 expires: exemption.by.expires_text.clone(),
                 source: exemption.by.source.clone(),
             }),
+            explanation: finding.explanation.clone(),
         }));
     }
     judged

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use crate::engine::Verdict;
+use crate::engine::{Explanation, Verdict};
 use crate::manifests::{Unbuilt, Unreadable};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
@@ -104,8 +104,14 @@ fn write_object(judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
         width(|(_, finding)| finding.verdict.name().len()),
         width(|(_, finding)| visible::line(&finding.severity).chars().count()),
     ];
+    let mut explained: Vec<&Explanation> = Vec::new();
     for (place, finding) in &rows {
         write_finding(place, finding, widths, out)?;
+        // What a validation objects to several times is explained once.
+        if let Some(explanation) = finding.explanation.as_ref().filter(|new| !explained.contains(new)) {
+            write_explanation(explanation, out)?;
+            explained.push(explanation);
+        }
     }
     writeln!(out)
 }
@@ -140,6 +146,13 @@ fn write_finding(
         let place = format!("{}:{}", source.file, source.line);
         let text = format!("{} but for {name}, until {expires}: {reason} ({place})", would_be.name());
         writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(&text))?;
+    }
+    Ok(())
+}
+
+fn write_explanation(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    for (depth, line) in explanation.lines() {
+        writeln!(out, "      {FAINT}{:depth$}{}{FAINT:#}", "", visible::line(&line), depth = depth * 2)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Evaluation: the inputs, the variables with their values so far, the cost against the budget.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::authorization::{NoAuthorizer, RequestAuthorizer};
@@ -9,6 +10,7 @@ use super::cost::EXPRESSION_LIMIT;
 use super::eval::{CLOCK_INTERVAL, Local, Machine, stop_if_cancelled};
 use super::function::{Error, Limit};
 use super::kept::Params;
+use super::probe::{Recorder, Scope};
 use super::program::{Program, Variable};
 use super::sharing::{Known, Memo, Sharing};
 use super::value::Value;
@@ -93,6 +95,13 @@ impl<'a> Evaluator<'a> {
         self
     }
 
+    /// The same, with the parts of instrumented programs reporting to `recorder`.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Rc<dyn Recorder<'a> + 'a>) -> Self {
+        self.store.recorder = Some(recorder);
+        self
+    }
+
     /// Evaluates `program`.
     ///
     /// # Errors
@@ -172,6 +181,10 @@ pub(super) struct Store<'a> {
     sharing: &'a [Sharing],
     /// The variables that the expression in evaluation has read, as bits by position.
     read: Cell<u64>,
+    /// Who is told what parts of instrumented programs give.
+    pub recorder: Option<Rc<dyn Recorder<'a> + 'a>>,
+    /// Which expression is being evaluated.
+    pub scope: Scope,
 }
 
 impl<'a> Store<'a> {
@@ -194,6 +207,8 @@ impl<'a> Store<'a> {
             memo: None,
             sharing: &[],
             read: Cell::new(0),
+            recorder: None,
+            scope: Scope::Expression,
         }
     }
 
@@ -221,7 +236,9 @@ impl<'a> Store<'a> {
 
     /// The value of a program that reads nothing but `params`.
     fn of_params(&mut self, program: &'a Program) -> Result<Value<'a>, Error> {
-        let Some(kept) = self.inputs.params.kept() else { return self.run(program) };
+        // Who listens hears of every evaluation.
+        let kept = self.inputs.params.kept().filter(|_| self.recorder.is_none());
+        let Some(kept) = kept else { return self.run(program) };
         if let Some((value, cost)) = kept.known(program, self.arena) {
             return Ok(self.take(value, cost));
         }
@@ -321,7 +338,10 @@ impl<'a> Store<'a> {
         let value = match self.variables.get(at) {
             Some((name, Ok(program))) => {
                 let sharing = self.sharing.get(at).copied().unwrap_or_default();
-                self.shared(program, sharing).map_err(|error| failed(name, &error))
+                let reader = std::mem::replace(&mut self.scope, Scope::Variable(at));
+                let value = self.shared(program, sharing);
+                self.scope = reader;
+                value.map_err(|error| failed(name, &error))
             }
             Some((name, Err(error))) => {
                 Err(Error::new(format!("composited variable \"{name}\" fails to compile: {error}")))

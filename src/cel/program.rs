@@ -8,6 +8,7 @@ use crate::cel::check::issues::{Fault, Faults, Issues, Place};
 use crate::cel::check::types::Type;
 use crate::cel::check::validate::validate;
 use crate::cel::plan::{Plan, compile};
+use crate::cel::probe::Site;
 use crate::cel::reads::{Flow, Reads};
 use crate::cel::room::with_room;
 use crate::cel::sharing::References;
@@ -33,6 +34,8 @@ pub struct Env {
     pub bindings: Vec<(String, Type)>,
     /// What is known of the fields of `object`, `oldObject` and `params`; without it they are `dyn`.
     pub declarations: Option<Arc<dyn Declarations>>,
+    /// Whether the parts of programs report to a recorder; see [`probe`](crate::cel::probe). Values, errors and costs are the same.
+    pub probes: bool,
 }
 
 /// The result types that a place allows.
@@ -126,7 +129,7 @@ impl Program {
         validate(&checked, &parsed.expr).map_err(first)?;
         let output = checked.type_of(&parsed.expr).clone();
         expect.allows(&output).map_err(|message| at(0, message))?;
-        let plan = compile(env, &checked, &parsed.expr).map_err(|e| at(e.offset, e.message))?;
+        let plan = compile(env, &checked, &parsed.expr, source).map_err(|e| at(e.offset, e.message))?;
         let flow = Flow::of(&parsed.expr, &env.variables);
         Ok(Self { source: source.to_owned(), minor: env.minor, output, plan, height: parsed.expr.height, flow })
     }
@@ -143,6 +146,17 @@ impl Program {
     /// The source text.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Its parts that report what they give, by their numbers; none unless it was compiled with [`Env::probes`].
+    pub fn sites(&self) -> &[Site] {
+        &self.plan.sites
+    }
+
+    /// The boolean that it gives whatever the inputs are, where its form shows that: `has(object.a) || true`. Looked for
+    /// with [`Env::probes`] only.
+    pub fn fixed(&self) -> Option<bool> {
+        self.plan.fixed
     }
 
     /// The type of the value.

@@ -159,7 +159,7 @@ pub struct Input {
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
-    /// Counts what is left out by reason; twice (-vv): names each document
+    /// Says what decided each finding, and counts what is left out by reason; twice (-vv): names each document
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 }
@@ -208,14 +208,15 @@ enum Format {
 /// # Errors
 /// Bad policies, input that can't be read, output that can't be written.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut policies = args.policies.load(&args.definitions)?;
+    let mut policies = args.policies.load_with_probes(&args.definitions, args.input.verbose > 0)?;
     let filter = args.filter(&policies)?;
     let (mut texts, unreadable) = args.input.read()?;
     let built = args.render.build(&mut texts, &args.input)?;
     let arena = Arena::new();
     let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
-    let mut report = audit::run(&collection, &policies, &args.input.options());
+    let options = audit::Options { explain: args.input.verbose > 0, ..args.input.options() };
+    let mut report = audit::run(&collection, &policies, &options);
     report.unreadable.extend(unreadable);
     report.keep(&filter);
 

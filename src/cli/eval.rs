@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +13,12 @@ use super::output::Output;
 use super::tagged;
 use crate::admission::GivenAnswers;
 use crate::cel::authorization::{NoAuthorizer, RequestAuthorizer, Resource};
+use crate::cel::explain::{self, Explanation, Trace};
 use crate::cel::{Env, Evaluator, Expect, Inputs, Program, Value, Variable, cost};
+use crate::engine::explained_documents;
 use crate::json::{self, Arena, Limits};
 use crate::policy::{FieldPath, Node, Problems};
+use crate::style::FAINT;
 use crate::visible;
 
 /// Evaluates a CEL expression as an admission policy would
@@ -23,7 +27,10 @@ use crate::visible;
 Examples:
   portcullis eval \"quantity('1Gi').isGreaterThan(quantity('500Mi'))\"
   portcullis eval -f pod.yaml 'object.spec.containers.all(c, has(c.resources))'
+  portcullis eval --explain -f pod.yaml 'object.spec.containers.all(c, c.image.contains(\"@\"))'
   portcullis eval --batch expressions.jsonl   an object a line in, one a line out
+
+--explain says which part decided, on which element, and what its parts were; in a batch as the member \"explanation\".
 
 A line of a batch: {\"expr\":…, \"object\":…, \"oldObject\":…, \"params\":…, \"request\":…, \"namespaceObject\":…,
 \"variables\":{name: expression} or [{\"name\":…, \"expression\":…}], \"bindings\":{name: tagged value},
@@ -65,6 +72,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "old_object", "params", "namespace_object", "request", "authorizer"])]
     batch: Option<PathBuf>,
 
+    /// Says what made the value what it is: the part that decided, on which element, and the values of its parts
+    #[arg(long)]
+    explain: bool,
+
     /// Declares Object{…} and JSONPatch{…}, as in mutating policies
     #[arg(long)]
     mutation: bool,
@@ -76,7 +87,8 @@ pub struct Args {
 
 /// Runs the command. A failing expression counts as a finding.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let environment = Environment { minor: args.kubernetes_version.minor, patch_types: args.mutation };
+    let environment =
+        Environment { minor: args.kubernetes_version.minor, patch_types: args.mutation, explain: args.explain };
     let mut output = Output::open(None)?;
     let outcome = match (&args.batch, &args.expr) {
         (Some(batch), _) => environment.batch(batch, &mut output)?,
@@ -94,7 +106,12 @@ pub struct Environment {
     pub minor: u32,
     /// Whether `Object{…}` and `JSONPatch{…}` are declared, as in mutating policies.
     pub patch_types: bool,
+    /// Whether answers say what made them so.
+    pub explain: bool,
 }
+
+/// An answer with what made it so, where that was asked for.
+type Explained<T> = (T, Option<Explanation>);
 
 /// What a line of a batch asks for, or the flags of a single evaluation.
 #[derive(Clone, Copy)]
@@ -140,12 +157,19 @@ impl Environment {
             bindings: null,
             authorizer: document(&arena, args.authorizer.as_deref())?,
         };
-        match self.answer(&arena, question) {
-            Ok(answer) => {
-                writeln!(output, "{}", visible::json(&json::to_json(answer)))?;
-                Ok(Outcome::Clean)
+        let (answer, explanation) = self.answer(&arena, question);
+        if let Ok(answer) = &answer {
+            writeln!(output, "{}", visible::json(&json::to_json(*answer)))?;
+        }
+        if let Some(explanation) = explanation {
+            write_explanation(&explanation, output)?;
+        }
+        match answer {
+            Ok(_) => Ok(Outcome::Clean),
+            Err(failure) => {
+                output.flush()?;
+                bail!("{} error: {}", failure.stage, failure.message)
             }
-            Err(failure) => bail!("{} error: {}", failure.stage, failure.message),
         }
     }
 
@@ -175,10 +199,34 @@ impl Environment {
     /// A line that asks nothing: no JSON object, an unknown member, no expression.
     pub fn answer_line<'a>(&self, arena: &'a Arena, line: &'a [u8]) -> Result<json::Value<'a>> {
         let question = Question::from_line(json::parse(arena, line, &Limits::default())?)?;
-        Ok(self.answer(arena, question).unwrap_or_else(|failure| failure.write(arena)))
+        let (answer, explanation) = self.answer(arena, question);
+        let answer = answer.unwrap_or_else(|failure| failure.write(arena));
+        match explanation {
+            None => Ok(answer),
+            Some(explanation) => {
+                let text = arena.alloc_str(&serde_json::to_string(&explanation)?);
+                let mut all = members(answer).to_vec();
+                all.push(("explanation", json::parse(arena, text.as_bytes(), &Limits::default())?));
+                Ok(json::Value::Object(json::Object::new(arena, &all)))
+            }
+        }
     }
 
-    fn answer<'a>(&self, arena: &'a Arena, question: Question<'a>) -> std::result::Result<json::Value<'a>, Failure> {
+    fn answer<'a>(
+        &self,
+        arena: &'a Arena,
+        question: Question<'a>,
+    ) -> Explained<std::result::Result<json::Value<'a>, Failure>> {
+        let mut explanation = None;
+        (self.evaluate(arena, question, &mut explanation), explanation)
+    }
+
+    fn evaluate<'a>(
+        &self,
+        arena: &'a Arena,
+        question: Question<'a>,
+        explanation: &mut Option<Explanation>,
+    ) -> std::result::Result<json::Value<'a>, Failure> {
         let failed = |stage, message| Failure { stage, message, cost: None };
         let (env, bindings) = self.declare(arena, question).map_err(|error| failed("input", format!("{error:#}")))?;
         if let Some((name, Err(error))) = env.variables.iter().find(|(_, program)| program.is_err()) {
@@ -198,9 +246,18 @@ impl Environment {
             bindings: arena.alloc_slice_copy(&bindings),
         };
         let checked = program.output_type().to_string();
-        let evaluate = |arena| {
+        let mut evaluate = |arena| {
             let mut evaluator = Evaluator::new(arena, inputs, &env.variables, cost::BINDING_BUDGET, None);
+            let trace = self.explain.then(|| Rc::new(Trace::default()));
+            if let Some(trace) = &trace {
+                evaluator = evaluator.with_recorder(trace.clone());
+            }
             let value = evaluator.evaluate(&program);
+            *explanation = trace.and_then(|trace| {
+                let roots = explained_documents(&inputs);
+                let asked = explain::Question { program: &program, variables: &env.variables, inputs, roots: &roots };
+                explain::explain_trace(&trace, asked)
+            });
             let own = evaluator.own_cost();
             let cost = Cost { own, variables: evaluator.cost().saturating_sub(own) };
             match value {
@@ -215,8 +272,14 @@ impl Environment {
     }
 
     fn declare<'a>(&self, arena: &'a Arena, question: Question<'a>) -> Result<(Env, Vec<Value<'a>>)> {
-        let mut env =
-            Env { minor: self.minor, params: true, authorizer: true, patch_types: self.patch_types, ..Env::default() };
+        let mut env = Env {
+            minor: self.minor,
+            params: true,
+            authorizer: true,
+            patch_types: self.patch_types,
+            probes: self.explain,
+            ..Env::default()
+        };
         let mut values = Vec::new();
         for (name, tagged) in members(question.bindings) {
             let (value, of) = tagged::read(arena, *tagged).with_context(|| format!("binding {name:?}"))?;
@@ -329,6 +392,13 @@ fn write_answer<'a>(arena: &'a Arena, value: &Value<'a>, checked: &'a str, cost:
     ];
     cost.write(&mut members);
     json::Value::Object(json::Object::new(arena, &members))
+}
+
+fn write_explanation(explanation: &Explanation, output: &mut Output) -> Result<()> {
+    for (depth, line) in explanation.lines() {
+        writeln!(output, "  {FAINT}{:depth$}{}{FAINT:#}", "", visible::line(&line), depth = depth * 2)?;
+    }
+    Ok(())
 }
 
 fn members(value: json::Value<'_>) -> &[json::Member<'_>] {

@@ -7,7 +7,7 @@ use crate::cel::SUPPORTED_MINORS;
 use crate::engine::PolicySet;
 use crate::json::Arena;
 use crate::manifests::read_manifests;
-use crate::policy::{self, Exemptions, LoadError, LoadedPolicies, Manifest, Selection};
+use crate::policy::{self, Exemptions, Libraries, LoadError, LoadedPolicies, Manifest, Selection};
 
 use super::profile::ProfileFlags;
 
@@ -76,6 +76,8 @@ pub struct Manifests {
     pub definitions: Vec<Manifest>,
     /// The Kubernetes version to load for.
     pub version: KubernetesVersion,
+    /// Whether the parts of expressions report, for explanations.
+    pub probes: bool,
 }
 
 impl PolicyFlags {
@@ -93,7 +95,14 @@ impl PolicyFlags {
         for path in &self.exemptions {
             exemptions.extend(read_manifests(path)?);
         }
-        Ok(Manifests { bundle, policies, exemptions, definitions: Vec::new(), version: self.kubernetes_version })
+        Ok(Manifests {
+            bundle,
+            policies,
+            exemptions,
+            definitions: Vec::new(),
+            version: self.kubernetes_version,
+            probes: false,
+        })
     }
 
     /// Reads and compiles the selected policies; any mistake in them is an error. A server, which has to go on with
@@ -102,7 +111,15 @@ impl PolicyFlags {
     /// # Errors
     /// A file that can't be read; every mistake in what was read.
     pub fn load(&self, definitions: &DefinitionFlags) -> anyhow::Result<PolicySet> {
-        let (policies, errors) = Manifests { definitions: definitions.read()?, ..self.read()? }.compile();
+        self.load_with_probes(definitions, false)
+    }
+
+    /// As [`Self::load`]; with `probes`, findings can say what decided.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_probes(&self, definitions: &DefinitionFlags, probes: bool) -> anyhow::Result<PolicySet> {
+        let (policies, errors) = Manifests { definitions: definitions.read()?, probes, ..self.read()? }.compile();
         refuse(&errors)?;
         Ok(policies)
     }
@@ -124,9 +141,10 @@ impl Manifests {
 
     /// Loads the policies: those of the bundle that are on, and the given ones.
     pub fn load(&self) -> LoadedPolicies {
+        let libraries = Libraries::of_stored_expressions(self.version.minor).with_probes(self.probes);
         match &self.bundle {
-            Some(selection) => policy::load_selected(selection, &self.policies, self.version.minor),
-            None => policy::load(&self.policies, self.version.minor),
+            Some(selection) => policy::load_selected_with(selection, &self.policies, libraries),
+            None => policy::load_with(&self.policies, libraries),
         }
     }
 

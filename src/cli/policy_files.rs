@@ -103,7 +103,7 @@ impl PolicySource for PolicyFiles {
         let mut declared = declared(files);
         declared.extend(bundle.iter().flat_map(|selection| self.turned_on(selection)));
         let version = self.flags.kubernetes_version;
-        let (set, errors) = Manifests { bundle, policies, exemptions, definitions, version }.compile();
+        let (set, errors) = Manifests { bundle, policies, exemptions, definitions, version, probes: false }.compile();
         wrong.extend(errors);
         let unreadable = files.iter().filter_map(|input| {
             let why = input.text.as_ref().err()?;

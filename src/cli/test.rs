@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::ValueEnum;
 use regex::Regex;
@@ -91,6 +92,11 @@ Examples:
   portcullis test --run 'pinned.*latest' --coverage policies/
   portcullis test --mutants --min-killed 100 policies/
   portcullis test --min-coverage 90 --format junit -o report.xml policies/
+  portcullis test --coverage-format lcov --coverage-output coverage.info policies/
+
+Coverage counts what policies decide by: each match condition and validation has to have been true once and false once,
+and so has each side of &&, || and ?: in them and each predicate of a macro; what macros and patches make has to have
+been made, and each operation of matchConstraints asked about. What is constant by its form is not counted.
 
 Exit codes: 0 all passed, 1 a case failed, coverage is too low or too few mutants were noticed, 2 bad usage, or a suite or policy with mistakes.")]
 pub struct Args {
@@ -102,7 +108,7 @@ pub struct Args {
     #[arg(long, value_name = "REGEX")]
     run: Option<Regex>,
 
-    /// Says which expressions no case has exercised
+    /// Says which expressions and branches no case has exercised
     #[arg(long)]
     coverage: bool,
 
@@ -112,6 +118,18 @@ pub struct Args {
 
     #[command(flatten)]
     mutants: MutantFlags,
+
+    /// Writes the coverage of branches, by file and line, to a file, too; implies --coverage
+    #[arg(long, value_name = "FILE", requires = "coverage_format")]
+    coverage_output: Option<PathBuf>,
+
+    /// How that file is written
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "coverage_output")]
+    coverage_format: Option<CoverageFormat>,
+
+    /// Says of every case what decided its findings; of those that fail it is said without it
+    #[arg(long)]
+    explain: bool,
 
     /// How the results are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -154,6 +172,14 @@ enum Format {
     Junit,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CoverageFormat {
+    /// LCOV's trace file
+    Lcov,
+    /// Cobertura's XML
+    Cobertura,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -167,8 +193,16 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut coverage = Coverage::default();
     let mut results = Vec::new();
     let mut mistakes: Vec<LoadError> = Vec::new();
+    let wanted = args.coverage || args.min_coverage.is_some() || args.coverage_output.is_some();
+    let options = harness::Options {
+        minor: args.kubernetes_version.minor,
+        filter: args.run.as_ref(),
+        definitions: &definitions,
+        branches: wanted,
+        explain: args.explain,
+    };
     for suite in &suites {
-        match harness::run(suite, args.kubernetes_version.minor, args.run.as_ref(), &definitions, &mut coverage) {
+        match harness::run(suite, options, &mut coverage) {
             Ok(result) => results.push(result),
             Err(errors) => mistakes.extend(errors),
         }
@@ -178,7 +212,6 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         anyhow::bail!("no case matches; portcullis test without --run shows the suites");
     }
     let coverage = coverage.report();
-    let wanted = args.coverage || args.min_coverage.is_some();
 
     let failed = results.iter().any(|suite| suite.counts().1 > 0);
     let minor = args.kubernetes_version.minor;
@@ -188,6 +221,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut out = Output::open(args.output.as_deref())?;
     args.format.render(&results, wanted.then_some(coverage.as_slice()), mutants.as_ref(), &mut out)?;
     out.finish()?;
+    if let (Some(path), Some(format)) = (&args.coverage_output, args.coverage_format) {
+        let mut out = Output::open(Some(path))?;
+        format.render(&coverage, &mut out)?;
+        out.finish()?;
+    }
 
     let reached = harness::percent(&coverage);
     let too_low = args.min_coverage.filter(|minimum| reached < *minimum);
@@ -274,6 +312,15 @@ impl Format {
             }
             Format::Json => harness::json::render(suites, coverage, mutants, out),
             Format::Junit => harness::junit::render(suites, mutants, out),
+        }
+    }
+}
+
+impl CoverageFormat {
+    fn render(self, coverage: &[PolicyCoverage], out: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            CoverageFormat::Lcov => harness::lcov::render(coverage, out),
+            CoverageFormat::Cobertura => harness::cobertura::render(coverage, SystemTime::now(), out),
         }
     }
 }

@@ -76,6 +76,9 @@ pub struct Context<'a> {
     pub defaulting: bool,
     /// Told of each expression evaluated; `None` costs nothing.
     pub observer: Option<&'a dyn Observer>,
+    /// Whether findings say what decided. The policies have to be loaded with probes; what is not satisfied is evaluated
+    /// once more then, and all else costs nothing.
+    pub explain: bool,
 }
 
 impl<'a> Context<'a> {
@@ -94,6 +97,7 @@ impl<'a> Context<'a> {
             now: SystemTime::now(),
             defaulting: true,
             observer: None,
+            explain: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the engine answers: a decision with everything that led to it.
 
+use crate::cel::explain::Explanation;
 use crate::json;
 use crate::policy::Exemption;
 
@@ -95,6 +96,9 @@ pub struct Finding<'a> {
     /// aside those that have expired, and those that come after that one. With none, an exemption is for what the policy
     /// has nothing to object to.
     pub covered_by: Vec<(&'a Exemption, usize)>,
+    /// What decided, for a validation that came out false or failed, where the context asks for it. Its paths are in terms
+    /// of the object that the user wrote.
+    pub explanation: Option<Explanation>,
 }
 
 /// Why a finding has no effect, and which it would have.

@@ -2,11 +2,14 @@
 //!
 //! Upstream: `admission/plugin/cel/activation.go`, limits in `apis/cel/config.go`.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::cel::cost::EXPRESSION_LIMIT;
-use crate::cel::{Error, Evaluator, Inputs, Limit, Sharing, Value, Variable};
+use crate::cel::{Error, Evaluator, Inputs, Limit, Value, Variable};
 use crate::policy::model::Compiled;
 
-use super::observe::{Outcome, Place};
+use super::observe::{Outcome, Parts, Place};
 use super::plan::Invocation;
 use super::subject::Subject;
 
@@ -30,6 +33,8 @@ pub struct Expressions<'a, 's> {
     budget: u64,
     invocation: Invocation<'a>,
     subject: &'s Subject<'a>,
+    /// Where someone listens.
+    parts: Option<Rc<Parts<'a>>>,
 }
 
 impl<'a, 's> Expressions<'a, 's> {
@@ -60,7 +65,14 @@ impl<'a, 's> Expressions<'a, 's> {
         if let Some(memo) = subject.memo(&inputs, expressions.shared) {
             evaluator = evaluator.sharing(memo, &expressions.variable_sharing);
         }
-        Self { evaluator, budget, invocation: *invocation, subject }
+        let parts = subject.context().observer.map(|observer| {
+            let place = Cell::new(Place::Validation(0));
+            Rc::new(Parts { observer, policy: &invocation.policy.name, place })
+        });
+        if let Some(parts) = &parts {
+            evaluator = evaluator.with_recorder(parts.clone());
+        }
+        Self { evaluator, budget, invocation: *invocation, subject, parts }
     }
 
     /// Evaluates one expression and tells the observer.
@@ -68,7 +80,7 @@ impl<'a, 's> Expressions<'a, 's> {
     /// # Errors
     /// In upstream's words: a compilation error, the expression's error, or what stopped the evaluation.
     pub fn evaluate(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
-        let result = self.shared(self.invocation.expressions.sharing(place), program, expression);
+        let result = self.value(place, program, expression);
         let outcome = match &result {
             Ok(Value::Bool(true)) => Outcome::True,
             Ok(Value::Bool(false)) => Outcome::False,
@@ -79,17 +91,16 @@ impl<'a, 's> Expressions<'a, 's> {
         result
     }
 
-    /// Evaluates one expression.
+    /// Evaluates one expression, of which the observer is told the parts alone.
     ///
     /// # Errors
     /// As [`Expressions::evaluate`].
-    pub fn value(&mut self, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
-        self.shared(Sharing::Own, program, expression)
-    }
-
-    fn shared(&mut self, sharing: Sharing, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+    pub fn value(&mut self, place: Place, program: &'a Compiled, expression: &str) -> Result<Value<'a>, Failure> {
+        if let Some(parts) = &self.parts {
+            parts.place.set(place);
+        }
         let program = program.as_ref().map_err(|error| Failure::Expression(format!("compilation error: {error}")))?;
-        let value = self.evaluator.evaluate_shared(program, sharing);
+        let value = self.evaluator.evaluate_shared(program, self.invocation.expressions.sharing(place));
         match value {
             // An expression that exhausts the budget and fails besides counts as having exhausted it.
             Err(Error::Evaluation(_)) if self.evaluator.cost() > self.budget => {

@@ -175,6 +175,7 @@ impl<'a> Run<'a, '_> {
             self.error(policy, binding, None, error.clone());
             return;
         }
+        invocation.concerns(&self.mutations.subject);
         match match_conditions::evaluate(invocation, &self.mutations.subject) {
             Conditions::Match => {}
             Conditions::NoMatch => return,
@@ -191,7 +192,7 @@ impl<'a> Run<'a, '_> {
             if subject.request.object.is_null() {
                 continue;
             }
-            let patched = apply_one(invocation, subject, mutation);
+            let patched = apply_one(invocation, subject, Place::Mutation(index), mutation);
             let outcome = match &patched {
                 Ok(Patched::Into(_)) => Outcome::Value,
                 Ok(Patched::Same | Patched::Unasked) => Outcome::Unchanged,
@@ -293,6 +294,7 @@ impl From<Failure> for Fault {
 fn apply_one<'a>(
     invocation: &Invocation<'a>,
     subject: &Subject<'a>,
+    place: Place,
     mutation: &'a Mutation,
 ) -> Result<Patched<'a>, Fault> {
     if let Err(error) = &mutation.program {
@@ -300,7 +302,7 @@ fn apply_one<'a>(
     }
     let inputs = subject.inputs(&invocation.matched, invocation.params);
     let mut expressions = Expressions::new(invocation, subject, inputs, COST_BUDGET);
-    let value = expressions.value(&mutation.program, &mutation.expression)?;
+    let value = expressions.value(place, &mutation.program, &mutation.expression)?;
     let patched = match (mutation.patch_type, value) {
         (PatchType::JsonPatch, Cel::List(list)) if list.is_empty() => return Ok(Patched::Unasked),
         (PatchType::JsonPatch, Cel::List(list)) => {

@@ -174,6 +174,13 @@ impl<'a> Invocation<'a> {
         self.binding.validation_actions.contains(&ValidationAction::Deny)
     }
 
+    /// Tells the observer, if any, that the policy concerns the subject.
+    pub fn concerns(&self, subject: &Subject<'a>) {
+        if let Some(observer) = subject.context().observer {
+            observer.concerned(&self.policy.name, subject.request.operation);
+        }
+    }
+
     /// Tells the observer, if any, what an expression gave.
     pub fn observe(&self, subject: &Subject<'a>, place: Place, outcome: Outcome) {
         if let Some(observer) = subject.context().observer {

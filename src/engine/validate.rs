@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use crate::cel::Value;
+use crate::cel::explain::Explanation;
 use crate::policy::model::{AuditAnnotation, Rules, Validation};
 
 use super::decision::Evaluation;
 use super::evaluate::{COST_BUDGET, Expressions, Failure, could_exhaust};
+use super::explain::explain;
 use super::match_conditions::{self, Conditions};
 use super::observe::Place;
 use super::plan::{ConfigurationError, Invocation};
@@ -45,6 +47,8 @@ pub struct PolicyDecision<'a> {
     pub reason: &'a str,
     /// What is wrong.
     pub message: String,
+    /// What decided, where the context asks for it.
+    pub explanation: Option<Explanation>,
 }
 
 /// What one policy, binding and param said, or why it could not be asked.
@@ -70,6 +74,7 @@ fn validate<'a>(
     if let Some(error) = &invocation.policy.compile_error {
         return Judgement::error(error.clone());
     }
+    invocation.concerns(subject);
     match match_conditions::evaluate(invocation, subject) {
         Conditions::Match => {}
         Conditions::NoMatch => return Judgement::Skipped,
@@ -97,7 +102,8 @@ impl<'a> Judgement<'a> {
 
     /// The whole policy could not be evaluated.
     pub fn error(message: String) -> Self {
-        let decision = PolicyDecision { index: None, evaluation: Evaluation::Error, reason: "", message };
+        let decision =
+            PolicyDecision { index: None, evaluation: Evaluation::Error, reason: "", message, explanation: None };
         Judgement::Evaluated { decisions: vec![decision], annotations: Vec::new() }
     }
 }
@@ -128,7 +134,11 @@ fn evaluate_validations<'a>(
     }
     let remaining = COST_BUDGET.saturating_sub(expressions.cost());
     let messages = evaluate_messages(invocation, subject, validations, &outcomes, remaining);
-    Ok(decide(validations, outcomes, messages))
+    let mut decisions = decide(validations, outcomes, messages);
+    if subject.context().explain {
+        decisions.iter_mut().for_each(|decision| explain(decision, invocation, subject, validations));
+    }
+    Ok(decisions)
 }
 
 /// The messages of failed validations by index, or the error that stopped their evaluation. Upstream evaluates the
@@ -168,8 +178,13 @@ fn decide<'a>(
     outcomes: Vec<Outcome>,
     messages: Result<Vec<(usize, &'a str)>, String>,
 ) -> Vec<PolicyDecision<'a>> {
-    let error =
-        |index, message| PolicyDecision { index: Some(index), evaluation: Evaluation::Error, reason: "", message };
+    let error = |index, message| PolicyDecision {
+        index: Some(index),
+        evaluation: Evaluation::Error,
+        reason: "",
+        message,
+        explanation: None,
+    };
     let judged = validations.iter().zip(outcomes).enumerate();
     let decisions = judged.filter_map(|(index, (validation, outcome))| match (outcome, &messages) {
         (Outcome::Error(message), _) => Some(error(index, message)),
@@ -183,6 +198,7 @@ fn decide<'a>(
                 evaluation: Evaluation::Deny,
                 reason: &validation.reason,
                 message: failure_message(validation, given),
+                explanation: None,
             })
         }
     });

@@ -1,152 +1,217 @@
-//! Which of a policy's expressions the cases have evaluated, and what they gave.
+//! Which of a policy's expressions and branches the cases have evaluated, and what they gave.
 //!
 //! A match condition and a validation have to have been true once and false once; a variable, a message and an audit
-//! annotation have to have given a value; a mutation has to have changed something.
+//! annotation have to have given a value; a mutation has to have changed something. Within each of them, what decides has
+//! to have been true and false: each side of `&&`, `||` and `?:`, each predicate of a macro; what loops and patches
+//! make has to have been made. A policy has to have been asked about each operation that its rules name.
+
+pub mod cobertura;
+pub mod lcov;
+mod lines;
+mod report;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::engine::{Observer, Outcome, Place};
-use crate::policy::model::{Policy, Rules};
+use crate::cel::probe::{Site, Wanted};
+use crate::engine::{Observer, Operation, Outcome, Place};
+use crate::policy::model::{Compiled, Policy, Rules};
+use crate::policy::{EMBEDDED_PREFIX, FieldPath, Manifest, places};
+
+pub use report::{Branch, ExpressionCoverage, PolicyCoverage, Side, percent};
+
+/// How often each outcome was seen.
+type Outcomes = BTreeMap<Outcome, u64>;
+
+/// The file and the name of a policy: policies of several suites may be called the same.
+type Key = (String, String);
 
 /// Listens to a run.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    /// What each expression gave.
-    seen: RefCell<BTreeMap<(String, Place), BTreeSet<Outcome>>>,
+    seen: RefCell<BTreeMap<Key, Seen>>,
     /// What there was to be seen.
-    declared: BTreeMap<String, Vec<Expression>>,
+    declared: BTreeMap<Key, Vec<Expression>>,
+    /// The files of the policies that run now, by their names.
+    files: BTreeMap<String, String>,
 }
 
-/// One expression of a policy.
+/// What the cases have shown of one policy.
+#[derive(Debug, Default)]
+struct Seen {
+    expressions: BTreeMap<Place, Outcomes>,
+    parts: BTreeMap<(Place, usize), Outcomes>,
+    operations: BTreeMap<&'static str, u64>,
+}
+
+/// One expression of a policy, or the operations of its rules.
 #[derive(Clone, Debug)]
 struct Expression {
-    place: Place,
+    what: What,
     /// How people find it: `matchConditions[0] (selected)`.
     label: String,
+    /// Line and column in the file, from 1; a column of 0 is not known.
+    at: (usize, usize),
+    /// The boolean that it is whatever the inputs are: it need not be seen to be the other.
+    fixed: Option<bool>,
+    /// The parts of it that are branches, with their numbers, and line and column in the file.
+    sites: Vec<(usize, Site, (usize, usize))>,
 }
 
-/// How well one policy was exercised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyCoverage {
-    /// The policy's name.
-    pub policy: String,
-    /// Its expressions, in the order of its fields.
-    pub expressions: Vec<ExpressionCoverage>,
-}
-
-/// How well one expression was exercised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExpressionCoverage {
-    /// How people find it.
-    pub label: String,
-    /// Whether it was evaluated at all.
-    pub reached: bool,
-    /// Whether it was true once; `None` for expressions that are not boolean.
-    pub was_true: Option<bool>,
-    /// Whether it was false once.
-    pub was_false: Option<bool>,
-    /// Whether it failed once.
-    pub was_error: bool,
-    /// What no case has shown: empty when it is covered.
-    pub missing: Vec<&'static str>,
-    /// How many things there are to show, at least 1.
-    pub wanted: usize,
+#[derive(Clone, Debug)]
+enum What {
+    /// The operations that the rules name.
+    Operations(Vec<&'static str>),
+    Expression(Place),
 }
 
 impl Observer for Coverage {
     fn evaluated(&self, policy: &str, place: Place, outcome: Outcome) {
-        self.seen.borrow_mut().entry((policy.to_owned(), place)).or_default().insert(outcome);
+        self.note(policy, |seen| *seen.expressions.entry(place).or_default().entry(outcome).or_default() += 1);
+    }
+
+    fn concerned(&self, policy: &str, operation: Operation) {
+        self.note(policy, |seen| *seen.operations.entry(operation.as_str()).or_default() += 1);
+    }
+
+    fn part(&self, policy: &str, place: Place, site: usize, outcome: Outcome) {
+        self.note(policy, |seen| *seen.parts.entry((place, site)).or_default().entry(outcome).or_default() += 1);
     }
 }
 
 impl Coverage {
-    /// Counts the expressions of a policy among those that should be exercised.
-    pub fn declare(&mut self, policy: &Policy) {
-        self.declared.entry(policy.name.clone()).or_insert_with(|| expressions(policy));
+    fn note(&self, policy: &str, note: impl FnOnce(&mut Seen)) {
+        let Some(file) = self.files.get(policy) else { return };
+        note(self.seen.borrow_mut().entry((file.clone(), policy.to_owned())).or_default());
     }
 
-    /// How well each policy was exercised, sorted by name.
+    /// Counts the expressions of a policy, which was loaded from `manifests`, among those that should be exercised. Of its
+    /// branches those are counted that report: those of policies that were loaded with probes.
+    pub fn declare(&mut self, policy: &Policy, manifests: &[Manifest]) {
+        let file = normal(&policy.source.file);
+        self.files.insert(policy.name.clone(), file.clone());
+        self.declared.entry((file, policy.name.clone())).or_insert_with(|| expressions(policy, manifests));
+    }
+
+    /// How well each policy was exercised, sorted by file and name.
     pub fn report(&self) -> Vec<PolicyCoverage> {
         let seen = self.seen.borrow();
-        let none = BTreeSet::new();
-        let judged = |policy: &str, expression: &Expression| {
-            let outcomes = seen.get(&(policy.to_owned(), expression.place)).unwrap_or(&none);
-            ExpressionCoverage::new(expression, outcomes)
-        };
-        let policy = |(name, expressions): (&String, &Vec<Expression>)| PolicyCoverage {
-            policy: name.clone(),
-            expressions: expressions.iter().map(|expression| judged(name, expression)).collect(),
+        let nothing = Seen::default();
+        let policy = |(key, expressions): (&Key, &Vec<Expression>)| {
+            let seen = seen.get(key).unwrap_or(&nothing);
+            PolicyCoverage {
+                policy: key.1.clone(),
+                file: path(&key.0),
+                expressions: expressions.iter().map(|expression| ExpressionCoverage::new(expression, seen)).collect(),
+            }
         };
         self.declared.iter().map(policy).collect()
     }
 }
 
-impl ExpressionCoverage {
-    fn new(expression: &Expression, outcomes: &BTreeSet<Outcome>) -> Self {
-        let saw = |outcome| outcomes.contains(&outcome);
-        let (wants, is_boolean): (&[(Outcome, &'static str)], bool) = match expression.place {
-            Place::MatchCondition(_) | Place::Validation(_) => {
-                (&[(Outcome::True, "never true"), (Outcome::False, "never false")], true)
-            }
-            Place::Mutation(_) => (&[(Outcome::Value, "never changed anything")], false),
-            Place::Variable(_) | Place::MessageExpression(_) | Place::AuditAnnotation(_) => (&[], false),
-        };
-        let reached = !outcomes.is_empty();
-        let missing = match (reached, wants) {
-            (false, _) => vec!["never evaluated"],
-            (true, []) if outcomes.iter().all(|outcome| *outcome == Outcome::Error) => vec!["only ever failed"],
-            (true, wants) => wants.iter().filter(|(outcome, _)| !saw(*outcome)).map(|(_, says)| *says).collect(),
-        };
-        Self {
-            label: expression.label.clone(),
-            reached,
-            was_true: is_boolean.then(|| saw(Outcome::True)),
-            was_false: is_boolean.then(|| saw(Outcome::False)),
-            was_error: saw(Outcome::Error),
-            missing,
-            wanted: wants.len().max(1),
+/// A path without the steps that lead up again: suites beside a policy and elsewhere name its file in different ways.
+fn normal(path: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match (step, steps.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if !matches!(*last, ".." | "") => drop(steps.pop()),
+            _ => steps.push(step),
         }
     }
+    steps.join("/")
+}
 
-    /// How many of the things to show were shown.
-    pub fn shown(&self) -> usize {
-        if self.reached { self.wanted - self.missing.len().min(self.wanted) } else { 0 }
+/// Where a policy's file stands in a checkout: the bundle's are where they are in ours.
+fn path(file: &str) -> String {
+    file.strip_prefix(EMBEDDED_PREFIX).map_or_else(|| file.to_owned(), |within| format!("policies/{within}"))
+}
+
+/// The operations that rules name one by one.
+fn operations(policy: &Policy) -> Vec<&'static str> {
+    let rules = &policy.match_constraints.resource_rules;
+    let named = |operation: &&str| rules.iter().flat_map(|rule| &rule.operations).any(|named| named == operation);
+    let all = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
+    all.map(Operation::as_str).into_iter().filter(named).collect()
+}
+
+/// An expression before its places in the file are known.
+struct Draft<'p> {
+    what: What,
+    label: String,
+    path: FieldPath,
+    program: Option<&'p Compiled>,
+}
+
+fn expressions(policy: &Policy, manifests: &[Manifest]) -> Vec<Expression> {
+    let drafts = drafts(policy);
+    let branches = |draft: &Draft<'_>| -> Vec<(usize, Site)> {
+        let Some(Ok(program)) = draft.program else { return Vec::new() };
+        let sites = program.sites().iter().enumerate().filter(|(_, site)| site.wanted != Wanted::Nothing);
+        sites.map(|(number, site)| (number, site.clone())).collect()
+    };
+    let sites: Vec<_> = drafts.iter().map(branches).collect();
+    let mut wanted = Vec::new();
+    for (draft, sites) in drafts.iter().zip(&sites) {
+        wanted.push((draft.path.clone(), (1, 1)));
+        wanted.extend(sites.iter().map(|(_, site)| (draft.path.clone(), (site.line, site.column))));
     }
+    let mut found = places(manifests, policy, &wanted).into_iter();
+    let mut next = || found.next().unwrap_or((policy.source.line, 0));
+    let expression = |(draft, sites): (Draft<'_>, Vec<(usize, Site)>)| Expression {
+        what: draft.what,
+        label: draft.label,
+        fixed: draft.program.and_then(|program| program.as_ref().ok()?.fixed()),
+        at: next(),
+        sites: sites.into_iter().map(|(number, site)| (number, site, next())).collect(),
+    };
+    drafts.into_iter().zip(sites).map(expression).collect()
 }
 
-/// The part of what there is to show that was shown, in percent; 100 where there is nothing to show.
-pub fn percent(policies: &[PolicyCoverage]) -> f64 {
-    let expressions = || policies.iter().flat_map(|policy| &policy.expressions);
-    let wanted: usize = expressions().map(|expression| expression.wanted).sum();
-    let shown: usize = expressions().map(ExpressionCoverage::shown).sum();
-    if wanted == 0 { 100.0 } else { shown as f64 * 100.0 / wanted as f64 }
-}
-
-fn expressions(policy: &Policy) -> Vec<Expression> {
+fn drafts(policy: &Policy) -> Vec<Draft<'_>> {
+    let spec = FieldPath::default().field("spec");
     let mut all = Vec::new();
-    let mut add = |place, label: String| all.push(Expression { place, label });
+    let operations = operations(policy);
+    if !operations.is_empty() {
+        let path = spec.field("matchConstraints").field("resourceRules").index(0).field("operations");
+        let label = "matchConstraints (operations)".to_owned();
+        all.push(Draft { what: What::Operations(operations), label, path, program: None });
+    }
+    let mut add = |place, label: String, path: FieldPath, program| {
+        all.push(Draft { what: What::Expression(place), label, path, program: Some(program) });
+    };
+    let entry = |list: &str, at: usize| spec.field(list).index(at);
     for (at, condition) in policy.match_conditions.iter().enumerate() {
-        add(Place::MatchCondition(at), format!("matchConditions[{at}] ({})", condition.name));
+        let label = format!("matchConditions[{at}] ({})", condition.name);
+        let path = entry("matchConditions", at).field("expression");
+        add(Place::MatchCondition(at), label, path, &condition.program);
     }
     for (at, variable) in policy.variables.iter().enumerate() {
-        add(Place::Variable(at), format!("variables[{at}] ({})", variable.name));
+        let label = format!("variables[{at}] ({})", variable.name);
+        add(Place::Variable(at), label, entry("variables", at).field("expression"), &variable.program);
     }
     match &policy.rules {
         Rules::Validate { validations, audit_annotations } => {
             for (at, validation) in validations.iter().enumerate() {
-                add(Place::Validation(at), format!("validations[{at}]"));
-                if validation.message_expression.is_some() {
-                    add(Place::MessageExpression(at), format!("validations[{at}].messageExpression"));
+                let path = entry("validations", at);
+                let label = format!("validations[{at}]");
+                add(Place::Validation(at), label, path.field("expression"), &validation.program);
+                if let Some(message) = &validation.message_expression {
+                    let label = format!("validations[{at}].messageExpression");
+                    add(Place::MessageExpression(at), label, path.field("messageExpression"), message);
                 }
             }
             for (at, annotation) in audit_annotations.iter().enumerate() {
-                add(Place::AuditAnnotation(at), format!("auditAnnotations[{at}] ({})", annotation.key));
+                let label = format!("auditAnnotations[{at}] ({})", annotation.key);
+                let path = entry("auditAnnotations", at).field("valueExpression");
+                add(Place::AuditAnnotation(at), label, path, &annotation.program);
             }
         }
         Rules::Mutate { mutations, .. } => {
-            for at in 0..mutations.len() {
-                add(Place::Mutation(at), format!("mutations[{at}]"));
+            for (at, mutation) in mutations.iter().enumerate() {
+                let label = format!("mutations[{at}]");
+                let path = entry("mutations", at).field(mutation.patch_type.field()).field("expression");
+                add(Place::Mutation(at), label, path, &mutation.program);
             }
         }
     }
@@ -154,62 +219,4 @@ fn expressions(policy: &Policy) -> Vec<Expression> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A coverage of one policy with these expressions.
-    fn coverage(places: &[Place]) -> Coverage {
-        let expressions =
-            places.iter().map(|place| Expression { place: *place, label: format!("{place:?}") }).collect();
-        Coverage { declared: BTreeMap::from([("p".to_owned(), expressions)]), ..Coverage::default() }
-    }
-
-    #[test]
-    fn names_what_no_case_has_shown() {
-        use Outcome::{Error, False, True, Unchanged, Value};
-        use Place::{AuditAnnotation, MatchCondition, MessageExpression, Mutation, Validation, Variable};
-        let cases: &[(Place, &[Outcome], &[&str])] = &[
-            (MatchCondition(0), &[], &["never evaluated"]),
-            (MatchCondition(0), &[True], &["never false"]),
-            (MatchCondition(0), &[True, False], &[]),
-            (Validation(0), &[False], &["never true"]),
-            (Validation(0), &[Error], &["never true", "never false"]),
-            (Variable(0), &[True], &[]),
-            (Variable(0), &[Value], &[]),
-            (Variable(0), &[Error], &["only ever failed"]),
-            (MessageExpression(0), &[Value, Error], &[]),
-            (AuditAnnotation(0), &[], &["never evaluated"]),
-            (Mutation(0), &[Unchanged], &["never changed anything"]),
-            (Mutation(0), &[Unchanged, Value], &[]),
-        ];
-        for (place, outcomes, missing) in cases {
-            let coverage = coverage(&[*place]);
-            for outcome in *outcomes {
-                coverage.evaluated("p", *place, *outcome);
-            }
-            let report = coverage.report();
-            let found: Vec<_> = report.iter().flat_map(|policy| &policy.expressions).map(|e| &e.missing).collect();
-            assert_eq!(found, [missing], "{place:?} {outcomes:?}");
-        }
-    }
-
-    #[test]
-    fn counts_in_percent() {
-        let places = [Place::Validation(0), Place::Validation(1), Place::Mutation(0)];
-        let coverage = coverage(&places);
-        assert_eq!(percent(&coverage.report()), 0.0);
-        coverage.evaluated("p", Place::Validation(0), Outcome::True);
-        assert_eq!(percent(&coverage.report()), 20.0);
-        coverage.evaluated("p", Place::Validation(0), Outcome::False);
-        coverage.evaluated("p", Place::Mutation(0), Outcome::Value);
-        assert_eq!(percent(&coverage.report()), 60.0);
-        assert_eq!(percent(&[]), 100.0);
-    }
-
-    #[test]
-    fn other_policies_do_not_count() {
-        let coverage = coverage(&[Place::Variable(0)]);
-        coverage.evaluated("other", Place::Variable(0), Outcome::Value);
-        assert_eq!(percent(&coverage.report()), 0.0);
-    }
-}
+mod tests;

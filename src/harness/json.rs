@@ -1,15 +1,17 @@
 //! Results as JSON: schema `portcullis.dev/test/v1`, which only ever gains fields.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::cel::explain::Explanation;
 use crate::visible;
 
-use super::coverage::{PolicyCoverage, percent};
+use super::coverage::{Branch, PolicyCoverage, percent};
 use super::mutants::Report;
 use super::mutants::json::Mutants;
-use super::run::SuiteResult;
+use super::run::{Explained, SuiteResult};
 
 /// Writes the results with a newline at the end; `coverage` and `mutants` where they were asked for.
 ///
@@ -65,7 +67,17 @@ struct Case<'r> {
     line: usize,
     passed: bool,
     failures: &'r [String],
+    /// Why validations were false or failed: of failed cases, or of all where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    explanations: Vec<ExplainedRow<'r>>,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct ExplainedRow<'r> {
+    policy: &'r str,
+    validation: usize,
+    explanation: &'r Explanation,
 }
 
 #[derive(Serialize)]
@@ -77,6 +89,7 @@ struct Coverage<'r> {
 #[derive(Serialize)]
 struct Policy<'r> {
     policy: &'r str,
+    file: &'r str,
     percent: f64,
     expressions: Vec<Expression<'r>>,
 }
@@ -91,6 +104,27 @@ struct Expression<'r> {
     was_false: Option<bool>,
     error: bool,
     missing: &'r [&'static str],
+    line: usize,
+    #[serde(skip_serializing_if = "is_unknown")]
+    column: usize,
+    count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    branches: Vec<BranchRow<'r>>,
+}
+
+/// A part that decides something: how often it gave what.
+#[derive(Serialize)]
+struct BranchRow<'r> {
+    expression: &'r str,
+    line: usize,
+    #[serde(skip_serializing_if = "is_unknown")]
+    column: usize,
+    sides: BTreeMap<&'static str, u64>,
+    missing: Vec<&'static str>,
+}
+
+fn is_unknown(column: &usize) -> bool {
+    *column == 0
 }
 
 impl<'r> Suite<'r> {
@@ -100,6 +134,15 @@ impl<'r> Suite<'r> {
             line: case.source.line,
             passed: case.failures.is_empty(),
             failures: &case.failures,
+            explanations: case
+                .explanations
+                .iter()
+                .map(|Explained { policy, validation, explanation }| ExplainedRow {
+                    policy,
+                    validation: *validation,
+                    explanation,
+                })
+                .collect(),
             seconds: case.elapsed.as_secs_f64(),
         });
         let warnings = suite.warnings.iter().map(ToString::to_string).collect();
@@ -107,21 +150,38 @@ impl<'r> Suite<'r> {
     }
 }
 
+impl<'r> BranchRow<'r> {
+    fn new(branch: &'r Branch) -> Self {
+        Self {
+            expression: &branch.expression,
+            line: branch.line,
+            column: branch.column,
+            sides: branch.sides.iter().map(|side| (side.name, side.count)).collect(),
+            missing: branch.missing(),
+        }
+    }
+}
+
 impl<'r> Coverage<'r> {
     fn new(policies: &'r [PolicyCoverage]) -> Self {
         let of = |policy: &'r PolicyCoverage| Policy {
             policy: &policy.policy,
+            file: &policy.file,
             percent: percent(std::slice::from_ref(policy)),
             expressions: policy
                 .expressions
                 .iter()
                 .map(|expression| Expression {
                     expression: &expression.label,
-                    reached: expression.reached,
+                    reached: expression.is_reached(),
                     was_true: expression.was_true,
                     was_false: expression.was_false,
                     error: expression.was_error,
                     missing: &expression.missing,
+                    line: expression.line,
+                    column: expression.column,
+                    count: expression.count,
+                    branches: expression.branches.iter().map(BranchRow::new).collect(),
                 })
                 .collect(),
         };
@@ -143,15 +203,33 @@ mod tests {
         assert_eq!(document["summary"], serde_json::json!({"passed": 2, "failed": 2}));
         let case = serde_json::json!({
             "name": "rejects latest", "line": 29, "passed": false, "failures": ["expected deny, but allow"],
-            "seconds": 0.0015,
+            "seconds": 0.0015, "explanations": [{
+                "policy": "require-pinned-images", "validation": 0, "explanation": {
+                    "expression": "object.spec.containers.all(c, c.image != \"web:latest\")", "value": "false",
+                    "parts": [{"expression": "c", "element": "[1]", "path": "spec.containers[1]", "parts": [{
+                        "expression": "c.image", "value": "\"web:latest\"", "path": "spec.containers[1].image",
+                    }]}],
+                },
+            }],
         });
         assert_eq!(document["suites"][1]["cases"][0], case);
         let warning = document["suites"][0]["warnings"][0].as_str();
         assert!(warning.is_some_and(|warning| warning.starts_with("images/policy.yaml:7: ")), "{document}");
-        assert_eq!(document["coverage"]["percent"], 75.0);
+        assert_eq!(document["coverage"]["percent"], 60.0);
+        let branch = |column, expression: &str, counts: [u64; 2], missing: &[&str]| {
+            serde_json::json!({
+                "expression": expression, "line": 14, "column": column,
+                "sides": {"true": counts[0], "false": counts[1]}, "missing": missing,
+            })
+        };
         let expression = serde_json::json!({
             "expression": "validations[0]", "reached": true, "true": true, "false": false, "error": false,
-            "missing": ["never false"],
+            "missing": ["never false"], "line": 14, "column": 19, "count": 4,
+            "branches": [
+                branch(7, "has(object.a)", [1, 3], &[]),
+                branch(24, "b < \"<\"", [2, 0], &["never false"]),
+                branch(30, "c", [0, 0], &["never evaluated"]),
+            ],
         });
         assert_eq!(document["coverage"]["policies"][0]["expressions"][1], expression);
         Ok(())

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::visible;
 
 use super::mutants::{self, Report};
-use super::run::SuiteResult;
+use super::run::{Explained, SuiteResult};
 
 /// Writes the results; `mutants` where they were asked for.
 ///
@@ -38,7 +38,13 @@ pub fn render(suites: &[SuiteResult], mutants: Option<&Report>, out: &mut dyn Wr
                 writeln!(out, "/>")?;
                 continue;
             }
-            let text = case.failures.join("\n");
+            let mut text = case.failures.join("\n");
+            for Explained { policy, validation, explanation } in &case.explanations {
+                text.push_str(&format!("\n{policy} validations[{validation}] is {}", explanation.value));
+                for (depth, line) in explanation.lines() {
+                    text.push_str(&format!("\n  {:depth$}{line}", "", depth = depth * 2));
+                }
+            }
             let first = text.lines().next().unwrap_or_default();
             writeln!(out, ">\n      <failure message=\"{}\">{}</failure>", escaped(first), escaped(&text))?;
             writeln!(out, "    </testcase>")?;

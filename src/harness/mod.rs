@@ -12,6 +12,6 @@ mod set;
 mod suite;
 pub mod text;
 
-pub use coverage::{Coverage, ExpressionCoverage, PolicyCoverage, percent};
-pub use run::{CaseResult, SuiteResult, run};
+pub use coverage::{Branch, Coverage, ExpressionCoverage, PolicyCoverage, Side, cobertura, lcov, percent};
+pub use run::{CaseResult, Explained, Options, SuiteResult, run};
 pub use suite::{AcceptedMutant, Case, CaseRequest, Expect, ExpectedVerdict, Files, Suite, load};

@@ -1,5 +1,6 @@
 //! Runs suites: each case is one review, and what came out of it is compared with what was expected.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,11 +11,12 @@ use crate::admission::acceptable::undecodable;
 use crate::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::cel::authorization::Authorizer;
+use crate::cel::explain::Explanation;
 use crate::defaulting::default;
 use crate::engine::{Context, Decision, Evaluation, Finding, Observer, Operation, PolicySet, Request, Verdict};
 use crate::json::{Arena, Object, Value, yaml};
 use crate::policy::model::{FailurePolicy, Rules, Source};
-use crate::policy::{self, Exemptions, Lint, LoadError, Manifest, Params, Tree};
+use crate::policy::{self, Exemptions, Libraries, Lint, LoadError, Manifest, Params, Tree};
 
 use super::coverage::Coverage;
 use super::suite::{Case, CaseRequest, Expect, ExpectedVerdict, Suite};
@@ -41,6 +43,8 @@ pub struct CaseResult {
     pub source: Source,
     /// What was not as expected; empty when it passed.
     pub failures: Vec<String>,
+    /// What decided the findings: of a case that failed, or of every case where that is asked for.
+    pub explanations: Vec<Explained>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -53,23 +57,44 @@ impl SuiteResult {
     }
 }
 
-/// Runs the cases of `suite` whose `suite/case` name matches `filter`, with the policies compiled for Kubernetes
-/// 1.`minor`. Their expressions are checked against built-in kinds and those that CustomResourceDefinitions in
-/// `definitions` define.
+/// What decided one finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The policy.
+    pub policy: String,
+    /// Which of its validations.
+    pub validation: usize,
+    /// Why it was false, or failed.
+    pub explanation: Explanation,
+}
+
+/// How suites are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'o> {
+    /// Kubernetes 1.`minor`, whose libraries and rules apply.
+    pub minor: u32,
+    /// Runs the cases whose `suite/case` name matches.
+    pub filter: Option<&'o Regex>,
+    /// CustomResourceDefinitions among them define kinds that expressions are checked against, beside the built-in ones.
+    pub definitions: &'o [Manifest],
+    /// Whether coverage is told of branches, too.
+    pub branches: bool,
+    /// Whether the findings of every case are explained, and not of those alone that fail.
+    pub explain: bool,
+}
+
+/// Runs the cases of a suite.
 ///
 /// # Errors
 /// What is wrong with the suite's policies: then no case can be trusted.
-pub fn run(
-    suite: &Suite,
-    minor: u32,
-    filter: Option<&Regex>,
-    definitions: &[Manifest],
-    coverage: &mut Coverage,
-) -> Result<SuiteResult, Vec<LoadError>> {
-    let policies = compile(suite, definitions, minor)?;
+pub fn run(suite: &Suite, options: Options<'_>, coverage: &mut Coverage) -> Result<SuiteResult, Vec<LoadError>> {
+    let Options { minor, filter, definitions, branches, explain } = options;
+    let policies = compile_with(suite, definitions, minor, branches)?;
     for policy in policies.policies() {
-        coverage.declare(policy);
+        coverage.declare(policy, &suite.policies);
     }
+    let explaining = OnceCell::new();
+    let explaining = || explaining.get_or_init(|| compile_with(suite, definitions, minor, true).unwrap_or_default());
     let selected = |case: &&Case| filter.is_none_or(|filter| filter.is_match(&format!("{}/{}", suite.name, case.name)));
     let mut cases = Vec::new();
     for case in suite.cases.iter().filter(selected) {
@@ -77,11 +102,17 @@ pub fn run(
         let params = params_of(case, policies.params());
         let given = Given { base: &policies, params: params.as_ref(), observer: Some(coverage) };
         let failures = run_case(case, &policies, given);
+        let elapsed = started.elapsed();
+        let explanations = match failures.is_empty() && !explain {
+            true => Vec::new(),
+            false => explain_case(case, explaining(), Given { observer: None, ..given }),
+        };
         cases.push(CaseResult {
             name: case.name.clone(),
             source: case.source.clone(),
             failures,
-            elapsed: started.elapsed(),
+            explanations,
+            elapsed,
         });
     }
     let mut warnings = Vec::new();
@@ -94,7 +125,17 @@ pub fn run(
 
 /// The suite's policies, for Kubernetes 1.`minor`.
 pub(super) fn compile(suite: &Suite, definitions: &[Manifest], minor: u32) -> Result<PolicySet, Vec<LoadError>> {
-    let loaded = policy::load(&suite.policies, minor);
+    compile_with(suite, definitions, minor, false)
+}
+
+/// The suite's policies, for Kubernetes 1.`minor`; with `probes`, the parts of their expressions report.
+fn compile_with(
+    suite: &Suite,
+    definitions: &[Manifest],
+    minor: u32,
+    probes: bool,
+) -> Result<PolicySet, Vec<LoadError>> {
+    let loaded = policy::load_with(&suite.policies, Libraries::of_stored_expressions(minor).with_probes(probes));
     if !loaded.errors.is_empty() {
         return Err(loaded.errors);
     }
@@ -129,6 +170,26 @@ pub(super) struct Given<'g> {
     pub observer: Option<&'g dyn Observer>,
 }
 
+/// What decided the findings of a case; `policies` are compiled with probes.
+fn explain_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> Vec<Explained> {
+    let arena = Arena::new();
+    let subject = Subject::new(&arena, &case.request);
+    if [subject.object, subject.old_object].into_iter().any(|object| undecodable(object).is_some()) {
+        return Vec::new();
+    }
+    let explained = |finding: Finding<'_>| {
+        let (Some(validation), Some(explanation)) = (finding.expression_index, finding.explanation) else {
+            return None;
+        };
+        Some(Explained { policy: finding.policy.to_owned(), validation, explanation })
+    };
+    let decision = review(&arena, case, &subject, policies, given, true);
+    let mut all: Vec<_> = decision.findings.into_iter().filter_map(explained).collect();
+    // Several exemptions divide one finding.
+    all.dedup();
+    all
+}
+
 /// What is not as the case expects; empty where all is.
 pub(super) fn run_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> Vec<String> {
     let arena = Arena::new();
@@ -138,31 +199,14 @@ pub(super) fn run_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> V
     if let Some(refusal) = refused {
         return vec![format!("no API server would take the object: {}", refusal.message)];
     }
-    let mut namespaces = KnownNamespaces::default();
-    if let Some(object) = &case.request.namespace_object {
-        namespaces.insert(subject.namespace, object.view(&arena));
-    }
-    let request = subject.request(&arena, &case.request);
-    let authorizer = case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer);
-    let defaulting = case.request.defaulting;
-    let context = Context {
-        namespaces: &namespaces,
-        authorizer,
-        defaulting,
-        now: case.request.now.unwrap_or_else(SystemTime::now),
-        params: given.params.or(Some(given.base.params())),
-        exemptions: Some(given.base.exemptions()),
-        definitions: Some(given.base.definitions()),
-        observer: given.observer,
-        ..Context::new(&arena)
-    };
-    let decision = policies.review(&request, &context);
+    let decision = review(&arena, case, &subject, policies, given, false);
     let judges = policies.policies().iter().any(|policy| matches!(policy.rules, Rules::Validate { .. }));
     let mut failures = compare_verdict(&case.expect, &decision, judges);
     if let Some(expected) = &case.expect.patched {
         let expected = with_namespace(&arena, expected.view(&arena), subject.namespace);
         // Both with their defaults: they are equal if and only if they are equal but for defaults.
-        let expected = if defaulting { default(&arena, request.kind, expected) } else { expected };
+        let request = subject.request(&arena, &case.request);
+        let expected = if case.request.defaulting { default(&arena, request.kind, expected) } else { expected };
         let actual = decision.mutated.as_ref().map_or(request.object, |mutated| mutated.stored);
         if expected != actual {
             failures
@@ -170,6 +214,34 @@ pub(super) fn run_case(case: &Case, policies: &PolicySet, given: Given<'_>) -> V
         }
     }
     failures
+}
+
+/// The decision on a case's request.
+fn review<'a>(
+    arena: &'a Arena,
+    case: &'a Case,
+    subject: &Subject<'a>,
+    policies: &'a PolicySet,
+    given: Given<'a>,
+    explain: bool,
+) -> Decision<'a> {
+    let namespaces = arena.alloc(KnownNamespaces::default());
+    if let Some(object) = &case.request.namespace_object {
+        namespaces.insert(subject.namespace, object.view(arena));
+    }
+    let context = Context {
+        namespaces,
+        authorizer: case.request.authorizer.as_ref().map(|answers| answers as &dyn Authorizer),
+        defaulting: case.request.defaulting,
+        now: case.request.now.unwrap_or_else(SystemTime::now),
+        params: given.params.or(Some(given.base.params())),
+        exemptions: Some(given.base.exemptions()),
+        definitions: Some(given.base.definitions()),
+        observer: given.observer,
+        explain,
+        ..Context::new(arena)
+    };
+    policies.review(&subject.request(arena, &case.request), &context)
 }
 
 /// A case's objects, completed.
@@ -273,12 +345,31 @@ fn compare_verdict(expect: &Expect, decision: &Decision<'_>, judges: bool) -> Ve
         message && field && expected
     };
     if (expect.message.is_some() || expect.field.is_some()) && !findings.iter().any(|finding| says(&finding)) {
-        let message = expect.message.as_ref().map(|message| format!(" a message like {:?}", message.as_str()));
-        let field = expect.field.as_ref().map(|field| format!(" the field {field}"));
-        let wanted: Vec<_> = message.into_iter().chain(field).collect();
-        return vec![format!("expected{}, but {}", wanted.join(" and"), describe(decision))];
+        let found = findings.into_iter().filter(|finding| finding.verdict != Verdict::Pass);
+        return vec![beside_each_other(expect, found)];
     }
     Vec::new()
+}
+
+/// What was expected of a finding beside what was found, as lines of a difference.
+fn beside_each_other<'f>(expect: &Expect, found: impl Iterator<Item = &'f Finding<'f>>) -> String {
+    let mut text = "no finding is as expected:".to_owned();
+    // Writing to a string cannot fail.
+    if let Some(field) = &expect.field {
+        let _ = write!(text, "\n-field: {field}");
+    }
+    if let Some(message) = &expect.message {
+        let _ = write!(text, "\n-message like: {message}");
+    }
+    for finding in found {
+        let fields: Vec<_> = finding.offenders.iter().map(|offender| offender.field.as_str()).collect();
+        if expect.field.is_some() {
+            let _ = write!(text, "\n+field: {}", fields.join(", "));
+        }
+        let verdict = finding.verdict.name();
+        let _ = write!(text, "\n+{verdict} by {}: {}", finding.policy, finding.message);
+    }
+    text
 }
 
 /// What a decision came to, for the author of a case that expected something else.

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
 
-use super::coverage::{PolicyCoverage, percent};
-use super::run::SuiteResult;
+use super::coverage::{ExpressionCoverage, PolicyCoverage, percent};
+use super::run::{CaseResult, Explained, SuiteResult};
 
 /// Writes the results; `coverage` where it was asked for.
 ///
@@ -53,6 +53,23 @@ fn write_suite(suite: &SuiteResult, out: &mut dyn Write) -> io::Result<()> {
             };
             writeln!(out, "    {style}{}{style:#}", visible::line(line))?;
         }
+        write_explanations(case, out)?;
+    }
+    for case in suite.cases.iter().filter(|case| case.failures.is_empty() && !case.explanations.is_empty()) {
+        let (file, name) = (visible::line(&case.source.file), visible::line(&case.name));
+        writeln!(out, "  {FAINT}{file}:{}: {name}{FAINT:#}", case.source.line)?;
+        write_explanations(case, out)?;
+    }
+    Ok(())
+}
+
+fn write_explanations(case: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
+    for Explained { policy, validation, explanation } in &case.explanations {
+        let (policy, value) = (visible::line(policy), visible::line(&explanation.value));
+        writeln!(out, "    {STRONG}{policy} validations[{validation}]{STRONG:#} is {value}")?;
+        for (depth, line) in explanation.lines() {
+            writeln!(out, "      {:depth$}{}", "", visible::line(&line), depth = depth * 2)?;
+        }
     }
     Ok(())
 }
@@ -64,20 +81,39 @@ fn write_coverage(policies: &[PolicyCoverage], out: &mut dyn Write) -> io::Resul
         let of_policy = percent(std::slice::from_ref(policy));
         let style = if of_policy < 100.0 { CAUTION } else { GOOD };
         writeln!(out, "  {:width$}  {style}{of_policy:5.1} %{style:#}", visible::line(&policy.policy))?;
-        for expression in policy.expressions.iter().filter(|expression| !expression.missing.is_empty()) {
-            writeln!(out, "    {}: {}", visible::line(&expression.label), expression.missing.join(", "))?;
+        for expression in policy.expressions.iter().filter(|expression| !expression.is_covered()) {
+            write_expression(&policy.file, expression, out)?;
         }
     }
     writeln!(out)
+}
+
+/// What is missing of an expression, a line for it and one for each branch; of what was never evaluated no branch was.
+fn write_expression(file: &str, expression: &ExpressionCoverage, out: &mut dyn Write) -> io::Result<()> {
+    let mut write = |line: usize, column: usize, text: &str, missing: &[&'static str]| {
+        let column = if column > 0 { format!(":{column}") } else { String::new() };
+        let (file, text) = (visible::line(file), visible::line(text));
+        writeln!(out, "    {FAINT}{file}:{line}{column}:{FAINT:#} {text}: {}", missing.join(", "))
+    };
+    if !expression.missing.is_empty() {
+        write(expression.line, expression.column, &expression.label, &expression.missing)?;
+    }
+    for branch in expression.branches.iter().filter(|_| expression.is_reached()) {
+        let missing = branch.missing();
+        if !missing.is_empty() {
+            write(branch.line, branch.column, &branch.expression, &missing)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 pub(super) mod samples {
     use std::time::Duration;
 
-    use super::super::coverage::ExpressionCoverage;
-    use super::super::run::CaseResult;
+    use super::super::coverage::{Branch, Side};
     use super::*;
+    use crate::cel::explain::Explanation;
     use crate::policy::Lint;
     use crate::policy::model::Source;
 
@@ -88,6 +124,7 @@ pub(super) mod samples {
             name: name.to_owned(),
             source: source(line),
             failures: failures.iter().map(ToString::to_string).collect(),
+            explanations: Vec::new(),
             elapsed: Duration::from_micros(1500),
         };
         vec![
@@ -107,7 +144,10 @@ pub(super) mod samples {
                 name: "bad".to_owned(),
                 source: source(20),
                 cases: vec![
-                    case("rejects latest", 29, &["expected deny, but allow"]),
+                    CaseResult {
+                        explanations: vec![explanation()],
+                        ..case("rejects latest", 29, &["expected deny, but allow"])
+                    },
                     case("fills in", 40, &["the object afterwards:\n-a: 1\n+a: 2\n b: 3"]),
                     case("accepts a digest", 50, &[]),
                 ],
@@ -116,24 +156,59 @@ pub(super) mod samples {
         ]
     }
 
-    /// One policy, half covered.
+    /// One policy, of which a branch and a side are not covered.
     pub fn coverage() -> Vec<PolicyCoverage> {
-        let expression = |label: &str, was_false, missing: &[&'static str]| ExpressionCoverage {
+        let side = |name, count, missing| Side { name, count, missing };
+        let expression = |label: &str, line, was_false, missing: &[&'static str]| ExpressionCoverage {
             label: label.to_owned(),
-            reached: true,
+            line,
+            column: 19,
+            count: 4,
             was_true: Some(true),
             was_false: Some(was_false),
             was_error: false,
             missing: missing.to_vec(),
             wanted: 2,
+            sides: vec![side("true", 3, "never true"), side("false", u64::from(was_false), "never false")],
+            branches: Vec::new(),
         };
+        let branch = |column, expression: &str, counts: [u64; 2]| Branch {
+            line: 14,
+            column,
+            expression: expression.to_owned(),
+            sides: vec![side("true", counts[0], "never true"), side("false", counts[1], "never false")],
+            count: counts[0] + counts[1],
+        };
+        let branches =
+            vec![branch(7, "has(object.a)", [1, 3]), branch(24, "b < \"<\"", [2, 0]), branch(30, "c", [0, 0])];
         vec![PolicyCoverage {
             policy: "require-pinned-images".to_owned(),
+            file: "images/policy.yaml".to_owned(),
             expressions: vec![
-                expression("matchConditions[0] (selected)", true, &[]),
-                expression("validations[0]", false, &["never false"]),
+                expression("matchConditions[0] (selected)", 9, true, &[]),
+                ExpressionCoverage { branches, ..expression("validations[0]", 14, false, &["never false"]) },
             ],
         }]
+    }
+
+    /// Why a validation was false.
+    pub fn explanation() -> Explained {
+        let value = |expression: &str, value: &str, path: Option<&str>| Explanation {
+            expression: expression.to_owned(),
+            value: value.to_owned(),
+            path: path.map(str::to_owned),
+            ..Explanation::default()
+        };
+        let element = Explanation {
+            expression: "c".to_owned(),
+            element: Some("[1]".to_owned()),
+            path: Some("spec.containers[1]".to_owned()),
+            parts: vec![value("c.image", "\"web:latest\"", Some("spec.containers[1].image"))],
+            ..Explanation::default()
+        };
+        let all = "object.spec.containers.all(c, c.image != \"web:latest\")";
+        let explanation = Explanation { parts: vec![element], ..value(all, "false", None) };
+        Explained { policy: "require-pinned-images".to_owned(), validation: 0, explanation }
     }
 }
 
@@ -152,6 +227,11 @@ mod tests {
                 case.name.push_str(NASTY);
                 case.source.file.push_str(NASTY);
                 case.failures.iter_mut().for_each(|failure| failure.push_str(NASTY));
+                for explained in &mut case.explanations {
+                    explained.policy.push_str(NASTY);
+                    explained.explanation.value.push_str(NASTY);
+                    explained.explanation.parts.iter_mut().for_each(|part| part.expression.push_str(NASTY));
+                }
             }
         }
         let mut out = anstream::StripStream::new(Vec::new());

@@ -52,17 +52,25 @@ pub struct Libraries {
     minor: u32,
     /// How many versions pass before a cluster takes them.
     delay: u32,
+    /// Whether the parts of expressions report.
+    probes: bool,
 }
 
 impl Libraries {
     /// What Kubernetes 1.`minor` evaluates.
     pub fn of_stored_expressions(minor: u32) -> Self {
-        Self { minor, delay: 0 }
+        Self { minor, ..Self::default() }
     }
 
     /// What Kubernetes 1.`minor` takes in new policies.
     pub fn of_new_expressions(minor: u32) -> Self {
-        Self { minor: minor.saturating_sub(1), delay: 1 }
+        Self { minor: minor.saturating_sub(1), delay: 1, probes: false }
+    }
+
+    /// The same, with expressions whose parts report what they give: for coverage and explanations.
+    #[must_use]
+    pub fn with_probes(self, probes: bool) -> Self {
+        Self { probes, ..self }
     }
 }
 
@@ -76,8 +84,8 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler for expressions that use `libraries`; `params` tells whether the policy has a paramKind.
     pub fn new(libraries: Libraries, params: bool) -> Self {
-        let Libraries { minor, delay } = libraries;
-        Self { env: Env { minor, params, authorizer: true, patch_types: false, ..Env::default() }, delay }
+        let Libraries { minor, delay, probes } = libraries;
+        Self { env: Env { minor, params, authorizer: true, patch_types: false, probes, ..Env::default() }, delay }
     }
 
     /// Compiles `source`, which stands at `node`, and reports there what is wrong with it.

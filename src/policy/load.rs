@@ -41,7 +41,12 @@ pub fn load(manifests: &[Manifest], minor: u32) -> LoadedPolicies {
 /// As [`load`], with the policies of the bundle that are on before `manifests`. A shipped policy that is off, and that a
 /// binding in `manifests` names, is loaded without its own bindings; one that was turned off expressly is not.
 pub fn load_selected(selection: &Selection, manifests: &[Manifest], minor: u32) -> LoadedPolicies {
-    let mut loader = Loader { libraries: Libraries::of_stored_expressions(minor), ..Loader::default() };
+    load_selected_with(selection, manifests, Libraries::of_stored_expressions(minor))
+}
+
+/// As [`load_selected`], with expressions that may use `libraries`.
+pub fn load_selected_with(selection: &Selection, manifests: &[Manifest], libraries: Libraries) -> LoadedPolicies {
+    let mut loader = Loader { libraries, ..Loader::default() };
     let shipped: Vec<_> =
         selection.policies().into_iter().map(|(policy, choices)| (policy.manifest(), Some(choices))).collect();
     let shipped = shipped.iter().map(|(manifest, choices)| (manifest, *choices));

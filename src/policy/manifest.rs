@@ -172,14 +172,20 @@ impl<'a> Document<'a> {
     }
 
     /// The line of a place, given as line and column from 1, in the expression at `path`.
-    pub fn line_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> usize {
+    pub fn line_within(&self, path: &FieldPath, at: (usize, usize)) -> usize {
+        self.place_within(path, at).0
+    }
+
+    /// The line and column of a place, given as line and column from 1, in the expression at `path`; the column is 0
+    /// where the text is written so that it can't be told.
+    pub fn place_within(&self, path: &FieldPath, (line, column): (usize, usize)) -> (usize, usize) {
         let start = self.line(path);
         let within = || {
             let below = Path(path.0.get(self.path.0.len()..)?.to_vec());
             let expression = below.find(self.value)?.as_str()?;
-            line_of_scalar(&self.manifest.text, start, expression, offset(expression, line, column)?)
+            place_in_scalar(&self.manifest.text, start, expression, offset(expression, line, column)?)
         };
-        within().unwrap_or(start)
+        within().unwrap_or((start, 0))
     }
 }
 
@@ -197,25 +203,34 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     Some(before + in_line)
 }
 
-/// The line of the byte at `offset` of a scalar that begins at line `start` of a YAML text, however it is written: each
-/// line of the text is looked up in the scalar, which folding and indentation leave in order.
-fn line_of_scalar(text: &str, start: usize, scalar: &str, offset: usize) -> Option<usize> {
+/// The line and column of the byte at `offset` of a scalar that begins at line `start` of a YAML text, however it is
+/// written: each line of the text is looked up in the scalar, which folding and indentation leave in order.
+fn place_in_scalar(text: &str, start: usize, scalar: &str, offset: usize) -> Option<(usize, usize)> {
     let mut lines = text.lines().enumerate().skip(start.checked_sub(1)?);
     let (first, header) = lines.next()?;
+    let characters = |text: &str, end: usize| text.get(..end).map_or(0, |before| before.chars().count());
+    // Quotes, or a flow mapping, end behind it on the same line.
+    let is_block = header.trim_end().ends_with(['|', '>', '-', '+']);
+    if let Some(at) = header.rfind(scalar).filter(|_| !is_block && !scalar.is_empty()) {
+        return Some((first + 1, characters(header, at) + characters(scalar, offset) + 1));
+    }
     // What follows the key on its own line begins the scalar, unless that is the sign of a block.
     let tail = |(at, _): (usize, char)| header.get(at..).map(str::trim_end).filter(|tail| !tail.is_empty());
     let begun = header.char_indices().filter_map(tail).find(|tail| scalar.starts_with(tail));
     let mut end = begun.map_or(0, str::len);
     if offset < end {
-        return Some(first + 1);
+        return Some((first + 1, characters(header, header.trim_end().len() - end) + characters(scalar, offset) + 1));
     }
     for (index, line) in lines {
+        let indent = characters(line, line.len() - line.trim_start().len());
         let line = line.trim();
         let at = end + scalar.get(end..)?.find(line)?;
         end = at + line.len();
         // An error at the very end of the expression belongs to its last line.
         if offset < end || end >= scalar.trim_end().len() {
-            return Some(index + 1);
+            // What stands between two lines belongs to the first character of the second.
+            let within = scalar.get(at..offset.clamp(at, end)).map_or(0, |before| before.chars().count());
+            return Some((index + 1, indent + within + 1));
         }
     }
     None
@@ -226,25 +241,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_line_of_a_place_in_a_scalar_however_it_is_written() {
+    fn finds_a_place_in_a_scalar_however_it_is_written() {
         let cases = [
-            ("- expression: a + b\n", "a + b", "b", 1),
-            ("- expression: |\n    a +\n    b\n", "a +\nb\n", "b", 3),
-            ("- expression: |-\n\n    a +\n      b\n", "\na +\n  b", "b", 4),
-            ("- expression: >-\n    a +\n    b +\n    c\n", "a + b + c", "c", 4),
-            ("- expression: >\n    a\n\n    + b\n", "a\n+ b\n", "b", 4),
-            ("- expression: a\n    + b\n", "a + b", "b", 2),
+            ("- expression: a + b\n", "a + b", "b", (1, 19)),
+            ("- expression: 'a + b'\n", "a + b", "b", (1, 20)),
+            ("- {name: é, expression: \"a + b\"}\n", "a + b", "b", (1, 30)),
+            ("- expression: |\n    a +\n    b\n", "a +\nb\n", "b", (3, 5)),
+            ("- expression: |-\n\n    a +\n      b\n", "\na +\n  b", "b", (4, 7)),
+            ("- expression: >-\n    a +\n    b +\n    c\n", "a + b + c", "c", (4, 5)),
+            ("- expression: >\n    a\n\n    + b\n", "a\n+ b\n", "b", (4, 7)),
+            ("- expression: a\n    + b\n", "a + b", "b", (2, 7)),
+            ("- expression: a\n    + b\n", "a + b", "a", (1, 15)),
         ];
-        for (text, scalar, place, line) in cases {
-            let at = scalar.find(place).expect("the place is in the scalar");
-            assert_eq!(line_of_scalar(text, 1, scalar, at), Some(line), "{text}");
+        for (text, scalar, sought, place) in cases {
+            let at = scalar.find(sought).expect("the place is in the scalar");
+            assert_eq!(place_in_scalar(text, 1, scalar, at), Some(place), "{text}");
         }
     }
 
     #[test]
     fn gives_up_on_scalars_whose_text_differs() {
-        assert_eq!(line_of_scalar("- expression: \"a\\x2b b\"\n", 1, "a+ b", 3), None);
-        assert_eq!(line_of_scalar("", 5, "a", 0), None);
+        assert_eq!(place_in_scalar("- expression: \"a\\x2b b\"\n", 1, "a+ b", 3), None);
+        assert_eq!(place_in_scalar("", 5, "a", 0), None);
     }
 
     #[test]

@@ -123,6 +123,16 @@ pub enum PatchType {
     JsonPatch,
 }
 
+impl PatchType {
+    /// The field of a mutation that holds its expression.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::ApplyConfiguration => "applyConfiguration",
+            Self::JsonPatch => "jsonPatch",
+        }
+    }
+}
+
 /// `spec.reinvocationPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReinvocationPolicy {

@@ -147,6 +147,7 @@ impl Evaluator {
             deadline: Some(deadline),
             now: SystemTime::now(),
             observer: None,
+            explain: false,
         };
         let decision = policies.review(&request, &context);
         if arena.was_overrun() && !need.is_final {

@@ -46,6 +46,47 @@ fn says_what_it_leaves_out_when_asked() {
     );
 }
 
+#[test]
+fn says_what_decided_when_asked() {
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  \
+                      selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      \
+                      containers:\n      - {name: a, image: 'web:1.2.3'}\n      - {name: b, image: 'web:1.2.3', securityContext: {privileged: true}}\n";
+    let dir = checkout(&[("web.yaml", deployment)]);
+    let args = ["audit", "--policy", "pss-baseline-privileged", "web.yaml"];
+    let run = portcullis_with(&args, "", dir.path());
+    assert!(!run.stdout.contains("for c ="), "{}", run.stdout);
+    let run = portcullis_with(&[&args[..], &["-v"]].concat(), "", dir.path());
+    let explanation = "\n      for c = [1] (spec.template.spec.containers[1])\n        \
+                       c.?securityContext.?privileged.orValue(false) is true\n";
+    assert!(run.code == 1 && run.stdout.contains(explanation), "{}", run.stdout);
+    let json = portcullis_with(&[&args[..], &["-v", "--format", "json"]].concat(), "", dir.path());
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let part = &report["findings"][0]["explanation"]["parts"][0];
+    assert_eq!((&part["element"], &part["path"]), (&"[1]".into(), &"spec.template.spec.containers[1]".into()));
+    let plain = portcullis_with(&[&args[..], &["--format", "json"]].concat(), "", dir.path());
+    let mut without = report.clone();
+    without["findings"][0].as_object_mut().expect("a finding").remove("explanation");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&plain.stdout).expect("JSON"), without);
+}
+
+#[test]
+fn explains_nothing_of_a_secret() {
+    let policy = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: p}\nspec:\n  \
+                  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [secrets]}]}\n  \
+                  validations:\n  - {expression: \"object.data.all(k, v, variables.plain[k] == '')\"}\n  \
+                  variables: [{name: plain, expression: 'object.data.transformMap(k, v, v + v)'}]\n---\n\
+                  apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: p}\n\
+                  spec: {policyName: p, validationActions: [Deny]}\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: aHVudGVyMg==}\n";
+    let dir = checkout(&[("p.yaml", policy), ("secret.yaml", secret)]);
+    for format in ["text", "json"] {
+        let args = ["audit", "-v", "--format", format, "--no-embedded", "--policies", "p.yaml", "secret.yaml"];
+        let run = portcullis_with(&args, "", dir.path());
+        assert!(run.code == 1 && run.stdout.contains("data.k"), "{}{}", run.stdout, run.stderr);
+        assert!(!run.stdout.contains("aHVu") && !run.stdout.contains("hunter2"), "{}", run.stdout);
+    }
+}
+
 /// Runs the audit with [`LABELS`] alone.
 fn audit(dir: &Path, args: &[&str], stdin: &str) -> Run {
     std::fs::write(dir.join("labels.policy"), LABELS).expect("a policy");

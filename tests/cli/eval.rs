@@ -65,3 +65,40 @@ fn answers_to_authorization_checks_are_given_in_a_file() {
     let run = eval("true", &["--authorizer", "typo.yaml"]);
     assert!(run.code == 2 && run.stderr.contains("[0].verbs: unknown field; write verb"), "{}", run.stderr);
 }
+
+#[test]
+fn says_what_decided() {
+    let dir = checkout(&[("pod.yaml", POD)]);
+    let text = "object.spec.containers.all(c, c.image.endsWith(':2'))";
+    let run = portcullis_with(&["eval", "--explain", "-f", "pod.yaml", text], "", dir.path());
+    let explanation = "  for c = [0] (spec.containers[0])\n    c.image.endsWith(\":2\") is false\n      \
+                       c.image is \"nginx:1\" (spec.containers[0].image)\n";
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let (answer, rest) = run.stdout.split_once('\n').expect("an answer and its explanation");
+    assert_eq!(rest, explanation);
+    let plain = portcullis_with(&["eval", "-f", "pod.yaml", text], "", dir.path());
+    assert_eq!(plain.stdout.trim_end(), answer, "an explanation changes nothing");
+
+    let run = portcullis_with(&["eval", "--explain", "-f", "pod.yaml", "object.spec.a.b == 1"], "", dir.path());
+    assert_eq!((run.code, run.stdout.as_str()), (2, "  object.spec.a.b is an error: no such key: a\n"));
+
+    let dir = checkout(&[("batch.jsonl", "{\"expr\":\"object.a == 2\",\"object\":{\"a\":1}}\n{\"expr\":\"1 / 0\"}\n")]);
+    let run = portcullis_with(&["eval", "--explain", "--batch", "batch.jsonl"], "", dir.path());
+    let lines: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let explanation = serde_json::json!({
+        "expression": "object.a == 2", "value": "false", "parts": [{"expression": "object.a", "value": "1"}],
+    });
+    assert_eq!(lines[0]["explanation"], explanation);
+    assert_eq!(lines[1]["explanation"]["value"], "an error: division by zero");
+}
+
+#[test]
+fn shows_nothing_of_a_secret_and_nothing_that_acts_on_a_terminal() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: aHVudGVyMg==}\n";
+    let dir = checkout(&[("secret.yaml", secret), ("pod.yaml", "kind: Pod\nmetadata: {name: \"a\\e[31m\\u202eb\"}\n")]);
+    let run = portcullis_with(&["eval", "--explain", "-f", "secret.yaml", "object.data.k == 'x'"], "", dir.path());
+    assert!(run.stdout.ends_with("\n  object.data.k (not shown: it may hold a secret)\n"), "{}", run.stdout);
+    let run = portcullis_with(&["eval", "--explain", "-f", "pod.yaml", "object.metadata.name == 'x'"], "", dir.path());
+    assert!(run.stdout.ends_with("\n  object.metadata.name is \"a\\u001b[31m\\u{202e}b\"\n"), "{:?}", run.stdout);
+}

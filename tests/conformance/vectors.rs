@@ -44,8 +44,14 @@ pub fn run(filters: &[String], oracle: Option<&Path>) -> Result<bool, String> {
         }
         let lines = suite.lines();
         let answers = ask::portcullis(suite.environment, &lines)?;
+        let explained = ask::portcullis(Environment { explain: true, ..suite.environment }, &lines)?;
         let oracle = oracle.map(|program| ask::oracle(program, suite.environment, &lines)).transpose()?;
         for (at, (test, answer)) in suite.tests.iter().zip(&answers).enumerate() {
+            if let Some(difference) = explained.get(at).and_then(|explained| difference(answer, explained)) {
+                failed += 1;
+                println!("{}: {}\n  {difference}", suite.name, test.get("expr").unwrap_or(&Value::Null));
+                continue;
+            }
             let expected = test.get("expect").cloned().unwrap_or(Value::Null);
             let truth = oracle.as_ref().and_then(|answers| answers.get(at)).map(answer::normal);
             let answer = answer::normal(answer);
@@ -101,6 +107,20 @@ pub fn write(oracle: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// What is different in an answer that says why it is so: its value, error and cost have to be the same, and an
+/// expression that was evaluated has to have an explanation.
+fn difference(plain: &Value, explained: &Value) -> Option<String> {
+    let mut rest = explained.clone();
+    let explanation = rest.as_object_mut().and_then(|answer| answer.remove("explanation"));
+    let is_evaluated = plain.get("stage").is_none_or(|stage| stage == "runtime");
+    if rest != *plain {
+        return Some(format!("plain:     {plain}\n  explained: {rest}"));
+    }
+    // A constant has no parts.
+    let has_parts = plain.get("cost").and_then(Value::as_u64).is_some_and(|cost| cost > 0);
+    (is_evaluated && has_parts && explanation.is_none()).then(|| "there is no explanation".to_owned())
+}
+
 /// Names the suites as Rust's own test harness lists tests.
 pub fn list() -> Result<bool, String> {
     for suite in suites()? {
@@ -144,6 +164,7 @@ impl Suite {
                 .and_then(|minor| u32::try_from(minor).ok())
                 .ok_or_else(|| failed(&"kubernetes is a number"))?,
             patch_types: content.get("mutation") == Some(&Value::Bool(true)),
+            explain: false,
         };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { path, name, content, environment, tests })

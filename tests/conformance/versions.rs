@@ -71,7 +71,7 @@ fn admissions(
     let lines: Vec<_> = rows.iter().map(line).collect();
     let mut table = Vec::new();
     for minor in minors {
-        let answers = ask(Environment { minor, patch_types: false }, &lines)?;
+        let answers = ask(Environment { minor, patch_types: false, explain: false }, &lines)?;
         table.push((minor, answers.iter().map(|answer| answer.get("stage") != Some(&json!("compile"))).collect()));
     }
     Ok(table)

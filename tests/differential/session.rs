@@ -147,7 +147,7 @@ fn without_unused_inputs(case: &Case) -> Case {
 /// Our answer to a line.
 fn ours(line: &str, patch_types: bool) -> Value {
     let arena = Arena::new();
-    let environment = Environment { minor: MINOR, patch_types };
+    let environment = Environment { minor: MINOR, patch_types, explain: false };
     match environment.answer_line(&arena, line.as_bytes()) {
         Ok(answer) => serde_json::from_str(&to_json(answer)).expect("an answer is JSON"),
         Err(error) => panic!("{line}: {error:#}"),

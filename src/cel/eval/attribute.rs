@@ -143,13 +143,17 @@ impl<'a> Machine<'a, '_> {
             Value::Bool(false) => &parts.2,
             _ => return no_such_overload(),
         };
-        let tail = Tail { qualifiers, next };
+        self.branch(branch, &Tail { qualifiers, next }, test)
+    }
+
+    fn branch(&mut self, branch: &'a Node, tail: &Tail<'_, 'a>, test: bool) -> Outcome<'a> {
         match branch {
-            Node::Attribute(inner) if !inner.test => self.resolve(inner, Some(&tail), test),
+            Node::Probe(probe) => self.reported(probe, |machine| machine.branch(&probe.inner, tail, test)),
+            Node::Attribute(inner) if !inner.test => self.resolve(inner, Some(tail), test),
             Node::Attribute(inner) if tail.len() == 0 => self.resolve(inner, None, true),
             other => {
                 let base = self.eval(other)?;
-                self.walk(base, false, &[], Some(&tail), test)
+                self.walk(base, false, &[], Some(tail), test)
             }
         }
     }

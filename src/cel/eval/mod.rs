@@ -6,6 +6,7 @@ pub(in crate::cel) mod dispatch;
 mod fold;
 pub(in crate::cel) mod lookup;
 mod native;
+mod probe;
 
 use std::time::Instant;
 
@@ -127,6 +128,7 @@ impl<'a> Machine<'a, '_> {
             Node::Struct(items) => self.message(items),
             Node::Fold(fold) => self.fold(fold),
             Node::Bind(bind) => self.bind(bind),
+            Node::Probe(probe) => self.probe(probe),
         }
     }
 

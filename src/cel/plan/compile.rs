@@ -1,13 +1,16 @@
 //! A checked tree to its compiled form.
 //!
-//! Folds constants exactly where cel-go's planner does, since a folded constant costs nothing.
+//! Folds constants exactly where cel-go's planner does, since a folded constant costs nothing. In an instrumented program
+//! probes stand around the parts, never within an attribute or around a constant: there they would change what things
+//! cost.
 
 use std::collections::HashMap;
 
 use super::node::{
-    Attribute, Base, Bind, Body, Call, Constant, ConstantSet, Fold, Insert, Item, Key, MapItem, Matches, Node,
-    Qualifier, StructItem, StructItems,
+    Attribute, Base, Bind, Body, Call, Constant, ConstantSet, Fold, Insert, Item, Key, MapItem, Matches, Node, Probe,
+    Qualifier, Slots, StructItem, StructItems,
 };
+use super::sites::{Sites, shape};
 use crate::cel::check::env::{Global, Reference};
 use crate::cel::check::signature::Signature;
 use crate::cel::check::types::Type;
@@ -16,6 +19,7 @@ use crate::cel::cost::CallCost;
 use crate::cel::eval::dispatch;
 use crate::cel::function::Function;
 use crate::cel::library::{find_prepared, re2, sum_of};
+use crate::cel::probe::Site;
 use crate::cel::program::Env;
 use crate::cel::sharing::References;
 use crate::cel::syntax::ast::{self, Comprehension, Expr, Kind, Literal};
@@ -35,13 +39,20 @@ pub(in crate::cel) struct Plan {
     /// How many names its folds bind at once.
     pub slots: usize,
     pub references: References,
+    /// The parts that report; none in a plain program.
+    pub sites: Vec<Site>,
+    /// The boolean that it gives whatever the inputs are, where that shows; not looked for in a plain program.
+    pub fixed: Option<bool>,
 }
 
-/// Compiles a checked tree.
-pub(in crate::cel) fn compile(env: &Env, checked: &Checked, expr: &Expr) -> Result<Plan, PlanError> {
-    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0, references: References::default() };
+/// Compiles a checked tree of `source`.
+pub(in crate::cel) fn compile(env: &Env, checked: &Checked, expr: &Expr, source: &str) -> Result<Plan, PlanError> {
+    let sites = env.probes.then(|| Sites::new(source, checked, expr));
+    let references = References::default();
+    let mut compiler = Compiler { env, checked, scopes: Vec::new(), slots: 0, references, sites };
     let node = compiler.node(expr)?;
-    Ok(Plan { node, slots: compiler.slots, references: compiler.references })
+    let (sites, fixed) = compiler.sites.map(|sites| (sites.sites, sites.fixed)).unwrap_or_default();
+    Ok(Plan { node, slots: compiler.slots, references: compiler.references, sites, fixed })
 }
 
 struct Compiler<'c> {
@@ -51,6 +62,8 @@ struct Compiler<'c> {
     scopes: Vec<(String, Option<usize>)>,
     slots: usize,
     references: References,
+    /// In an instrumented program.
+    sites: Option<Sites<'c>>,
 }
 
 type Plans<T> = Result<T, PlanError>;
@@ -66,6 +79,36 @@ fn undefined_type<T>(expr: &Expr, name: &str) -> Plans<T> {
 
 impl Compiler<'_> {
     fn node(&mut self, expr: &Expr) -> Plans<Node> {
+        let node = self.bare(expr)?;
+        Ok(self.probed(expr, node, None))
+    }
+
+    /// A node that may become part of an attribute, and is no attribute that reports then.
+    fn operand(&mut self, expr: &Expr) -> Plans<Node> {
+        match self.bare(expr)? {
+            attribute @ Node::Attribute(_) => Ok(attribute),
+            node => Ok(self.probed(expr, node, None)),
+        }
+    }
+
+    /// A node that a loop evaluates for each element.
+    fn for_each(&mut self, expr: &Expr, slots: Slots) -> Plans<Node> {
+        let node = self.bare(expr)?;
+        Ok(self.probed(expr, node, Some(slots)))
+    }
+
+    /// The node with a probe around it in an instrumented program; constants have nothing to report.
+    fn probed(&mut self, expr: &Expr, node: Node, element: Option<Slots>) -> Node {
+        match &mut self.sites {
+            Some(sites) if !matches!(node, Node::Constant(_)) => {
+                let site = sites.add(expr, shape(expr));
+                Node::Probe(Box::new(Probe { site, element, inner: node }))
+            }
+            _ => node,
+        }
+    }
+
+    fn bare(&mut self, expr: &Expr) -> Plans<Node> {
         match &expr.kind {
             Kind::Literal(literal) => Ok(Node::Constant(constant(literal))),
             Kind::Ident(name) => self.ident(expr, name),
@@ -112,7 +155,7 @@ impl Compiler<'_> {
             return self.named(expr);
         }
         let is_object = matches!(self.checked.type_of(operand), Type::Struct(name) if is_object(name));
-        let operand = self.node(operand)?;
+        let operand = self.operand(operand)?;
         if let Node::Attribute(of) = &operand
             && matches!(of.base, Base::Global(Global::Variables))
             && of.qualifiers.is_empty()
@@ -138,11 +181,11 @@ impl Compiler<'_> {
                 };
                 let is_object = matches!(self.checked.type_of(operand), Type::Struct(name) if is_object(name));
                 let key = if is_object { Key::Member } else { Key::Field }(field.as_str().into());
-                return Ok(qualified(self.node(operand)?, key, true, false));
+                return Ok(qualified(self.operand(operand)?, key, true, false));
             }
             ("_[_]" | "_[?_]", [operand, index]) => {
-                let operand = self.node(operand)?;
-                let key = match self.node(index)? {
+                let operand = self.operand(operand)?;
+                let key = match self.operand(index)? {
                     Node::Constant(Constant::String(field)) => Key::Field(field),
                     Node::Constant(
                         constant @ (Constant::Int(_) | Constant::Uint(_) | Constant::Double(_) | Constant::Bool(_)),
@@ -310,20 +353,20 @@ impl Compiler<'_> {
         if let Some(var2) = &fold.var2 {
             self.scopes.push((var2.clone(), Some(slot + 1)));
         }
-        let body = self.body(expr, fold)?;
+        let body = self.body(expr, fold, Slots { first: slot, two })?;
         self.scopes.truncate(depth);
         Ok(Node::Fold(Box::new(Fold { range, slot, two, body })))
     }
 
     /// Takes the macro's own arguments back out of the step that it expanded to.
-    fn body(&mut self, expr: &Expr, fold: &Comprehension) -> Plans<Body> {
+    fn body(&mut self, expr: &Expr, fold: &Comprehension, slots: Slots) -> Plans<Body> {
         let (function, args) = call_parts(expr, &fold.step)?;
         match (fold.fold, function, args) {
-            (ast::Fold::All, _, [_, predicate]) => Ok(Body::All(self.node(predicate)?)),
-            (ast::Fold::Exists, _, [_, predicate]) => Ok(Body::Exists(self.node(predicate)?)),
-            (ast::Fold::ExistsOne, _, [predicate, ..]) => Ok(Body::ExistsOne(self.node(predicate)?)),
+            (ast::Fold::All, _, [_, predicate]) => Ok(Body::All(self.for_each(predicate, slots)?)),
+            (ast::Fold::Exists, _, [_, predicate]) => Ok(Body::Exists(self.for_each(predicate, slots)?)),
+            (ast::Fold::ExistsOne, _, [predicate, ..]) => Ok(Body::ExistsOne(self.for_each(predicate, slots)?)),
             (ast::Fold::Collect | ast::Fold::Insert, "_?_:_", [filter, step, _]) => {
-                let filter = Some(self.node(filter)?);
+                let filter = Some(self.for_each(filter, slots)?);
                 self.accumulation(expr, fold.fold, filter, step)
             }
             (ast::Fold::Collect | ast::Fold::Insert, ..) => self.accumulation(expr, fold.fold, None, &fold.step),

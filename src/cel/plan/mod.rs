@@ -2,5 +2,6 @@
 
 mod compile;
 pub(in crate::cel) mod node;
+mod sites;
 
 pub(in crate::cel) use compile::{Plan, compile};

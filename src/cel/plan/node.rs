@@ -40,6 +40,8 @@ pub(in crate::cel) enum Node {
     Fold(Box<Fold>),
     /// A name for a value that is computed when first used.
     Bind(Box<Bind>),
+    /// A part of an instrumented program; plain ones have none.
+    Probe(Box<Probe>),
 }
 
 /// A chain of selections and look-ups on a base; cel-go's attribute, which it costs as a unit.
@@ -161,6 +163,24 @@ pub(in crate::cel) struct Bind {
     pub slot: usize,
     pub value: Node,
     pub body: Node,
+}
+
+/// A node whose value is reported.
+#[derive(Debug)]
+pub(in crate::cel) struct Probe {
+    /// The number of its [`Site`](crate::cel::probe::Site).
+    pub site: usize,
+    /// The slots of the loop that evaluates it for each element.
+    pub element: Option<Slots>,
+    pub inner: Node,
+}
+
+/// Where a loop keeps what it is at.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cel) struct Slots {
+    pub first: usize,
+    /// Whether the next slot holds a second variable.
+    pub two: bool,
 }
 
 /// A value known before evaluation.

@@ -6,6 +6,7 @@ mod actions;
 mod annotations;
 mod exempting;
 
+use crate::cel::explain::Explanation;
 use crate::json::Value;
 use crate::policy::model::{FailurePolicy, Policy, ValidationAction};
 use crate::policy::{Exemption, Exemptions, Subject};
@@ -136,6 +137,7 @@ impl<'a> Recorder<'a> {
             severity: "",
             exemption: None,
             covered_by: idle,
+            explanation: None,
         });
     }
 
@@ -155,7 +157,7 @@ impl<'a> Recorder<'a> {
             }
         };
         if kind != MutationErrorKind::Internal && policy.failure_policy == FailurePolicy::Ignore {
-            self.ignored(policy, binding, message.clone(), index);
+            self.ignored(policy, binding, message.clone(), index, None);
         } else {
             self.fail(policy, binding, message.clone(), index, denied, target);
         }
@@ -171,7 +173,8 @@ impl<'a> Recorder<'a> {
         pod: &JudgedPod<'a>,
     ) {
         // The decision was made on the declared pod, whose fields are where the user wrote them.
-        let message = pod.origin.message(&decision.message, pod.declared, pod.declared);
+        let declared = Target::Pod(JudgedPod { created: pod.declared, ..*pod });
+        let message = declared.locate(decision.message.clone());
         // Below enforcement nothing is repaired yet.
         let when = if self.mode.mutates() { "" } else { ", once policies are enforced" };
         let accepted = format!(
@@ -200,6 +203,7 @@ impl<'a> Recorder<'a> {
             severity: severity(invocation.policy),
             exemption: None,
             covered_by: Vec::new(),
+            explanation: decision.explanation.clone().map(|explanation| relocated(explanation, &declared)),
         });
     }
 
@@ -222,10 +226,11 @@ impl<'a> Recorder<'a> {
 
     fn decision(&mut self, invocation: &Invocation<'a>, decision: PolicyDecision<'a>, target: &Target<'a>) {
         let Invocation { policy, binding, .. } = *invocation;
-        let PolicyDecision { index, evaluation, reason, message } = decision;
+        let PolicyDecision { index, evaluation, reason, message, explanation } = decision;
+        let explanation = explanation.map(|explanation| relocated(explanation, target));
         let is_error = evaluation == Evaluation::Error;
         if is_error && policy.failure_policy == FailurePolicy::Ignore {
-            self.ignored(policy, &binding.name, target.locate(message), index);
+            self.ignored(policy, &binding.name, target.locate(message), index, explanation);
             return;
         }
         let mut selecting = self.selecting(policy, target);
@@ -262,6 +267,7 @@ impl<'a> Recorder<'a> {
                 severity: severity(policy),
                 exemption: exemption.map(|by| SetAside { by, instead_of: strongest }),
                 covered_by,
+                explanation: explanation.clone(),
             });
         }
     }
@@ -303,7 +309,7 @@ impl<'a> Recorder<'a> {
         let text = denied_message(policy, binding, &message);
         let denied = Denied { message: text, reason: DEFAULT_REASON, code: reason_to_code(DEFAULT_REASON) };
         if policy.failure_policy == FailurePolicy::Ignore {
-            self.ignored(policy, binding, message, index);
+            self.ignored(policy, binding, message, index, None);
         } else {
             self.fail(policy, binding, message, index, denied, target);
         }
@@ -351,10 +357,18 @@ impl<'a> Recorder<'a> {
             severity: severity(policy),
             exemption: exemption.map(|by| SetAside { by, instead_of: Verdict::Deny }),
             covered_by: selecting.into_iter().map(|exemption| (exemption, 1)).collect(),
+            explanation: None,
         });
     }
 
-    fn ignored(&mut self, policy: &'a Policy, binding: &'a str, message: String, index: Option<usize>) {
+    fn ignored(
+        &mut self,
+        policy: &'a Policy,
+        binding: &'a str,
+        message: String,
+        index: Option<usize>,
+        explanation: Option<Explanation>,
+    ) {
         self.findings.push(Finding {
             policy: &policy.name,
             binding,
@@ -369,6 +383,7 @@ impl<'a> Recorder<'a> {
             severity: severity(policy),
             exemption: None,
             covered_by: Vec::new(),
+            explanation,
         });
     }
 
@@ -430,6 +445,17 @@ impl<'a> Target<'a> {
             None => message,
         }
     }
+}
+
+/// An explanation in terms of the object that the user wrote; what stands in other documents stays where it is.
+fn relocated(mut explanation: Explanation, target: &Target<'_>) -> Explanation {
+    if let Some(pod) = target.pod() {
+        explanation.relocate(&|path| match path.split(['.', '[']).next() {
+            Some("spec" | "metadata" | "status") => pod.origin.field(path, pod.declared, pod.created),
+            _ => path.to_owned(),
+        });
+    }
+    explanation
 }
 
 fn severity(policy: &Policy) -> &str {
