@@ -33,6 +33,8 @@ pub struct Findings {
     pub report: Report,
     sections: Sections,
     order: Order,
+    /// Whether what stands before the findings was written.
+    has_begun: bool,
     unreadable: [Option<Unreadable>; SECTIONS.len()],
     charts: Vec<Source>,
 }
@@ -57,6 +59,9 @@ impl Findings {
     /// # Errors
     /// `out` can't be written, or a temporary file not read.
     pub fn write(&mut self, renderer: &dyn Renderer, out: &mut dyn Write) -> io::Result<()> {
+        if self.order == Order::FindingsFirst && !std::mem::replace(&mut self.has_begun, true) {
+            renderer.begin(out)?;
+        }
         renderer.finish(&self.report, &mut self.sections, self.order, out)
     }
 }
@@ -109,9 +114,7 @@ impl<'w, 'o> Writer<'w, 'o> {
             chapter.unreadable(problem, Section::Crowded, self.renderer, &mut self.findings.report)?;
         }
         self.take(chapter)?;
-        if let Some(live) = &mut self.live {
-            live.begin(self.renderer)?;
-        }
+        self.findings.has_begun = self.live.is_some_and(|live| live.has_begun);
         let Findings { unreadable, report, .. } = &mut self.findings;
         report.first_unreadable = SECTIONS.iter().find_map(|section| of(unreadable, *section).take());
         Ok(self.findings)
@@ -119,19 +122,14 @@ impl<'w, 'o> Writer<'w, 'o> {
 }
 
 impl Live<'_> {
-    fn begin(&mut self, renderer: &dyn Renderer) -> io::Result<()> {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            renderer.begin(self.out)?;
-        }
-        Ok(())
-    }
-
     fn write(&mut self, rows: &[u8], renderer: &dyn Renderer) -> io::Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
         let lead = if self.has_begun { 0 } else { renderer.lead() };
-        self.begin(renderer)?;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            renderer.begin(self.out)?;
+        }
         self.out.write_all(rows.get(lead..).unwrap_or_default())?;
         if self.sent.is_none_or(|sent| sent.elapsed() >= PATIENCE) {
             self.out.flush()?;
