@@ -14,8 +14,11 @@ mod media_server;
 mod mutants;
 mod mutate;
 mod pages;
+#[path = "../support/pods.rs"]
+mod pods;
 mod policies;
 mod profiles;
+mod scale;
 mod test;
 mod usage;
 
