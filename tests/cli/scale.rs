@@ -106,7 +106,7 @@ fn memory_does_not_grow_with_the_input() {
     const COUNT: usize = 4_000;
     // What is written down about an object may be most of it.
     let filler = "x".repeat(6_500);
-    let bad = |number: usize| if number % 10 == 0 { "bad" } else { "good" };
+    let bad = |number: usize| if number.is_multiple_of(10) { "bad" } else { "good" };
     let document = |number: usize| {
         format!(
             "---\n{}",
@@ -253,6 +253,7 @@ fn rejects_as_many_threads_as_nobody_has() {
     }
 }
 
+#[allow(clippy::print_stdout)]
 #[test]
 #[ignore = "takes minutes and 6 GB of disk"]
 fn a_million_objects() {

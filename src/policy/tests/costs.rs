@@ -139,7 +139,8 @@ fn warns_of_expressions_that_together_cost_more_than_a_tenth_of_their_budget() {
         let each = (0..count).map(|at| format!("{{key: k{at}, valueExpression: \"string({cheap})\"}}"));
         format!("  auditAnnotations: [{}]", each.collect::<Vec<_>>().join(", "))
     };
-    let cases: [(&dyn Fn(usize) -> String, &str, u64, usize); 3] = [
+    type Write<'w> = &'w dyn Fn(usize) -> String;
+    let cases: [(Write<'_>, &str, u64, usize); 3] = [
         (&conditions, "spec.matchConditions", MATCH_CONDITIONS_BUDGET, 4),
         (&validations, "spec.validations", BINDING_BUDGET, 13),
         (&annotations, "spec.auditAnnotations", BINDING_BUDGET, 13),
