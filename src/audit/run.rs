@@ -4,10 +4,12 @@ use std::time::SystemTime;
 
 use crate::admission::acceptable::{Refusal, incomplete, undecodable};
 use crate::admission::offline::{Attributes, request};
-use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict};
+use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict, workloads};
 use crate::json::{Arena, Object, Value};
 use crate::manifests::{Collection, Manifest};
+use crate::policy::{self, AuditRule};
 
+use super::across::{Known, Violation};
 use super::locate::line;
 use super::report::{Exempted, Exemption, Finding, Judged, Report};
 use super::unrendered::unrendered;
@@ -23,6 +25,17 @@ pub struct Options {
     pub now: SystemTime,
     /// Whether objects get the API server's defaults before they are judged.
     pub defaulting: bool,
+    /// The rules about several objects that are on.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule about several objects that is on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The rule.
+    pub rule: &'static AuditRule,
+    /// What its findings amount to.
+    pub verdict: Verdict,
 }
 
 impl Default for Options {
@@ -32,6 +45,7 @@ impl Default for Options {
             groups: vec!["system:authenticated".to_owned()],
             now: SystemTime::now(),
             defaulting: true,
+            rules: Vec::new(),
         }
     }
 }
@@ -59,8 +73,13 @@ pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options)
             .collect(),
         ..Report::default()
     };
+    let across = (!options.rules.is_empty()).then(|| Known::of(collection));
     for manifest in &collection.manifests {
-        let judged = judge(manifest, collection, policies, options, &mut report);
+        let mut judged = judge(manifest, collection, policies, options, &mut report);
+        let violations = across.as_ref().map(|known| known.violations(manifest)).unwrap_or_default();
+        let found =
+            violations.into_iter().filter_map(|found| across_finding(manifest, found, policies, options, &mut report));
+        judged.findings.extend(found);
         report.objects.push(judged);
     }
     report
@@ -181,14 +200,46 @@ fn judge(
             message: offender.message.clone(),
             repaired_by: finding.repaired_by.map(str::to_owned),
             severity: finding.severity.to_owned(),
-            exemption: finding.exemption.map(|exemption| Exempted {
-                name: exemption.by.name.clone(),
-                would_be: exemption.instead_of,
-                reason: exemption.by.reason.clone(),
-                expires: exemption.by.expires_text.clone(),
-                source: exemption.by.source.clone(),
-            }),
+            exemption: finding.exemption.map(|exemption| Exempted::new(exemption.by, exemption.instead_of)),
         }));
     }
     judged
+}
+
+const LABELS: [&str; 2] = ["metadata", "labels"];
+
+/// The finding of a rule about several objects, if the rule is on; exemptions set it aside as they do those of policies.
+fn across_finding(
+    manifest: &Manifest<'_>,
+    Violation { rule, field, message }: Violation,
+    policies: &PolicySet,
+    options: &Options,
+    report: &mut Report,
+) -> Option<Finding> {
+    let Rule { rule, verdict } = options.rules.iter().find(|on| on.rule.name == rule).copied()?;
+    let template = workloads().iter().find(|workload| workload.kind == manifest.id.kind).map(|of| of.template);
+    let subject = policy::Subject {
+        namespace: &manifest.id.namespace,
+        kind: &manifest.id.kind,
+        name: manifest.id.name.trim_end_matches('*'),
+        labels: [manifest.object.at(&LABELS), template.and_then(|template| manifest.object.at(template)?.at(&LABELS))],
+    };
+    // A reference is the whole object's: who exempts a container says nothing of it.
+    let selecting = policies.exemptions().selecting(rule.name, &subject, Vec::new);
+    for exemption in &selecting {
+        report.exemptions.iter_mut().filter(|known| known.name == exemption.name).for_each(|known| known.findings += 1);
+    }
+    let exempt = selecting.into_iter().find(|exemption| !exemption.has_expired(options.now));
+    Some(Finding {
+        policy: rule.name.to_owned(),
+        binding: rule.name.to_owned(),
+        verdict: if exempt.is_some() { Verdict::Exempt } else { verdict },
+        reason: "Invalid".to_owned(),
+        line: line(manifest, &field),
+        field,
+        message,
+        repaired_by: None,
+        severity: rule.severity.to_owned(),
+        exemption: exempt.map(|by| Exempted::new(by, verdict)),
+    })
 }

@@ -56,6 +56,11 @@ holds.
 An object that no API server would take, because a field has a wrong type or a workload no containers, is an error of one
 line in place of a verdict.
 
+Beside policies, rules look at several objects at once: references to ConfigMaps, Secrets, claims and service accounts that
+nobody makes, namespaces whose pods everybody reaches, services with metrics that no monitor selects. They only record,
+unless a profile says otherwise, and --disable NAME turns one off (docs/policies/audit-rules.md). Objects without a namespace
+below the path of an Argo CD Application or ApplicationSet get its destination's.
+
 --policy, --severity and --verdict choose the findings that are shown and that count for --fail-on; the last line says how
 many they leave out. What can't be read is shown whatever they say.
 
@@ -215,7 +220,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let arena = Arena::new();
     let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
     collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
-    let mut report = audit::run(&collection, &policies, &args.input.options());
+    let options = audit::Options { rules: args.policies.rules()?, ..args.input.options() };
+    let mut report = audit::run(&collection, &policies, &options);
     report.unreadable.extend(unreadable);
     report.keep(&filter);
 
@@ -245,7 +251,8 @@ impl Args {
     fn filter(&self, policies: &PolicySet) -> anyhow::Result<Filter> {
         for name in &self.policy_names {
             // A misspelt name would hide every finding.
-            if !policies.policies().iter().any(|policy| policy.name == *name) {
+            let is_rule = !self.policies.no_embedded && policy::audit_rule(name).is_some();
+            if !is_rule && !policies.policies().iter().any(|policy| policy.name == *name) {
                 let problem = match policy::shipped_policy(name) {
                     Ok(_) if !self.policies.no_embedded => "the policy is off; choose a profile that turns it on",
                     _ => "there is no such policy",

@@ -34,5 +34,6 @@ pub use decode::{Mistyped, Wanted, mistyped};
 pub use expand::{EffectivePod, Origin, Workload, expand, workload_resources, workloads};
 pub use matching::matches_rules;
 pub use observe::{Observer, Outcome, Place};
+pub use record::verdict_of;
 pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};
 pub use set::PolicySet;

@@ -9,6 +9,7 @@ use crate::json::yaml::{self, Lines, Step};
 use crate::json::{Arena, Object, Value};
 use crate::policy::model::Source;
 
+use super::argocd::Destinations;
 use super::classify::{self, Reason};
 use super::files::TextFile;
 use super::flux::TargetNamespaces;
@@ -41,6 +42,8 @@ pub struct Unbuilt {
     pub file: String,
     /// What it does to objects.
     pub changes: Vec<Change>,
+    /// The ConfigMaps and Secrets that it generates, as far as their names are known.
+    pub generated: Vec<String>,
 }
 
 /// One object to judge.
@@ -293,16 +296,21 @@ impl<'a> Collector<'a> {
         let mut resources = Resources::default();
         self.found.iter().for_each(|found| resources.learn(found.value));
         let mut namespaces = KnownNamespaces::default();
-        let mut targets = TargetNamespaces::default();
+        let (mut targets, mut destinations) = (TargetNamespaces::default(), Destinations::default());
         for found in &self.found {
             if let Some(path) = &found.file.path {
                 targets.learn(found.value, path);
+                destinations.learn(found.value, path);
             }
         }
+        destinations.follow(&self.kustomizations);
         let mut manifests = Vec::with_capacity(self.found.len());
         for found in std::mem::take(&mut self.found) {
             let (group, _) = split_api_version(text_at(found.value, &["apiVersion"]));
             let resource = resources.of(group, text_at(found.value, &["kind"]));
+            let applied = found.built_by.map(Path::new).or(found.file.path.as_deref());
+            let destination = applied.and_then(|path| destinations.of(path, &self.kustomizations));
+            let default_namespace = destination.as_deref().unwrap_or(default_namespace);
             for namespace in self.imposed_namespaces(&found, &targets) {
                 let object = match namespace {
                     Some(namespace) => transform(self.arena, found.value, resource.namespaced, &namespace),
@@ -349,6 +357,7 @@ impl<'a> Collector<'a> {
             .map(|kustomization| Unbuilt {
                 file: self.kustomizations.name(&kustomization.path),
                 changes: kustomization.changes.clone(),
+                generated: kustomization.generated.clone(),
             })
             .collect()
     }
