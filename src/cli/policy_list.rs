@@ -96,12 +96,12 @@ impl<'p> List<'p> {
         let (mutating, rules) = (of_kind(PolicyType::Mutating.kind()), of_kind(RULE));
         let all = self.policies.len() - rules;
         write!(out, "\n{all} policies: {} validating, {mutating} mutating", all - mutating)?;
-        if rules > 0 {
-            write!(out, "; {rules} rules of the audit")?;
-        }
         if let Some(profile) = self.profile {
             let off = self.policies.iter().filter(|row| row.off.is_some() && row.kind != RULE).count();
             write!(out, "; {off} of them off, by profile {}", visible::line(profile))?;
+        }
+        if rules > 0 {
+            write!(out, "; {rules} rules of the audit")?;
         }
         Ok(writeln!(out)?)
     }

@@ -87,7 +87,7 @@ fn the_list_has_the_rules_and_show_says_where_to_read_about_them() {
     {
         assert!(line(name).contains(says), "{}", run.stdout);
     }
-    assert!(run.stdout.contains("; 6 rules of the audit; "), "{}", run.stdout);
+    assert!(run.stdout.contains("; 6 rules of the audit\n"), "{}", run.stdout);
     let run = portcullis(&["policies", "show", "secret-exists"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("docs/policies/audit-rules.md"), "{}", run.stderr);
