@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use portcullis::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use portcullis::admission::resources::{Resources, split_api_version};
-use portcullis::engine::{Context, Decision, Finding, Operation, PolicySet, Verdict};
+use portcullis::defaulting::default;
+use portcullis::engine::{Context, Decision, Finding, GroupVersionKind, Operation, PolicySet, Verdict};
 use portcullis::harness::{self, CaseRequest, Files, Suite};
 use portcullis::json::{self, Arena, Limits};
 use portcullis::policy::{self, EMBEDDED_PREFIX, Embedded, Exemptions, Manifest, PolicyType, Tree};
@@ -232,8 +233,13 @@ impl<'s> Case<'s> {
     /// What mutating policies make of the object, which the API server has completed.
     pub fn mutated(&self, round: &Round) -> Value {
         let set = self.policies(round, Exemptions::default());
+        let (group, version) = split_api_version(self.object["apiVersion"].as_str().unwrap_or_default());
+        let kind = GroupVersionKind { group, version, kind: self.object["kind"].as_str().unwrap_or_default() };
         self.decide(&set, |decision| match &decision.mutated {
-            Some(mutated) => serde_json::from_str(&json::to_json(mutated.object)).expect("JSON"),
+            Some(mutated) => {
+                let completed = json::to_json(default(&Arena::new(), kind, mutated.object));
+                serde_json::from_str(&completed).expect("JSON")
+            }
             None => self.object.clone(),
         })
     }

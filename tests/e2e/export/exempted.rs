@@ -68,7 +68,8 @@ impl By {
 
 /// An exemption from the policy of a suite, or from those that are called like it.
 fn exemption(suite: &EmbeddedSuite, name: &str, selection: &Value) -> String {
-    let policy = if name.len() % 2 == 0 { suite.entry.name.to_owned() } else { format!("{}*", &suite.entry.name[..4]) };
+    let policy =
+        if name.len().is_multiple_of(2) { suite.entry.name.to_owned() } else { format!("{}*", &suite.entry.name[..4]) };
     json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "Exemption", "metadata": {"name": name},
         "spec": {"policies": [policy], "match": selection, "reason": "it has to be", "expires": "2999-12-31"}})
     .to_string()
