@@ -1,84 +1,119 @@
-//! The report as JSON: schema `portcullis.dev/audit/v1`, which only ever gains fields.
+//! The report as JSON: schema `portcullis.dev/audit/v1`, which only ever gains fields. Where findings are written as they
+//! come, the counts stand behind them.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use crate::engine::Verdict;
-use crate::manifests::{self, Unreadable};
+use crate::manifests::{self, LeftOut, Unreadable};
 use crate::policy::model;
 use crate::visible;
 
-use super::report::{self, Counts, Finding, Judged, Report};
+use super::renderer::{Order, Renderer};
+use super::report::{self, Counts, Finding, Judged, Report, Summary};
+use super::sections::{Section, Sections};
+use super::unrendered::Unrendered;
 
-/// Writes `report` with a newline at the end.
-///
-/// # Errors
-/// `out` can't be written.
-pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let summary = report.summary();
-    let document = Document {
-        schema: "portcullis.dev/audit/v1",
-        summary: Totals {
-            objects: summary.objects,
-            verdicts: Verdicts {
-                error: summary.findings.error + summary.unreadable,
-                ..Verdicts::from(summary.findings)
-            },
-            not_judged: summary.not_judged,
-            unreadable: summary.unreadable,
-            not_rendered: summary.unrendered,
-            left_out: summary.left_out,
-            hidden: summary.hidden,
-        },
-        findings: report
-            .objects
-            .iter()
-            .flat_map(|judged| judged.findings.iter().map(move |finding| Row::new(judged, finding)))
-            .chain(report.unreadable.iter().map(Row::unreadable))
-            .collect(),
-        policies: report
-            .policies()
-            .into_iter()
-            .map(|(policy, counts)| PolicyRow { policy, verdicts: counts.into() })
-            .collect(),
-        not_judged: report
-            .not_judged()
-            .into_iter()
-            .map(|((kind, api_version), objects)| KindRow { api_version, kind, objects })
-            .collect(),
-        not_rendered: report
-            .unrendered
-            .iter()
-            .map(|found| UnrenderedRow { name: &found.name, source: (&found.source).into(), command: &found.command })
-            .collect(),
-        left_out: report
-            .left_out_documents()
-            .map(|document| LeftOutRow {
-                source: (&document.source).into(),
-                reason: document.reason.name(),
-                message: document.reason.to_string(),
-            })
-            .collect(),
-        unbuilt: report.unbuilt.iter().map(Unbuilt::new).collect(),
-        exemptions: report.exemptions.iter().map(ExemptionRow::new).collect(),
-    };
-    let text = serde_json::to_string_pretty(&document)?;
-    writeln!(out, "{}", visible::json(&text))
+/// For programs.
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+const SCHEMA: &str = "portcullis.dev/audit/v1";
+
+impl Renderer for Json {
+    /// A comma.
+    fn lead(&self) -> usize {
+        1
+    }
+
+    fn object(&self, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
+        judged.findings.iter().try_for_each(|finding| write_row(&Row::new(judged, finding), out))
+    }
+
+    fn unreadable(&self, unreadable: &Unreadable, out: &mut dyn Write) -> io::Result<()> {
+        write_row(&Row::unreadable(unreadable), out)
+    }
+
+    fn unrendered(&self, found: &Unrendered, out: &mut dyn Write) -> io::Result<()> {
+        let Unrendered { name, source, command } = found;
+        write_row(&UnrenderedRow { name, source: source.into(), command }, out)
+    }
+
+    fn left_out(&self, document: &LeftOut, out: &mut dyn Write) -> io::Result<()> {
+        let LeftOut { source, reason } = document;
+        write_row(&LeftOutRow { source: source.into(), reason: reason.name(), message: reason.to_string() }, out)
+    }
+
+    fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{{\n  \"schema\": \"{SCHEMA}\",\n  \"findings\": [")
+    }
+
+    fn finish(&self, report: &Report, rows: &mut Sections, order: Order, out: &mut dyn Write) -> io::Result<()> {
+        let totals = Totals::from(&report.summary);
+        let unreadable = [Section::Broken, Section::Crowded, Section::Unread];
+        match order {
+            Order::Usual => {
+                write!(out, "{{\n  \"schema\": \"{SCHEMA}\"")?;
+                write_member("summary", &totals, out)?;
+                write_rows("findings", &[&[Section::Findings], &unreadable[..]].concat(), rows, out)?;
+            }
+            Order::FindingsFirst => {
+                let mut is_first = report.summary.with_findings == 0;
+                let is_empty = is_first && report.summary.unreadable == 0;
+                unreadable.iter().try_for_each(|section| write_section(*section, &mut is_first, rows, out))?;
+                out.write_all(if is_empty { b"]" } else { b"\n  ]" })?;
+                write_member("summary", &totals, out)?;
+            }
+        }
+        let policies = report.policies.iter().map(|(policy, counts)| PolicyRow { policy, verdicts: (*counts).into() });
+        write_member("policies", &policies.collect::<Vec<_>>(), out)?;
+        let kinds = report.not_judged.iter().map(|((kind, version), objects)| KindRow {
+            api_version: version,
+            kind,
+            objects: *objects,
+        });
+        write_member("notJudged", &kinds.collect::<Vec<_>>(), out)?;
+        write_rows("notRendered", &[Section::Unrendered], rows, out)?;
+        write_rows("leftOut", &[Section::LeftOut], rows, out)?;
+        write_member("unbuilt", &report.unbuilt.iter().map(Unbuilt::new).collect::<Vec<_>>(), out)?;
+        let exemptions: Vec<_> = report.exemptions.iter().map(ExemptionRow::new).collect();
+        write_member("exemptions", &exemptions, out)?;
+        out.write_all(b"\n}\n")
+    }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'r> {
-    schema: &'static str,
-    summary: Totals,
-    findings: Vec<Row<'r>>,
-    policies: Vec<PolicyRow<'r>>,
-    not_judged: Vec<KindRow<'r>>,
-    not_rendered: Vec<UnrenderedRow<'r>>,
-    left_out: Vec<LeftOutRow<'r>>,
-    unbuilt: Vec<Unbuilt<'r>>,
-    exemptions: Vec<ExemptionRow<'r>>,
+/// Writes an element of an array that is a member of the document, with the comma before it.
+fn write_row(row: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, ",\n    {}", indented(row, "    ")?)
+}
+
+/// Writes a member of the document.
+fn write_member(name: &str, value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, ",\n  \"{name}\": {}", indented(value, "  ")?)
+}
+
+/// Writes a member of the document that has the rows of these sections.
+fn write_rows(name: &str, sections: &[Section], rows: &mut Sections, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, ",\n  \"{name}\": [")?;
+    let mut is_first = true;
+    sections.iter().try_for_each(|section| write_section(*section, &mut is_first, rows, out))?;
+    out.write_all(if is_first { b"]" } else { b"\n  ]" })
+}
+
+fn write_section(section: Section, is_first: &mut bool, rows: &mut Sections, out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty(section) {
+        return Ok(());
+    }
+    // The first row has none before it.
+    let skip = usize::from(std::mem::replace(is_first, false));
+    rows.write(section, skip, out)
+}
+
+/// The value as JSON, its lines but the first behind `indent`. No string of JSON holds a line break.
+fn indented(value: &impl Serialize, indent: &str) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(visible::json(&text).replace('\n', &format!("\n{indent}")))
 }
 
 /// An exemption, how many findings it is written for, and how often what it selects passed.
@@ -131,6 +166,21 @@ struct Totals {
     not_rendered: usize,
     left_out: usize,
     hidden: usize,
+}
+
+impl From<&Summary> for Totals {
+    fn from(summary: &Summary) -> Self {
+        let error = summary.findings.error + summary.unreadable;
+        Self {
+            objects: summary.objects,
+            verdicts: Verdicts { error, ..Verdicts::from(summary.findings) },
+            not_judged: summary.not_judged,
+            unreadable: summary.unreadable,
+            not_rendered: summary.unrendered,
+            left_out: summary.left_out,
+            hidden: summary.hidden,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -288,9 +338,7 @@ mod tests {
 
     #[test]
     fn follows_its_schema() -> Result<(), Box<dyn std::error::Error>> {
-        let mut out = Vec::new();
-        render(&samples::report(), &mut out)?;
-        let text = String::from_utf8(out)?;
+        let text = String::from_utf8(samples::report().rendered(&Json, false)?)?;
         assert!(text.ends_with("}\n"));
         let document: serde_json::Value = serde_json::from_str(&text)?;
         assert_eq!(document["schema"], "portcullis.dev/audit/v1");
@@ -338,6 +386,29 @@ mod tests {
         assert_eq!(document["exemptions"][1], expired);
         let states: Vec<_> = document["exemptions"].as_array().into_iter().flatten().map(|row| &row["state"]).collect();
         assert_eq!(states, ["used", "expired", "expired", "unneeded", "unmatched"]);
+        Ok(())
+    }
+
+    #[test]
+    fn is_laid_out_as_a_whole_however_it_is_written() -> Result<(), Box<dyn std::error::Error>> {
+        let whole = samples::report();
+        let none = samples::Sample { unreadable: whole.unreadable.clone(), ..Default::default() };
+        for sample in [whole, none, samples::Sample::default()] {
+            for is_live in [false, true] {
+                let text = String::from_utf8(sample.rendered(&Json, is_live)?)?;
+                let document: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)?;
+                assert_eq!(document.len(), 9);
+                // Nothing but the order of keys differs.
+                let mut lines: Vec<_> = text.lines().map(|line| line.trim_end_matches(',')).collect();
+                let pretty = serde_json::to_string_pretty(&document)?;
+                let mut expected: Vec<_> = pretty.lines().map(|line| line.trim_end_matches(',')).collect();
+                lines.sort_unstable();
+                expected.sort_unstable();
+                assert_eq!(lines, expected);
+                let place = |key: &str| text.find(&format!("\n  \"{key}\":")).unwrap_or_default();
+                assert_eq!(place("findings") < place("summary"), is_live, "{text}");
+            }
+        }
         Ok(())
     }
 }

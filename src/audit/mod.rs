@@ -4,13 +4,22 @@
 //! side by side. Knows nothing of clusters and of the command line.
 
 mod across;
-pub mod json;
+mod json;
+mod judge;
 mod locate;
+mod pipeline;
+mod renderer;
 mod report;
 mod run;
-pub mod text;
+mod sections;
+mod text;
 mod unrendered;
+mod writer;
 
-pub use report::{Counts, Filter, Finding, Judged, Report, Summary};
-pub use run::{Options, Rule, create_request, review, run};
-pub use unrendered::Unrendered;
+pub use json::Json;
+pub use judge::{Options, Rule, create_request, review};
+pub use renderer::Renderer;
+pub use report::{Counts, Filter, Report, Summary};
+pub use run::{Audit, learn};
+pub use text::Text;
+pub use writer::Findings;

@@ -4,32 +4,35 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::engine::Verdict;
-use crate::manifests::{LeftOut, ObjectId, Reason, Unbuilt, Unreadable};
+use crate::manifests::{ObjectId, Reason, Unbuilt, Unreadable};
 use crate::policy;
 use crate::policy::model::Source;
 
-use super::unrendered::Unrendered;
-
-/// The result of an audit.
+/// What an audit came to, but for its findings: those are written as they are found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Every object, in input order.
-    pub objects: Vec<Judged>,
-    /// How many objects satisfy a policy's bindings, by the policy's name.
-    pub passes: BTreeMap<String, usize>,
-    /// What has to be rendered before it can be judged.
-    pub unrendered: Vec<Unrendered>,
-    /// Every document that is no manifest, in input order.
-    pub left_out: Vec<LeftOut>,
-    /// Every file or document that can't be read, in input order.
-    pub unreadable: Vec<Unreadable>,
-    /// How many findings a filter has taken away.
-    pub hidden: usize,
+    /// The counts.
+    pub summary: Summary,
+    /// The counts of each policy, by its name.
+    pub policies: BTreeMap<String, Counts>,
+    /// How many objects of each kind no policy looked at, by kind and `apiVersion`.
+    pub not_judged: BTreeMap<(String, String), usize>,
+    /// How many documents are no manifests, by the reason; empty ones too.
+    pub left_out: BTreeMap<Reason, usize>,
+    /// Whether a policy looked at any object.
+    pub is_judged: bool,
     /// The kustomizations that were not built, though they change more than namespaces.
     pub unbuilt: Vec<Unbuilt>,
     /// Every exemption, sorted by name. A filter changes none of them.
     pub exemptions: Vec<Exemption>,
+    /// What can't be read, the first of it.
+    pub first_unreadable: Option<Unreadable>,
+    /// The first object that policies could not be asked about, because the API server would refuse it before, and why.
+    pub first_refused: Option<String>,
 }
+
+/// How many kinds are told apart among those that no policy looks at.
+const MAX_KINDS: usize = 10_000;
 
 /// One object with what was found about it.
 #[derive(Clone, Debug)]
@@ -218,16 +221,26 @@ impl ExemptionState {
 }
 
 impl Counts {
-    fn count(&mut self, verdict: Verdict) {
-        let count = match verdict {
-            Verdict::Pass => &mut self.pass,
-            Verdict::Exempt => &mut self.exempt,
-            Verdict::Audit => &mut self.audit,
-            Verdict::Warn => &mut self.warn,
-            Verdict::Error => &mut self.error,
-            Verdict::Deny => &mut self.deny,
-        };
-        *count += 1;
+    /// One finding.
+    fn of(verdict: Verdict) -> Self {
+        let is = |other| usize::from(verdict == other);
+        Self {
+            pass: is(Verdict::Pass),
+            deny: is(Verdict::Deny),
+            warn: is(Verdict::Warn),
+            audit: is(Verdict::Audit),
+            error: is(Verdict::Error),
+            exempt: is(Verdict::Exempt),
+        }
+    }
+
+    fn add(&mut self, other: &Counts) {
+        self.pass += other.pass;
+        self.deny += other.deny;
+        self.warn += other.warn;
+        self.audit += other.audit;
+        self.error += other.error;
+        self.exempt += other.exempt;
     }
 
     /// Whether everything passed.
@@ -236,101 +249,227 @@ impl Counts {
     }
 }
 
+impl Summary {
+    fn add(&mut self, other: &Summary) {
+        self.objects += other.objects;
+        self.with_findings += other.with_findings;
+        self.not_judged += other.not_judged;
+        self.findings.add(&other.findings);
+        self.unreadable += other.unreadable;
+        self.unrendered += other.unrendered;
+        self.left_out += other.left_out;
+        self.hidden += other.hidden;
+    }
+}
+
 impl Judged {
     /// Whether no policy looked at it; an object that could not be judged is an error, not passed over.
     fn is_passed_over(&self) -> bool {
         !self.is_judged && self.findings.is_empty()
     }
+
+    /// Takes away what `filter` doesn't let pass; returns how many findings that are.
+    pub fn keep(&mut self, filter: &Filter) -> usize {
+        let before = self.findings.len();
+        self.findings.retain(|finding| {
+            filter.lets_policy_pass(&finding.policy)
+                && lets_pass(&filter.severities, |severity| *severity == finding.severity)
+                && lets_pass(&filter.verdicts, |verdict| *verdict == finding.verdict)
+        });
+        before - self.findings.len()
+    }
+
+    /// Why policies could not be asked about it, because the API server would refuse it before.
+    pub fn refused(&self) -> Option<String> {
+        let Finding { line, message, .. } = self.findings.iter().find(|finding| finding.policy.is_empty())?;
+        Some(format!("{}:{line}: {} could not be judged: {message}", self.source.file, self.object))
+    }
+}
+
+fn lets_pass<T>(wanted: &[T], is: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(is)
+}
+
+impl Filter {
+    /// Whether findings of this policy count.
+    pub fn lets_policy_pass(&self, name: &str) -> bool {
+        lets_pass(&self.policies, |policy| policy == name)
+    }
 }
 
 impl Report {
-    /// The counts.
-    pub fn summary(&self) -> Summary {
-        let mut findings = Counts { pass: self.passes.values().sum(), ..Counts::default() };
-        self.findings().for_each(|finding| findings.count(finding.verdict));
-        Summary {
-            objects: self.objects.len(),
-            with_findings: self.objects.iter().filter(|judged| !judged.findings.is_empty()).count(),
-            not_judged: self.objects.iter().filter(|judged| judged.is_passed_over()).count(),
-            findings,
-            unreadable: self.unreadable.len(),
-            unrendered: self.unrendered.len(),
-            left_out: self.left_out_documents().count(),
-            hidden: self.hidden,
+    /// One in which nothing was judged yet.
+    pub fn new(exemptions: &policy::Exemptions, now: SystemTime) -> Self {
+        let exemptions = exemptions.all().iter().map(|exemption| Exemption::new(exemption, now)).collect();
+        Self { exemptions, ..Self::default() }
+    }
+
+    /// Counts an object.
+    pub fn judged(&mut self, judged: &Judged) {
+        self.is_judged |= judged.is_judged;
+        self.summary.objects += 1;
+        self.summary.with_findings += usize::from(!judged.findings.is_empty());
+        if judged.is_passed_over() {
+            let ObjectId { kind, api_version, .. } = &judged.object;
+            self.summary.not_judged += 1;
+            self.passed_over((kind.clone(), api_version.clone()), 1);
+        }
+        for finding in &judged.findings {
+            let one = Counts::of(finding.verdict);
+            self.summary.findings.add(&one);
+            if !finding.policy.is_empty() {
+                self.count_for(&finding.policy, &one);
+            }
         }
     }
 
-    /// The counts of each policy, by its name.
-    pub fn policies(&self) -> BTreeMap<&str, Counts> {
-        let passes = self.passes.iter().map(|(policy, pass)| (&**policy, Counts { pass: *pass, ..Counts::default() }));
-        let mut policies: BTreeMap<_, _> = passes.collect();
-        for finding in self.findings().filter(|finding| !finding.policy.is_empty()) {
-            policies.entry(&*finding.policy).or_default().count(finding.verdict);
-        }
-        policies
+    /// Counts an object that satisfies a policy's bindings.
+    pub fn passed(&mut self, policy: &str) {
+        let one = Counts::of(Verdict::Pass);
+        self.summary.findings.add(&one);
+        self.count_for(policy, &one);
     }
 
-    /// How many objects of each kind no policy looked at, by `apiVersion` and kind.
-    pub fn not_judged(&self) -> BTreeMap<(&str, &str), usize> {
-        let mut kinds = BTreeMap::new();
-        for judged in self.objects.iter().filter(|judged| judged.is_passed_over()) {
-            *kinds.entry((&*judged.object.kind, &*judged.object.api_version)).or_default() += 1;
+    /// Counts what an exemption is written for: so many findings, or none in what passes.
+    pub fn exempted(&mut self, name: &str, findings: usize) {
+        let at = self.exemptions.binary_search_by(|known| known.name.as_str().cmp(name));
+        if let Some(known) = at.ok().and_then(|at| self.exemptions.get_mut(at)) {
+            known.findings += findings;
+            known.passes += usize::from(findings == 0);
         }
-        kinds
     }
 
-    /// The documents left out for more than being empty.
-    pub fn left_out_documents(&self) -> impl Iterator<Item = &LeftOut> {
-        self.left_out.iter().filter(|document| document.reason != Reason::Empty)
+    /// Counts a document that is no manifest.
+    pub fn leave_out(&mut self, reason: Reason) {
+        *self.left_out.entry(reason).or_default() += 1;
+        self.summary.left_out += usize::from(reason != Reason::Empty);
     }
 
-    /// Takes away what `filter` doesn't let pass. What can't be read stays.
-    pub fn keep(&mut self, filter: &Filter) {
-        fn lets_pass<T: PartialEq>(wanted: &[T], is: impl Fn(&T) -> bool) -> bool {
-            wanted.is_empty() || wanted.iter().any(is)
+    /// Adds what another thread has counted.
+    pub fn add(&mut self, other: Report) {
+        self.is_judged |= other.is_judged;
+        self.summary.add(&other.summary);
+        for (policy, counts) in other.policies {
+            self.count_for(&policy, &counts);
         }
-        for judged in &mut self.objects {
-            let before = judged.findings.len();
-            judged.findings.retain(|finding| {
-                lets_pass(&filter.policies, |policy| *policy == finding.policy)
-                    && lets_pass(&filter.severities, |severity| *severity == finding.severity)
-                    && lets_pass(&filter.verdicts, |verdict| *verdict == finding.verdict)
-            });
-            self.hidden += before - judged.findings.len();
+        for (kind, objects) in other.not_judged {
+            self.passed_over(kind, objects);
         }
-        self.passes.retain(|passed, _| lets_pass(&filter.policies, |policy| policy == passed));
-    }
-
-    /// The first object that policies could not be asked about, because the API server would refuse it before.
-    pub fn first_refused(&self) -> Option<(&Judged, &Finding)> {
-        self.objects.iter().find_map(|judged| {
-            let finding = judged.findings.iter().find(|finding| finding.policy.is_empty())?;
-            Some((judged, finding))
-        })
+        for (reason, documents) in other.left_out {
+            *self.left_out.entry(reason).or_default() += documents;
+        }
+        for (known, other) in self.exemptions.iter_mut().zip(other.exemptions) {
+            known.findings += other.findings;
+            known.passes += other.passes;
+        }
     }
 
     /// Whether a finding is at least as strong as `verdict`.
     pub fn reaches(&self, verdict: Verdict) -> bool {
-        self.findings().any(|finding| finding.verdict >= verdict)
+        let Counts { pass: _, deny, warn, audit, error, exempt } = self.summary.findings;
+        let found = [
+            (deny, Verdict::Deny),
+            (warn, Verdict::Warn),
+            (audit, Verdict::Audit),
+            (error, Verdict::Error),
+            (exempt, Verdict::Exempt),
+        ];
+        found.iter().any(|(count, found)| *count > 0 && *found >= verdict)
     }
 
-    /// Whether a policy looked at any object.
-    pub fn is_judged(&self) -> bool {
-        self.objects.iter().any(|judged| judged.is_judged)
+    fn count_for(&mut self, policy: &str, counts: &Counts) {
+        match self.policies.get_mut(policy) {
+            Some(known) => known.add(counts),
+            None => drop(self.policies.insert(policy.to_owned(), *counts)),
+        }
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.objects.iter().flat_map(|judged| &judged.findings)
+    fn passed_over(&mut self, kind: (String, String), objects: usize) {
+        let is_known = self.not_judged.len() < MAX_KINDS || self.not_judged.contains_key(&kind);
+        let kind = if is_known { kind } else { ("(other kinds)".to_owned(), String::new()) };
+        *self.not_judged.entry(kind).or_default() += objects;
     }
 }
 
 #[cfg(test)]
 pub(super) mod samples {
+    use std::io;
+
     use super::*;
-    use crate::manifests::Change;
+    use crate::audit::renderer::Renderer;
+    use crate::audit::sections::Section;
+    use crate::audit::unrendered::Unrendered;
+    use crate::audit::writer::{Chapter, Writer};
+    use crate::manifests::{Change, LeftOut};
+
+    /// What a report is made of.
+    #[derive(Clone, Debug, Default)]
+    pub struct Sample {
+        pub objects: Vec<Judged>,
+        pub passes: Vec<(String, usize)>,
+        pub unrendered: Vec<Unrendered>,
+        pub left_out: Vec<LeftOut>,
+        pub unreadable: Vec<Unreadable>,
+        pub unbuilt: Vec<Unbuilt>,
+        pub exemptions: Vec<Exemption>,
+    }
+
+    impl Sample {
+        /// What was counted, with each object and document in a chapter of its own.
+        fn chapters(&self, filter: &Filter, renderer: &dyn Renderer) -> io::Result<(Report, Vec<Chapter>)> {
+            let mut report =
+                Report { unbuilt: self.unbuilt.clone(), exemptions: self.exemptions.clone(), ..Report::default() };
+            let mut chapters = Vec::new();
+            for judged in &self.objects {
+                let (mut judged, mut chapter) = (judged.clone(), Chapter::default());
+                report.summary.hidden += judged.keep(filter);
+                report.judged(&judged);
+                if !judged.findings.is_empty() {
+                    renderer.object(&judged, chapter.text(Section::Findings))?;
+                }
+                chapters.push(chapter);
+            }
+            for (policy, passes) in self.passes.iter().filter(|(policy, _)| filter.lets_policy_pass(policy)) {
+                (0..*passes).for_each(|_| report.passed(policy));
+            }
+            let mut chapter = Chapter::default();
+            for found in &self.unrendered {
+                chapter.unrendered(found, renderer, &mut report)?;
+            }
+            for document in &self.left_out {
+                report.leave_out(document.reason);
+                if document.reason != Reason::Empty {
+                    renderer.left_out(document, chapter.text(Section::LeftOut))?;
+                }
+            }
+            for found in &self.unreadable {
+                chapter.unreadable(found.clone(), Section::Broken, renderer, &mut report)?;
+            }
+            chapters.push(chapter);
+            Ok((report, chapters))
+        }
+
+        /// The counts with a filter.
+        pub fn counted(&self, filter: &Filter) -> Report {
+            self.chapters(filter, &crate::audit::Text).map(|(report, _)| report).unwrap_or_default()
+        }
+
+        /// The report as it is written at the end, or with findings as they come.
+        pub fn rendered(&self, renderer: &dyn Renderer, is_live: bool) -> io::Result<Vec<u8>> {
+            let (report, chapters) = self.chapters(&Filter::default(), renderer)?;
+            let (mut live, mut out) = (Vec::<u8>::new(), Vec::<u8>::new());
+            let mut writer =
+                Writer::new(renderer, Report::default(), is_live.then_some(&mut live as &mut dyn io::Write));
+            chapters.into_iter().try_for_each(|chapter| writer.take(chapter))?;
+            let mut findings = writer.end([], std::iter::empty())?;
+            findings.report = report;
+            findings.write(renderer, &mut out)?;
+            Ok([live, out].concat())
+        }
+    }
 
     /// A report with one finding of each kind, for the renderers' tests.
-    pub fn report() -> Report {
+    pub fn report() -> Sample {
         let source = |file: &str, line| Source { file: file.to_owned(), document: 0, line };
         let finding = |policy: &str, verdict, line, field: &str, message: &str, severity: &str| Finding {
             policy: policy.to_owned(),
@@ -365,7 +504,7 @@ pub(super) mod samples {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        Report {
+        Sample {
             objects: vec![
                 Judged {
                     object: id("apps/v1", "Deployment", "media", "jellyfin"),
@@ -410,13 +549,12 @@ pub(super) mod samples {
                     ],
                 },
             ],
-            passes: BTreeMap::from([("config-on-pvc".to_owned(), 1), ("require-pinned-images".to_owned(), 4)]),
+            passes: vec![("config-on-pvc".to_owned(), 1), ("require-pinned-images".to_owned(), 4)],
             unrendered: vec![Unrendered {
                 name: "HelmRelease media/sonarr".to_owned(),
                 source: source("media/sonarr.yaml", 1),
                 command: "helm template sonarr sonarr | portcullis audit -".to_owned(),
             }],
-            hidden: 0,
             left_out: vec![
                 LeftOut { source: source("media/kustomization.yaml", 1), reason: Reason::Kustomization },
                 LeftOut { source: source("media/empty.yaml", 1), reason: Reason::Empty },
@@ -457,34 +595,62 @@ mod tests {
             left_out: 1,
             hidden: 0,
         };
-        assert_eq!(samples::report().summary(), expected);
+        assert_eq!(samples::report().counted(&Filter::default()).summary, expected);
     }
 
     #[test]
     fn counts_by_policy_and_what_no_policy_looked_at_by_kind() {
-        let report = samples::report();
-        let policies = report.policies();
+        let report = samples::report().counted(&Filter::default());
         let pinned = Counts { pass: 4, deny: 1, ..Counts::default() };
-        assert_eq!(policies.get("require-pinned-images"), Some(&pinned));
-        assert_eq!(policies.get("broken"), Some(&Counts { error: 1, ..Counts::default() }));
-        assert_eq!(report.not_judged(), BTreeMap::from([(("Namespace", "v1"), 1)]));
+        assert_eq!(report.policies.get("require-pinned-images"), Some(&pinned));
+        assert_eq!(report.policies.get("broken"), Some(&Counts { error: 1, ..Counts::default() }));
+        let namespace = ("Namespace".to_owned(), "v1".to_owned());
+        assert_eq!(report.not_judged, BTreeMap::from([(namespace, 1)]));
+    }
+
+    #[test]
+    fn counts_of_several_threads_add_up() {
+        let one = samples::report().counted(&Filter::default());
+        let mut both = one.clone();
+        both.add(one.clone());
+        assert_eq!(both.summary.objects, 2 * one.summary.objects);
+        assert_eq!(both.summary.findings.pass, 2 * one.summary.findings.pass);
+        assert_eq!(both.policies.get("broken"), Some(&Counts { error: 2, ..Counts::default() }));
+        let sums = |report: &Report| {
+            let exemptions = report.exemptions.iter().map(|exemption| exemption.findings + exemption.passes);
+            (
+                exemptions.sum::<usize>(),
+                report.not_judged.values().sum::<usize>(),
+                report.left_out.values().sum::<usize>(),
+            )
+        };
+        let (exemptions, kinds, documents) = sums(&one);
+        assert_eq!(sums(&both), (2 * exemptions, 2 * kinds, 2 * documents));
+        assert!(both.is_judged);
+    }
+
+    #[test]
+    fn so_many_kinds_are_told_apart() {
+        let mut report = Report::default();
+        for kind in 0..MAX_KINDS + 5 {
+            report.passed_over((format!("Kind{kind}"), "example.com/v1".to_owned()), 1);
+        }
+        assert_eq!(report.not_judged.len(), MAX_KINDS + 1);
+        assert_eq!(report.not_judged.get(&("(other kinds)".to_owned(), String::new())), Some(&5));
     }
 
     #[test]
     fn a_filter_takes_findings_away_and_says_how_many() {
         let filter = |policies: &[&str], severities: &[&str], verdicts: &[Verdict]| {
             let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-            let mut report = samples::report();
-            report.keep(&Filter {
-                policies: texts(policies),
-                severities: texts(severities),
-                verdicts: verdicts.to_vec(),
-            });
-            let summary = report.summary();
-            (report.findings().map(|finding| finding.policy.clone()).collect::<Vec<_>>(), summary.hidden)
+            let filter =
+                Filter { policies: texts(policies), severities: texts(severities), verdicts: verdicts.to_vec() };
+            let report = samples::report().counted(&filter);
+            let found = report.policies.into_iter().filter(|(_, counts)| !counts.is_clean()).map(|(policy, _)| policy);
+            (found.collect::<Vec<_>>(), report.summary.hidden)
         };
         assert_eq!(filter(&[], &[], &[]).1, 0);
-        assert_eq!(filter(&["broken", "config-on-pvc"], &[], &[]), (vec!["config-on-pvc".into(), "broken".into()], 3));
+        assert_eq!(filter(&["broken", "config-on-pvc"], &[], &[]), (vec!["broken".into(), "config-on-pvc".into()], 3));
         assert_eq!(filter(&[], &["medium"], &[]), (vec!["require-pinned-images".into()], 4));
         assert_eq!(filter(&[], &[], &[Verdict::Warn]), (vec!["pss-baseline-privileged".into()], 4));
         assert_eq!(filter(&["broken"], &["high"], &[]), (vec![], 5));
@@ -492,12 +658,13 @@ mod tests {
 
     #[test]
     fn knows_how_strong_its_strongest_finding_is() {
-        let mut report = samples::report();
-        assert!(report.reaches(Verdict::Deny));
-        report.objects.remove(0);
-        assert!(!report.reaches(Verdict::Deny));
-        assert!(report.reaches(Verdict::Error));
-        report.objects.pop();
-        assert!(!report.reaches(Verdict::Exempt));
+        let mut sample = samples::report();
+        let reaches = |sample: &samples::Sample, verdict| sample.counted(&Filter::default()).reaches(verdict);
+        assert!(reaches(&sample, Verdict::Deny));
+        sample.objects.remove(0);
+        assert!(!reaches(&sample, Verdict::Deny));
+        assert!(reaches(&sample, Verdict::Error));
+        sample.objects.pop();
+        assert!(!reaches(&sample, Verdict::Exempt));
     }
 }

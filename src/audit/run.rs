@@ -1,245 +1,240 @@
-//! Asks the engine about every manifest, as if it were being created.
+//! The audit of an input of any size: passes over it on all cores, findings in its order.
+//!
+//! The first pass ([`learn`]) collects what has to be known of everything before any object is in its namespace. Where
+//! rules about several objects are on, the next one collects for them. The last one reads, judges and renders piece by piece: what [`pipeline`] has under way is
+//! all that is held.
 
-use std::time::SystemTime;
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
-use crate::admission::acceptable::{Refusal, incomplete, undecodable};
-use crate::admission::offline::{Attributes, request};
-use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict, workloads};
-use crate::json::{Arena, Object, Value};
-use crate::manifests::{Collection, Manifest};
-use crate::policy::{self, AuditRule};
+use crate::engine::PolicySet;
+use crate::json::{Arena, Value};
+use crate::manifests::{
+    Collection, Inputs, Known, Learning, LeftOut, Piece, Progress, Reason, Sorted, Stage, Unbuilt, Unreadable,
+};
 
-use super::across::{Known, Violation};
-use super::locate::line;
-use super::report::{Exempted, Exemption, Finding, Judged, Report};
+use super::across::Across;
+use super::judge::{Options, judge};
+use super::pipeline;
+use super::renderer::Renderer;
+use super::report::{Filter, Report};
+use super::sections::Section;
 use super::unrendered::unrendered;
+use super::writer::{Chapter, Findings, Writer};
 
-/// Who creates the objects, and when.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `userInfo.username`.
-    pub user: String,
-    /// `userInfo.groups`.
-    pub groups: Vec<String>,
-    /// The time that exemptions expire by.
-    pub now: SystemTime,
-    /// Whether objects get the API server's defaults before they are judged.
-    pub defaulting: bool,
-    /// The rules about several objects that are on.
-    pub rules: Vec<Rule>,
+/// How many manifests in memory are one job.
+const MANIFESTS: usize = 64;
+
+/// How much memory a thread keeps from one object to the next, in bytes.
+const KEPT: usize = 4 << 20;
+
+/// How an audit is done.
+#[derive(Clone, Copy)]
+pub struct Audit<'a> {
+    /// What is judged by.
+    pub policies: &'a PolicySet,
+    /// Who creates the objects, and when.
+    pub options: &'a Options,
+    /// Which findings count.
+    pub filter: &'a Filter,
+    /// How the report is written.
+    pub renderer: &'a dyn Renderer,
+    /// How many threads judge.
+    pub threads: usize,
+    /// Counts what has been done.
+    pub progress: &'a Progress,
 }
 
-/// A rule about several objects that is on.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// The rule.
-    pub rule: &'static AuditRule,
-    /// What its findings amount to.
-    pub verdict: Verdict,
+/// The first pass over an input: what has to be known before any object of it can be judged; namespaced objects without a
+/// namespace get `namespace`. `define` is shown the objects that may define kinds.
+pub fn learn(
+    inputs: &Inputs,
+    namespace: &str,
+    threads: usize,
+    progress: &Progress,
+    mut define: impl FnMut(Value<'_>),
+) -> Known {
+    progress.begin(Stage::Learning, inputs.bytes());
+    let kustomizations = inputs.kustomizations();
+    let mut learning = Learning::default();
+    let work = |arena: &mut Arena, piece: Piece| {
+        let learned = piece.learned(inputs, &kustomizations, arena);
+        recycle(arena);
+        progress.add_bytes(piece.bytes);
+        learned
+    };
+    let take = |learned| {
+        learning.add(learned, &mut define);
+        Ok::<(), Infallible>(())
+    };
+    let Ok(_) = pipeline::in_order(threads, inputs.pieces(), Arena::new, work, take);
+    learning.finish(kustomizations, namespace)
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            user: "portcullis:audit".to_owned(),
-            groups: vec!["system:authenticated".to_owned()],
-            now: SystemTime::now(),
-            defaulting: true,
-            rules: Vec::new(),
+impl Audit<'_> {
+    /// The passes behind the first. With `live`, findings are written there as they come; `left_out` is shown every document that is no
+    /// manifest.
+    ///
+    /// # Errors
+    /// `live` or a temporary file can't be written.
+    pub fn run(
+        &self,
+        inputs: &Inputs,
+        known: &Known,
+        live: Option<&mut dyn Write>,
+        left_out: &mut dyn FnMut(&LeftOut),
+    ) -> io::Result<Findings> {
+        let across = self.across(inputs, known);
+        self.progress.begin(Stage::Judging, inputs.bytes());
+        let work = |judge: &mut Judge<'_>, piece: Piece| {
+            let bytes = piece.bytes;
+            let chapter = judge.piece(piece, inputs);
+            self.progress.add_bytes(bytes);
+            chapter
+        };
+        self.judge((known, across.as_ref()), known.unbuilt(), (inputs.pieces(), work), live, left_out)
+    }
+
+    /// The same for an input in memory with what was built of it, and the files that can't be read.
+    ///
+    /// # Errors
+    /// A temporary file can't be written.
+    pub fn run_collection(
+        &self,
+        collection: &Collection<'_>,
+        unread: &[Unreadable],
+        left_out: &mut dyn FnMut(&LeftOut),
+    ) -> io::Result<Findings> {
+        let first = Sorted {
+            left_out: collection.left_out.clone(),
+            broken: collection.unreadable.clone(),
+            unread: unread.to_vec(),
+            ..Sorted::default()
+        };
+        let manifests = collection.manifests.chunks(MANIFESTS);
+        let rest = manifests.map(|manifests| Sorted { manifests: manifests.to_vec(), ..Sorted::default() });
+        let jobs = std::iter::once(first).chain(rest);
+        let work = |judge: &mut Judge<'_>, sorted: Sorted<'_>| {
+            let mut chapter = Chapter::default();
+            judge.sorted(sorted, &mut chapter).map(|()| chapter)
+        };
+        let across = self.has_rules().then(|| {
+            let mut across = Across::new(&collection.unbuilt);
+            across.learn(&collection.manifests, &collection.left_out);
+            across
+        });
+        self.judge((&collection.known, across.as_ref()), collection.unbuilt.clone(), (jobs, work), None, left_out)
+    }
+
+    fn has_rules(&self) -> bool {
+        !self.options.rules.is_empty()
+    }
+
+    /// The pass of rules about several objects, if any is on: each object has to be in its namespace, which only the first
+    /// pass tells.
+    fn across(&self, inputs: &Inputs, known: &Known) -> Option<Across> {
+        if !self.has_rules() {
+            return None;
         }
+        self.progress.begin(Stage::Relating, inputs.bytes());
+        let across = Mutex::new(Across::new(&known.unbuilt()));
+        let work = |arena: &mut Arena, piece: Piece| {
+            let bytes = piece.bytes;
+            piece.sort(inputs, known, arena, |sorted| {
+                across.lock().unwrap_or_else(PoisonError::into_inner).learn(&sorted.manifests, &sorted.left_out);
+            });
+            recycle(arena);
+            self.progress.add_bytes(bytes);
+        };
+        let Ok(_) = pipeline::in_order(self.threads, inputs.pieces(), Arena::new, work, |()| Ok::<(), Infallible>(()));
+        Some(across.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn judge<J: Send>(
+        &self,
+        (known, across): (&Known, Option<&Across>),
+        unbuilt: Vec<Unbuilt>,
+        (jobs, work): (impl Iterator<Item = J> + Send, impl Fn(&mut Judge<'_>, J) -> io::Result<Chapter> + Sync),
+        live: Option<&mut dyn Write>,
+        left_out: &mut dyn FnMut(&LeftOut),
+    ) -> io::Result<Findings> {
+        let report = || Report::new(self.policies.exemptions(), self.options.now);
+        let mut writer = Writer::new(self.renderer, Report { unbuilt, ..report() }, live);
+        let take = |chapter: io::Result<Chapter>| {
+            let chapter = chapter?;
+            chapter.left_out.iter().for_each(&mut *left_out);
+            writer.take(chapter)
+        };
+        let start =
+            || Judge { audit: *self, known, across, documents: Arena::new(), review: Arena::new(), report: report() };
+        let judges = pipeline::in_order(self.threads, jobs, start, work, take)?;
+        writer.end(judges.into_iter().map(|judge| judge.report), known.problems())
     }
 }
 
-impl Options {
-    /// The context of reviews of a collection's manifests.
-    pub fn context<'a>(&self, arena: &'a Arena, collection: &'a Collection<'a>) -> Context<'a> {
-        let namespaces = &collection.namespaces;
-        Context { namespaces, now: self.now, defaulting: self.defaulting, ..Context::new(arena) }
+/// What a thread has to itself.
+struct Judge<'a> {
+    audit: Audit<'a>,
+    known: &'a Known,
+    across: Option<&'a Across>,
+    documents: Arena,
+    review: Arena,
+    report: Report,
+}
+
+impl Judge<'_> {
+    fn piece(&mut self, piece: Piece, inputs: &Inputs) -> io::Result<Chapter> {
+        let mut chapter = Chapter::default();
+        let mut documents = std::mem::take(&mut self.documents);
+        let mut result = Ok(());
+        piece.sort(inputs, self.known, &mut documents, |sorted| {
+            let judged = self.sorted(sorted, &mut chapter);
+            result = std::mem::replace(&mut result, Ok(())).and(judged);
+        });
+        recycle(&mut documents);
+        self.documents = documents;
+        result.map(|()| chapter)
     }
-}
 
-/// Judges every manifest of a collection.
-pub fn run(collection: &Collection<'_>, policies: &PolicySet, options: &Options) -> Report {
-    let mut report = Report {
-        left_out: collection.left_out.clone(),
-        unreadable: collection.unreadable.clone(),
-        unbuilt: collection.unbuilt.clone(),
-        unrendered: unrendered(collection),
-        exemptions: policies
-            .exemptions()
-            .all()
-            .iter()
-            .map(|exemption| Exemption::new(exemption, options.now))
-            .collect(),
-        ..Report::default()
-    };
-    let across = (!options.rules.is_empty()).then(|| Known::of(collection));
-    for manifest in &collection.manifests {
-        let mut judged = judge(manifest, collection, policies, options, &mut report);
-        let violations = across.as_ref().map(|known| known.violations(manifest)).unwrap_or_default();
-        let found =
-            violations.into_iter().filter_map(|found| across_finding(manifest, found, policies, options, &mut report));
-        judged.findings.extend(found);
-        report.objects.push(judged);
-    }
-    report
-}
-
-/// The decision on one manifest, both phases enforced.
-pub fn review<'a>(
-    arena: &'a Arena,
-    manifest: &'a Manifest<'a>,
-    collection: &'a Collection<'a>,
-    policies: &'a PolicySet,
-    options: &Options,
-) -> Decision<'a> {
-    let request = create_request(arena, manifest, options);
-    let context = options.context(arena, collection);
-    policies.review(&request, &context)
-}
-
-/// The decision on a manifest, or why the API server would ask no validating policy about it.
-fn accepted<'a>(
-    arena: &'a Arena,
-    manifest: &'a Manifest<'a>,
-    collection: &'a Collection<'a>,
-    policies: &'a PolicySet,
-    options: &Options,
-) -> Result<Decision<'a>, Refusal> {
-    if let Some(refusal) = undecodable(manifest.object) {
-        return Err(refusal);
-    }
-    let decision = review(arena, manifest, collection, policies, options);
-    let stored = decision.mutated.as_ref().map_or(manifest.object, |mutated| mutated.object);
-    incomplete(stored).map_or(Ok(decision), Err)
-}
-
-/// The finding that an object could not be judged; it is no policy's.
-fn refused(refusal: Refusal, line: impl FnOnce(&str) -> usize) -> Finding {
-    Finding {
-        policy: String::new(),
-        binding: String::new(),
-        verdict: Verdict::Error,
-        reason: refusal.reason.to_owned(),
-        line: line(&refusal.field),
-        field: refusal.field,
-        message: refusal.message,
-        repaired_by: None,
-        severity: String::new(),
-        exemption: None,
-    }
-}
-
-/// The request that creating the manifest's object would be.
-pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options: &Options) -> Request<'a> {
-    let text = |text: &str| Value::String(arena.alloc_str(text));
-    let groups: Vec<_> = options.groups.iter().map(|group| text(group)).collect();
-    let groups = Value::Array(arena.alloc_slice_copy(&groups));
-    let user_info = Object::new(arena, &[("username", text(&options.user)), ("groups", groups)]);
-    let attributes = Attributes {
-        resource: &manifest.resource.name,
-        subresource: "",
-        namespace: &manifest.id.namespace,
-        operation: Operation::Create,
-        user_info: Value::Object(user_info),
-        dry_run: false,
-        defaulting: options.defaulting,
-    };
-    request(arena, manifest.object, Value::Null, attributes)
-}
-
-fn judge(
-    manifest: &Manifest<'_>,
-    collection: &Collection<'_>,
-    policies: &PolicySet,
-    options: &Options,
-    report: &mut Report,
-) -> Judged {
-    let arena = Arena::new();
-    let mut judged = Judged {
-        object: manifest.id.clone(),
-        source: manifest.source.clone(),
-        is_judged: false,
-        built_by: manifest.built_by.map(str::to_owned),
-        findings: Vec::new(),
-    };
-    judged.source.line = line(manifest, "");
-    let decision = match accepted(&arena, manifest, collection, policies, options) {
-        Ok(decision) => decision,
-        Err(refusal) => {
-            judged.findings.push(refused(refusal, |field| line(manifest, field)));
-            return judged;
-        }
-    };
-    judged.is_judged = !decision.findings.is_empty();
-    for finding in decision.findings {
-        for (exemption, offenders) in &finding.covered_by {
-            let at = report.exemptions.binary_search_by(|known| known.name.cmp(&exemption.name));
-            if let Some(known) = at.ok().and_then(|at| report.exemptions.get_mut(at)) {
-                known.findings += offenders;
-                known.passes += usize::from(*offenders == 0);
+    fn sorted(&mut self, sorted: Sorted<'_>, chapter: &mut Chapter) -> io::Result<()> {
+        let Audit { policies, options, filter, renderer, progress, .. } = self.audit;
+        progress.add_objects(sorted.manifests.len() as u64);
+        for manifest in &sorted.manifests {
+            if let Some(found) = unrendered(manifest, &self.known.chart_sources) {
+                chapter.unrendered(&found, renderer, &mut self.report)?;
+            }
+            let known = (self.known, self.across);
+            let judged = judge(&self.review, manifest, known, policies, (options, filter), &mut self.report);
+            recycle(&mut self.review);
+            if !judged.findings.is_empty() {
+                renderer.object(&judged, chapter.text(Section::Findings))?;
+                chapter.refused = chapter.refused.take().or_else(|| judged.refused());
             }
         }
-        if finding.verdict == Verdict::Pass {
-            match report.passes.get_mut(finding.policy) {
-                Some(passes) => *passes += 1,
-                None => drop(report.passes.insert(finding.policy.to_owned(), 1)),
+        let unreadable =
+            [(Section::Broken, sorted.broken), (Section::Crowded, sorted.crowded), (Section::Unread, sorted.unread)];
+        for (section, unreadable) in unreadable {
+            for found in unreadable {
+                chapter.unreadable(found, section, renderer, &mut self.report)?;
             }
-            continue;
         }
-        // Each of the things that a validation objects to has a line of its own.
-        let whole = [Offender { field: String::new(), message: finding.message.clone() }];
-        let offenders = if finding.offenders.is_empty() { &whole[..] } else { &finding.offenders };
-        judged.findings.extend(offenders.iter().map(|offender| Finding {
-            policy: finding.policy.to_owned(),
-            binding: finding.binding.to_owned(),
-            verdict: finding.verdict,
-            reason: finding.reason.to_owned(),
-            line: line(manifest, &offender.field),
-            field: offender.field.clone(),
-            message: offender.message.clone(),
-            repaired_by: finding.repaired_by.map(str::to_owned),
-            severity: finding.severity.to_owned(),
-            exemption: finding.exemption.map(|exemption| Exempted::new(exemption.by, exemption.instead_of)),
-        }));
+        for document in sorted.left_out {
+            self.report.leave_out(document.reason);
+            if document.reason != Reason::Empty {
+                renderer.left_out(&document, chapter.text(Section::LeftOut))?;
+            }
+            chapter.left_out.push(document);
+        }
+        Ok(())
     }
-    judged
 }
 
-const LABELS: [&str; 2] = ["metadata", "labels"];
-
-/// The finding of a rule about several objects, if the rule is on; exemptions set it aside as they do those of policies.
-fn across_finding(
-    manifest: &Manifest<'_>,
-    Violation { rule, field, message }: Violation,
-    policies: &PolicySet,
-    options: &Options,
-    report: &mut Report,
-) -> Option<Finding> {
-    let Rule { rule, verdict } = options.rules.iter().find(|on| on.rule.name == rule).copied()?;
-    let template = workloads().iter().find(|workload| workload.kind == manifest.id.kind).map(|of| of.template);
-    let subject = policy::Subject {
-        namespace: &manifest.id.namespace,
-        kind: &manifest.id.kind,
-        name: manifest.id.name.trim_end_matches('*'),
-        labels: [manifest.object.at(&LABELS), template.and_then(|template| manifest.object.at(template)?.at(&LABELS))],
-    };
-    // A reference is the whole object's: who exempts a container says nothing of it.
-    let selecting = policies.exemptions().selecting(rule.name, &subject, Vec::new);
-    for exemption in &selecting {
-        report.exemptions.iter_mut().filter(|known| known.name == exemption.name).for_each(|known| known.findings += 1);
+/// Empties an arena, and gives back what a large object took.
+fn recycle(arena: &mut Arena) {
+    if arena.allocated_bytes() > KEPT {
+        *arena = Arena::new();
+    } else {
+        arena.reset();
     }
-    let exempt = selecting.into_iter().find(|exemption| !exemption.has_expired(options.now));
-    Some(Finding {
-        policy: rule.name.to_owned(),
-        binding: rule.name.to_owned(),
-        verdict: if exempt.is_some() { Verdict::Exempt } else { verdict },
-        reason: "Invalid".to_owned(),
-        line: line(manifest, &field),
-        field,
-        message,
-        repaired_by: None,
-        severity: rule.severity.to_owned(),
-        exemption: exempt.map(|by| Exempted::new(by, verdict)),
-    })
 }

@@ -6,47 +6,75 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use crate::engine::Verdict;
-use crate::manifests::{Unbuilt, Unreadable};
+use crate::manifests::{LeftOut, Unbuilt, Unreadable};
 use crate::style::{BAD, CAUTION, FAINT, GOOD, STRONG};
 use crate::visible;
 
+use super::renderer::{Order, Renderer};
 use super::report::{Counts, Exempted, Exemption, ExemptionState, Finding, Judged, Report};
+use super::sections::{Section, Sections};
 use super::unrendered::Unrendered;
 
-/// Writes `report`.
-///
-/// # Errors
-/// `out` can't be written.
-pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    write_not_judged(report, out)?;
-    for judged in report.objects.iter().filter(|judged| !judged.findings.is_empty()) {
-        write_object(judged, out)?;
+/// For people.
+#[derive(Clone, Copy, Debug)]
+pub struct Text;
+
+impl Renderer for Text {
+    fn lead(&self) -> usize {
+        0
     }
-    write_policies(report, out)?;
-    write_unbuilt(&report.unbuilt, out)?;
-    write_exemptions(&report.exemptions, out)?;
-    write_summary(report, out)
+
+    fn object(&self, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
+        write_object(judged, out)
+    }
+
+    fn unreadable(&self, Unreadable { source, message }: &Unreadable, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "  {}:{}  {BAD}error{BAD:#}", visible::line(&source.file), source.line)?;
+        writeln!(out, "    {}", visible::line(message))
+    }
+
+    fn unrendered(&self, Unrendered { name, source, command }: &Unrendered, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "  {}:{}  {}", visible::line(&source.file), source.line, visible::line(name))?;
+        writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(command))
+    }
+
+    /// They are counted only.
+    fn left_out(&self, _: &LeftOut, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn begin(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&self, report: &Report, rows: &mut Sections, order: Order, out: &mut dyn Write) -> io::Result<()> {
+        write_not_judged(rows, out)?;
+        if order == Order::Usual {
+            rows.write(Section::Findings, 0, out)?;
+        }
+        write_policies(report, out)?;
+        write_unbuilt(&report.unbuilt, out)?;
+        write_exemptions(&report.exemptions, out)?;
+        write_summary(report, out)
+    }
 }
 
-/// What nobody should take for judged stands first.
-fn write_not_judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if !report.unreadable.is_empty() {
-        writeln!(out, "{STRONG}not judged{STRONG:#}")?;
-        for Unreadable { source, message } in &report.unreadable {
-            writeln!(out, "  {}:{}  {BAD}error{BAD:#}", visible::line(&source.file), source.line)?;
-            writeln!(out, "    {}", visible::line(message))?;
-        }
-        writeln!(out)?;
+/// What nobody should take for judged.
+fn write_not_judged(rows: &mut Sections, out: &mut dyn Write) -> io::Result<()> {
+    let unreadable = [Section::Broken, Section::Crowded, Section::Unread];
+    write_part("not judged", &unreadable, rows, out)?;
+    write_part("not rendered, hence not judged", &[Section::Unrendered], rows, out)
+}
+
+fn write_part(title: &str, sections: &[Section], rows: &mut Sections, out: &mut dyn Write) -> io::Result<()> {
+    if sections.iter().all(|section| rows.is_empty(*section)) {
+        return Ok(());
     }
-    if !report.unrendered.is_empty() {
-        writeln!(out, "{STRONG}not rendered, hence not judged{STRONG:#}")?;
-        for Unrendered { name, source, command } in &report.unrendered {
-            writeln!(out, "  {}:{}  {}", visible::line(&source.file), source.line, visible::line(name))?;
-            writeln!(out, "    {FAINT}{}{FAINT:#}", visible::line(command))?;
-        }
-        writeln!(out)?;
+    writeln!(out, "{STRONG}{title}{STRONG:#}")?;
+    for section in sections {
+        rows.write(*section, 0, out)?;
     }
-    Ok(())
+    writeln!(out)
 }
 
 fn write_unbuilt(unbuilt: &[Unbuilt], out: &mut dyn Write) -> io::Result<()> {
@@ -146,7 +174,7 @@ fn write_finding(
 
 /// What each policy found, the one with the most findings first.
 fn write_policies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut policies: Vec<_> = report.policies().into_iter().filter(|(_, counts)| !counts.is_clean()).collect();
+    let mut policies: Vec<_> = report.policies.iter().filter(|(_, counts)| !counts.is_clean()).collect();
     if policies.is_empty() {
         return Ok(());
     }
@@ -155,7 +183,7 @@ fn write_policies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let width = policies.iter().map(|(policy, _)| visible::line(policy).chars().count()).max().unwrap_or_default();
     for (policy, counts) in policies {
         write!(out, "  {:width$}  ", visible::line(policy))?;
-        write_counts(&counts, out)?;
+        write_counts(counts, out)?;
         writeln!(out)?;
     }
     writeln!(out)
@@ -179,8 +207,8 @@ fn write_counts(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
 
 /// What no policy looked at by kind, then everything in one line, which begins with what could not be judged.
 fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let summary = report.summary();
-    let kinds: Vec<_> = report.not_judged().into_iter().map(|((kind, _), count)| format!("{count} {kind}")).collect();
+    let summary = &report.summary;
+    let kinds: Vec<_> = report.not_judged.iter().map(|((kind, _), count)| format!("{count} {kind}")).collect();
     if !kinds.is_empty() {
         writeln!(out, "{FAINT}no policy looks at: {}{FAINT:#}", visible::line(&kinds.join(", ")))?;
     }
@@ -194,12 +222,12 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if !summary.findings.is_clean() {
         write_counts(&summary.findings, out)?;
         write!(out, " in {} of {objects}", summary.with_findings)?;
-    } else if report.is_judged() {
+    } else if report.is_judged {
         write!(out, "{GOOD}no findings{GOOD:#} in {objects}")?;
     } else {
         write!(out, "{CAUTION}nothing judged{CAUTION:#} in {objects}")?;
     }
-    if summary.not_judged > 0 && report.is_judged() {
+    if summary.not_judged > 0 && report.is_judged {
         write!(out, ", {} of them not judged", summary.not_judged)?;
     }
     write!(out, "; {} passed", counted(summary.findings.pass, "check"))?;
@@ -228,18 +256,33 @@ fn counted(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::samples;
+    use super::super::report::samples::{self, Sample};
     use super::*;
 
-    fn rendered(report: &Report) -> io::Result<String> {
+    fn rendered(sample: &Sample) -> io::Result<String> {
+        plain(&sample.rendered(&Text, false)?)
+    }
+
+    fn plain(text: &[u8]) -> io::Result<String> {
         let mut out = anstream::StripStream::new(Vec::new());
-        render(report, &mut out)?;
+        out.write_all(text)?;
         Ok(String::from_utf8_lossy(&out.into_inner()).into_owned())
     }
 
     #[test]
     fn groups_by_object_and_ends_in_one_line() -> io::Result<()> {
         insta::assert_snapshot!(rendered(&samples::report())?);
+        Ok(())
+    }
+
+    #[test]
+    fn findings_written_as_they_come_stand_before_what_is_not_judged() -> io::Result<()> {
+        let usual = rendered(&samples::report())?;
+        let live = plain(&samples::report().rendered(&Text, true)?)?;
+        let (not_judged, rest) = usual.split_at(usual.find("Deployment media/jellyfin").unwrap_or_default());
+        let (findings, rest) = rest.split_at(rest.find("by policy").unwrap_or_default());
+        assert!(!not_judged.is_empty() && !findings.is_empty());
+        assert_eq!(live, format!("{findings}{not_judged}{rest}"));
         Ok(())
     }
 
@@ -307,9 +350,7 @@ mod tests {
             unrendered.name.push_str(NASTY);
             unrendered.command.push_str(NASTY);
         }
-        let mut out = Vec::new();
-        render(&report, &mut out)?;
-        let mut text = String::from_utf8_lossy(&out).into_owned();
+        let mut text = String::from_utf8_lossy(&report.rendered(&Text, false)?).into_owned();
         // Our own styles are the only escape sequences.
         for style in [BAD, CAUTION, FAINT, GOOD, STRONG] {
             text = text.replace(&style.to_string(), "").replace(&format!("{style:#}"), "");
@@ -322,9 +363,7 @@ mod tests {
 
     #[test]
     fn colours_denials_red() -> io::Result<()> {
-        let mut out = Vec::new();
-        render(&samples::report(), &mut out)?;
-        let text = String::from_utf8_lossy(&out).into_owned();
+        let text = String::from_utf8_lossy(&samples::report().rendered(&Text, false)?).into_owned();
         assert!(text.contains(&format!("{BAD}deny")), "{text:?}");
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::admission::resources::split_api_version;
 use crate::json::Value;
-use crate::manifests::{Collection, Manifest, Reason};
+use crate::manifests::{ChartSource, ChartSources, Manifest};
 use crate::policy::model::Source;
 
 /// A chart, or an object whose controller makes others of it.
@@ -19,35 +19,31 @@ pub struct Unrendered {
     pub command: String,
 }
 
-/// What in the collection has to be rendered before it can be judged, in input order: charts last.
-pub fn unrendered(collection: &Collection<'_>) -> Vec<Unrendered> {
-    let objects = collection.manifests.iter().filter_map(|manifest| {
-        let command = command(manifest, collection)?;
-        Some(Unrendered { name: manifest.id.to_string(), source: manifest.source.clone(), command })
-    });
-    let charts: Vec<_> = collection.left_out.iter().filter(|document| document.reason == Reason::HelmChart).collect();
-    let directories: HashSet<_> = charts.iter().map(|chart| parent(&chart.source.file)).collect();
-    let charts = charts.iter().filter_map(|chart| {
-        let directory = parent(&chart.source.file);
+/// What makes objects of this one, if anything does.
+pub fn unrendered(manifest: &Manifest<'_>, sources: &ChartSources) -> Option<Unrendered> {
+    let command = command(manifest, sources)?;
+    Some(Unrendered { name: manifest.id.to_string(), source: manifest.source.clone(), command })
+}
+
+/// The charts among those at these places that are none within another.
+pub fn unrendered_charts(charts: &[Source]) -> impl Iterator<Item = Unrendered> {
+    let directories: HashSet<_> = charts.iter().map(|chart| parent(&chart.file)).collect();
+    charts.iter().filter_map(move |chart| {
+        let directory = parent(&chart.file);
         // A chart within a chart is rendered with it.
         let is_part = directory.rsplit_once("charts/").is_some_and(|(outer, inner)| {
             !inner.contains('/') && directories.contains(outer.strip_suffix('/').unwrap_or("."))
         });
         let command = format!("helm template {} | portcullis audit -", word(directory));
-        (!is_part).then(|| Unrendered {
-            name: format!("Helm chart {directory}"),
-            source: chart.source.clone(),
-            command,
-        })
-    });
-    objects.chain(charts).collect()
+        (!is_part).then(|| Unrendered { name: format!("Helm chart {directory}"), source: chart.clone(), command })
+    })
 }
 
 /// The command that makes objects of this one and judges them.
-fn command(manifest: &Manifest<'_>, collection: &Collection<'_>) -> Option<String> {
+fn command(manifest: &Manifest<'_>, sources: &ChartSources) -> Option<String> {
     let (group, _) = split_api_version(&manifest.id.api_version);
     match (group, manifest.id.kind.as_str()) {
-        ("helm.toolkit.fluxcd.io", "HelmRelease") => Some(helm_release(manifest, collection)),
+        ("helm.toolkit.fluxcd.io", "HelmRelease") => Some(helm_release(manifest, sources)),
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => Some(format!(
             "flux build kustomization {} --path {} --kustomization-file {} --dry-run | portcullis audit -",
             word(&manifest.id.name),
@@ -62,16 +58,14 @@ fn command(manifest: &Manifest<'_>, collection: &Collection<'_>) -> Option<Strin
     }
 }
 
-fn helm_release(manifest: &Manifest<'_>, collection: &Collection<'_>) -> String {
+fn helm_release(manifest: &Manifest<'_>, sources: &ChartSources) -> String {
     let spec = |path: &[&str]| text(manifest.written.get("spec").unwrap_or(Value::Null), path);
-    let referred = match manifest.written.at(&["spec", "chartRef"]) {
-        Some(reference) => referred(reference, manifest, collection),
-        None => manifest
-            .written
-            .at(&["spec", "chart", "spec", "sourceRef"])
-            .and_then(|reference| referred(reference, manifest, collection)),
+    let reference = match manifest.written.at(&["spec", "chartRef"]) {
+        Some(reference) => Some(reference),
+        None => manifest.written.at(&["spec", "chart", "spec", "sourceRef"]),
     };
-    let url = referred.and_then(|repository| text(repository.written, &["spec", "url"]));
+    let referred = reference.and_then(|reference| referred(reference, manifest, sources));
+    let url = referred.and_then(|repository| repository.url.as_deref());
     let chart = spec(&["chart", "spec", "chart"]);
     let (chart, repository) = match (chart, url) {
         (Some(chart), Some(url)) if url.starts_with("oci://") => {
@@ -80,7 +74,7 @@ fn helm_release(manifest: &Manifest<'_>, collection: &Collection<'_>) -> String 
         (Some(chart), url) => (chart.to_owned(), url.filter(|_| is_repository(manifest))),
         (None, url) => (url.unwrap_or("CHART").to_owned(), None),
     };
-    let tag = referred.and_then(|repository| text(repository.written, &["spec", "ref", "tag"]));
+    let tag = referred.and_then(|repository| repository.tag.as_deref());
     let namespace = spec(&["targetNamespace"]).unwrap_or(&manifest.id.namespace);
     let has_values = ["values", "valuesFrom"].iter().any(|key| manifest.written.at(&["spec", key]).is_some());
     Helm {
@@ -100,13 +94,9 @@ fn is_repository(manifest: &Manifest<'_>) -> bool {
 }
 
 /// The object of the input that a reference of Flux names.
-fn referred<'c>(reference: Value<'_>, from: &Manifest<'_>, collection: &'c Collection<'c>) -> Option<&'c Manifest<'c>> {
+fn referred<'s>(reference: Value<'_>, from: &Manifest<'_>, sources: &'s ChartSources) -> Option<&'s ChartSource> {
     let (kind, name) = (text(reference, &["kind"])?, text(reference, &["name"])?);
-    let namespace = text(reference, &["namespace"]).unwrap_or(&from.id.namespace);
-    collection
-        .manifests
-        .iter()
-        .find(|manifest| manifest.id.kind == kind && manifest.id.name == name && manifest.id.namespace == namespace)
+    sources.get(kind, text(reference, &["namespace"]).unwrap_or(&from.id.namespace), name)
 }
 
 fn application(manifest: &Manifest<'_>) -> String {
@@ -180,7 +170,7 @@ fn word(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
     use crate::json::Arena;
-    use crate::manifests::{TextFile, collect};
+    use crate::manifests::{Reason, TextFile, collect};
 
     /// What in `text`, read as the file `name`, is not rendered: name and command.
     fn found(files: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -195,7 +185,11 @@ mod tests {
         let arena = Arena::new();
         let collection = collect(&arena, &files, "default");
         assert_eq!(collection.unreadable, []);
-        unrendered(&collection).into_iter().map(|found| (found.name, found.command)).collect()
+        let objects =
+            collection.manifests.iter().filter_map(|found| unrendered(found, &collection.known.chart_sources));
+        let charts = collection.left_out.iter().filter(|document| document.reason == Reason::HelmChart);
+        let charts: Vec<_> = charts.map(|chart| chart.source.clone()).collect();
+        objects.chain(unrendered_charts(&charts)).map(|found| (found.name, found.command)).collect()
     }
 
     fn command(text: &str) -> String {

@@ -1,22 +1,24 @@
 //! `portcullis audit`: manifests in, findings out.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
 
-use anyhow::{Context, anyhow, bail};
-use clap::{ArgAction, ValueEnum};
+use anyhow::bail;
+use clap::ValueEnum;
 
-use crate::audit::{self, Filter, Finding, Report};
+use crate::audit::{self, Audit, Filter, Json, Renderer, Report, Text};
 use crate::engine::{PolicySet, Verdict};
 use crate::json::Arena;
-use crate::manifests::render::{self, Built};
-use crate::manifests::{self, Checkout, Collection, Exclusions, Reason, TextFile, Unreadable};
-use crate::policy::{self, model::Source};
+use crate::manifests::{self, LeftOut, Progress};
+use crate::policy;
 
+use super::input::{Input, RenderFlags, not_read};
 use super::load::DefinitionFlags;
 use super::output::{self, Output};
+use super::progress::{Above, Bar};
 use super::{Outcome, PolicyFlags};
 
 /// Judges manifests: files, directories, or the output of kustomize or helm
@@ -63,6 +65,11 @@ below the path of an Argo CD Application or ApplicationSet get its destination's
 
 --policy, --severity and --verdict choose the findings that are shown and that count for --fail-on; the last line says how
 many they leave out. What can't be read is shown whatever they say.
+
+Input of any size is read in two passes, document by document (of a list in JSON, item by item), on all processors: the
+first finds what others depend on (namespaces, definitions, kustomizations), the second judges. Standard input is put into
+a temporary file (TMPDIR) where it is larger than 1 MiB. One document may have 32 MiB. Of an input larger than 32 MiB
+findings are written as they are found; what can't be read and the counts follow them. --render holds everything in memory.
 
 JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks
 at, \"notRendered\" what has to be rendered first (name, source, command), and \"leftOut\" the documents left out (source,
@@ -114,6 +121,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
 
+    /// How many objects are judged at the same time [default: one for each processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+
     /// Writes the report to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -123,50 +134,6 @@ pub struct Args {
 
     #[command(flatten)]
     definitions: DefinitionFlags,
-}
-
-/// What is built before it is judged; shared with `mutate`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct RenderFlags {
-    /// Builds kustomizations and charts with the kustomize (or kubectl) and helm on PATH, and takes what comes out
-    #[arg(long)]
-    render: bool,
-
-    /// How long each of them may take to build
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    render_timeout: u64,
-}
-
-/// What is judged, and as whom; shared with `mutate`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Input {
-    /// Files and directories; - is standard input
-    #[arg(value_name = "PATH", required = true)]
-    paths: Vec<PathBuf>,
-
-    /// The namespace of namespaced objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default")]
-    namespace: String,
-
-    /// Who creates the objects: request.userInfo.username
-    #[arg(long = "as", value_name = "USER", default_value = "portcullis:audit")]
-    user: String,
-
-    /// A group of that user, besides system:authenticated (repeatable)
-    #[arg(long = "as-group", value_name = "GROUP")]
-    groups: Vec<String>,
-
-    /// Takes objects as they are written, without the defaults that the API server sets
-    #[arg(long)]
-    no_defaulting: bool,
-
-    /// Passes over files and directories below each PATH, by a pattern as in .gitignore (repeatable)
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-
-    /// Counts what is left out by reason; twice (-vv): names each document
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -208,6 +175,9 @@ enum Format {
     Json,
 }
 
+/// From this size of the input on, in bytes, findings are written as they come.
+const LIVE_FROM: u64 = 32 << 20;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -215,38 +185,67 @@ enum Format {
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut policies = args.policies.load(&args.definitions)?;
     let filter = args.filter(&policies)?;
-    let (mut texts, unreadable) = args.input.read()?;
-    let built = args.render.build(&mut texts, &args.input)?;
-    let arena = Arena::new();
-    let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
-    collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::start(&progress);
     let options = audit::Options { rules: args.policies.rules()?, ..args.input.options() };
-    let mut report = audit::run(&collection, &policies, &options);
-    report.unreadable.extend(unreadable);
-    report.keep(&filter);
+    let threads = args.threads();
+    let renderer = args.format.renderer();
+    let mut live = None;
+    let mut left_out = |document: &LeftOut| bar.away(|| args.input.tell_left_out(document));
+    let audit =
+        |policies| Audit { policies, options: &options, filter: &filter, renderer, threads, progress: &progress };
+    let mut findings = if args.render.is_on() {
+        let (mut texts, unread) = args.input.read()?;
+        let built = args.render.build(&mut texts, &args.input)?;
+        let arena = Arena::new();
+        let collection = manifests::collect_built(&arena, &texts, built.as_ref(), args.input.namespace());
+        collection.manifests.iter().for_each(|manifest| policies.learn(manifest.object));
+        audit(&policies).run_collection(&collection, &unread, &mut left_out)?
+    } else {
+        let inputs = args.input.list(&progress)?;
+        let known = audit::learn(&inputs, args.input.namespace(), threads, &progress, |object| policies.learn(object));
+        if inputs.bytes() > LIVE_FROM {
+            live = Some(Output::open(args.output.as_deref())?);
+        }
+        let mut above = live.as_mut().map(|out| Above { out, bar: &bar });
+        let out = above.as_mut().map(|out| out as &mut dyn Write);
+        audit(&policies).run(&inputs, &known, out, &mut left_out)?
+    };
+    drop(bar);
+    let report = &findings.report;
+    args.input.count_left_out(&report.left_out);
+    args.input.refuse_nothing(report.summary.objects + report.summary.unreadable, &report.left_out)?;
 
-    let mut out = Output::open(args.output.as_deref())?;
-    args.format.render(&report, &mut out)?;
+    let mut out = match live {
+        Some(out) => out,
+        None => Output::open(args.output.as_deref())?,
+    };
+    findings.write(renderer, &mut out)?;
     out.finish()?;
+    args.outcome(&findings.report)
+}
 
-    match report.unreadable.as_slice() {
-        _ if args.fail_on.is_reached(&report) => Ok(Outcome::Findings),
-        // Nobody should take silence for approval.
-        [unreadable, ..] => Err(not_read(unreadable)),
-        [] => match report.first_refused() {
-            Some((judged, Finding { line, message, .. })) if args.fail_on != FailOn::Never => {
-                bail!("{}:{line}: {} could not be judged: {message}", judged.source.file, judged.object)
-            }
-            _ if args.require_judged && !report.is_judged() => {
+impl Args {
+    fn outcome(&self, report: &Report) -> anyhow::Result<Outcome> {
+        match (&report.first_unreadable, &report.first_refused) {
+            _ if self.fail_on.is_reached(report) => Ok(Outcome::Findings),
+            // Nobody should take silence for approval.
+            (Some(unreadable), _) => Err(not_read(unreadable)),
+            (None, Some(refused)) if self.fail_on != FailOn::Never => bail!("{refused}"),
+            _ if self.require_judged && !report.is_judged => {
                 output::complain("nothing was judged: no policy looks at any object of the input (--require-judged)");
                 Ok(Outcome::Findings)
             }
             _ => Ok(Outcome::Clean),
-        },
+        }
     }
-}
 
-impl Args {
+    /// How many threads judge.
+    fn threads(&self) -> usize {
+        let available = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.jobs.map_or_else(available, usize::from)
+    }
+
     /// What the flags let pass.
     fn filter(&self, policies: &PolicySet) -> anyhow::Result<Filter> {
         for name in &self.policy_names {
@@ -281,93 +280,6 @@ impl Args {
     }
 }
 
-/// The failure of a command that could not read all of its input.
-pub fn not_read(Unreadable { source, message }: &Unreadable) -> anyhow::Error {
-    anyhow!("{}:{}: {message}", source.file, source.line)
-}
-
-impl Input {
-    /// Reads the paths, and says what in them can't be read; with `-v`, which links lead nowhere.
-    ///
-    /// # Errors
-    /// A path that doesn't exist, a pattern that isn't one.
-    pub fn read(&self) -> anyhow::Result<(Vec<TextFile>, Vec<Unreadable>)> {
-        for path in &self.paths {
-            if path != Path::new("-") && !path.exists() {
-                bail!("{}: no such file or directory", path.display());
-            }
-        }
-        let exclusions = Exclusions::new(&self.exclude).map_err(|error| anyhow!("--exclude: {error}"))?;
-        let Checkout { files, errors, links } =
-            manifests::read_checkout(&self.paths, &exclusions, &mut io::stdin().lock());
-        for link in links.iter().filter(|_| self.verbose > 0) {
-            output::note(&format!("{link}: not followed"));
-        }
-        let unreadable = errors.into_iter().map(|error| Unreadable {
-            source: Source { file: error.name, document: 0, line: 1 },
-            message: error.problem,
-        });
-        Ok((files, unreadable.collect()))
-    }
-
-    /// Finds the manifests in the texts and in what was built of them; with `-v`, counts which documents are none, with `-vv` names them.
-    ///
-    /// # Errors
-    /// There is no document, and nothing that can't be read either: a failed `kubectl kustomize` at the other end of a
-    /// pipe would otherwise look like a clean bill.
-    pub fn collect<'a>(
-        &self,
-        arena: &'a Arena,
-        texts: &'a [TextFile],
-        built: Option<&'a Built>,
-        unreadable: &[Unreadable],
-    ) -> anyhow::Result<Collection<'a>> {
-        let collection = manifests::collect_built(arena, texts, built, &self.namespace);
-        let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
-        for document in collection.left_out.iter().filter(|document| document.reason != Reason::Empty) {
-            *reasons.entry(document.reason).or_default() += 1;
-            if self.verbose > 1 {
-                output::note(&format!("{} left out: {}", document.source, document.reason));
-            }
-        }
-        for (reason, count) in reasons.iter().filter(|_| self.verbose > 0) {
-            output::note(&format!("{count} left out: {reason}"));
-        }
-        let is_empty = collection.manifests.is_empty() && reasons.is_empty();
-        if is_empty && collection.unreadable.is_empty() && unreadable.is_empty() {
-            bail!("nothing to judge: the input holds no document");
-        }
-        Ok(collection)
-    }
-
-    /// Who asks.
-    pub fn options(&self) -> audit::Options {
-        let mut options =
-            audit::Options { user: self.user.clone(), defaulting: !self.no_defaulting, ..audit::Options::default() };
-        options.groups.extend(self.groups.iter().cloned());
-        options
-    }
-}
-
-impl RenderFlags {
-    /// Builds the kustomizations and charts among the texts, if that is asked for.
-    ///
-    /// # Errors
-    /// There is no place for temporary files; what goes wrong with one build is told with its manifests.
-    pub fn build(&self, texts: &mut Vec<TextFile>, input: &Input) -> anyhow::Result<Option<Built>> {
-        if !self.render {
-            return Ok(None);
-        }
-        let options = render::Options {
-            time: Duration::from_secs(self.render_timeout),
-            namespace: input.namespace.clone(),
-            path: std::env::var_os("PATH").unwrap_or_default(),
-            output: render::MAX_OUTPUT,
-        };
-        render::build(texts, &options).map(Some).context("--render needs a directory for temporary files (TMPDIR)")
-    }
-}
-
 impl FailOn {
     fn is_reached(self, report: &Report) -> bool {
         match self {
@@ -380,10 +292,10 @@ impl FailOn {
 }
 
 impl Format {
-    fn render(self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    fn renderer(self) -> &'static dyn Renderer {
         match self {
-            Format::Text => audit::text::render(report, out),
-            Format::Json => audit::json::render(report, out),
+            Format::Text => &Text,
+            Format::Json => &Json,
         }
     }
 }

@@ -10,11 +10,11 @@ use crate::audit;
 use crate::defaulting::{carry_over, default};
 use crate::engine::{Decision, PolicySet, Request, expand};
 use crate::json::{self, Arena, Value, yaml};
-use crate::manifests::{Collection, Manifest, ObjectId, Unbuilt, Unreadable};
+use crate::manifests::{Known, Manifest, ObjectId, Unbuilt, Unreadable};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::visible;
 
-use super::audit::{Input, RenderFlags, not_read};
+use super::input::{Input, RenderFlags, not_read};
 use super::load::DefinitionFlags;
 use super::output::{self, Output};
 use super::{Outcome, PolicyFlags};
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             continue;
         }
         let arena = Arena::new();
-        let review = Review { arena: &arena, manifest, collection: &collection, policies: &policies };
+        let review = Review { arena: &arena, manifest, known: &collection.known, policies: &policies };
         let stored = review.stored(args);
         if let Some(denied) = &stored.denied {
             output::note(&format!("{} would be refused: {denied}", stored.title()));
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 struct Review<'a> {
     arena: &'a Arena,
     manifest: &'a Manifest<'a>,
-    collection: &'a Collection<'a>,
+    known: &'a Known,
     policies: &'a PolicySet,
 }
 
@@ -130,7 +130,7 @@ impl<'a> Review<'a> {
     fn stored(self, args: &Args) -> Stored<'a> {
         let options = args.input.options();
         let request = audit::create_request(self.arena, self.manifest, &options);
-        let context = options.context(self.arena, self.collection);
+        let context = options.context(self.arena, self.known);
         let written = Request { object: self.manifest.object, ..request };
         let pod = expand(self.arena, &written);
         if let Some(pod) = pod.as_ref().filter(|_| args.effective_pods) {

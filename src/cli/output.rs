@@ -1,7 +1,7 @@
 //! Where commands write: colour only on a terminal, a closed pipe is no failure.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -34,6 +34,14 @@ impl Output {
                 Ok(Output::File(BufWriter::new(StripStream::new(file)), path.to_owned()))
             }
             _ => Ok(Output::Stdout(BufWriter::new(AutoStream::auto(io::stdout())))),
+        }
+    }
+
+    /// Whether somebody sees it being written.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Output::Stdout(_) => io::stdout().is_terminal(),
+            Output::File(..) => false,
         }
     }
 

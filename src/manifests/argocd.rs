@@ -60,14 +60,13 @@ struct Choice {
 impl Destinations {
     /// Learns from `object`, read from `file`, if it is an Application or an ApplicationSet.
     pub fn learn(&mut self, object: Value<'_>, file: &Path) {
-        let (group, _) = split_api_version(text(object, &["apiVersion"]));
-        match (group, text(object, &["kind"])) {
-            ("argoproj.io", "Application") => {
+        match kind(object) {
+            Some("Application") => {
                 if let Some(spec) = object.get("spec") {
                     self.application(spec, &Choice::default(), file);
                 }
             }
-            ("argoproj.io", "ApplicationSet") => {
+            Some("ApplicationSet") => {
                 let Some(spec) = object.at(&["spec", "template", "spec"]) else { return };
                 for choice in choices(elements(object, &["spec", "generators"])) {
                     self.application(spec, &choice, file);
@@ -136,6 +135,17 @@ impl Destinations {
             }
         }
     }
+}
+
+/// Whether `object` is one that objects get their namespace by.
+pub fn is_application(object: Value<'_>) -> bool {
+    matches!(kind(object), Some("Application" | "ApplicationSet"))
+}
+
+/// The kind of an object of Argo CD.
+fn kind(object: Value<'_>) -> Option<&str> {
+    let (group, _) = split_api_version(text(object, &["apiVersion"]));
+    (group == "argoproj.io").then(|| text(object, &["kind"]))
 }
 
 impl Generated {
@@ -289,7 +299,7 @@ mod tests {
 
     use super::*;
     use crate::json::{Arena, yaml};
-    use crate::manifests::read;
+    use crate::manifests::{TextFile, read};
 
     /// The namespaces of files in a checkout with these files, given what is in `apps.yaml`.
     fn namespaces(files: &[&str], apps: &str, wanted: &[&str]) -> io::Result<Vec<Option<String>>> {
@@ -306,7 +316,7 @@ mod tests {
             destinations.learn(document.value, &dir.path().join("apps.yaml"));
         }
         let (found, _) = read(&[dir.path().to_owned()], &mut io::empty());
-        let seen = Kustomizations::around(&found);
+        let seen = Kustomizations::around(found.iter().filter_map(TextFile::called));
         destinations.follow(&seen);
         Ok(wanted.iter().map(|file| destinations.of(&dir.path().join(file), &seen)).collect())
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::Namespaces;
+use crate::manifests::Reason;
 
 fn file(text: &str) -> TextFile {
     TextFile { name: "test.yaml".to_owned(), path: None, text: text.to_owned() }
@@ -107,10 +108,10 @@ fn knows_the_namespaces_in_the_input() {
     let files = [file("{apiVersion: v1, kind: Namespace, metadata: {name: media, labels: {team: home}}}")];
     let arena = Arena::new();
     let collection = collect(&arena, &files, "default");
-    let media = collection.namespaces.namespace(&arena, "media").expect("no cluster");
+    let media = collection.known.namespaces.namespace(&arena, "media").expect("no cluster");
     let team = media.and_then(|namespace| namespace.at(&["metadata", "labels", "team"]));
     assert_eq!(team, Some(Value::String("home")));
-    assert_eq!(collection.namespaces.namespace(&arena, "other"), Ok(None));
+    assert_eq!(collection.known.namespaces.namespace(&arena, "other"), Ok(None));
 }
 
 /// What becomes of each document of a file, or of standard input where `name` is `-`.

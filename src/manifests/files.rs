@@ -16,6 +16,8 @@ use crate::json::yaml;
 use crate::policy::Manifest;
 use crate::regular_file;
 
+use super::sorter::Origin;
+
 /// The files that say which others an audit passes over, in the syntax of `.gitignore`.
 pub const IGNORE_FILE: &str = ".portcullisignore";
 
@@ -36,8 +38,20 @@ pub struct TextFile {
     pub text: String,
 }
 
+impl TextFile {
+    /// Where the text comes from.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin { name: &self.name, path: self.path.as_deref() }
+    }
+
+    /// The path with what the operator calls it.
+    pub(super) fn called(&self) -> Option<(&Path, &str)> {
+        Some((self.path.as_deref()?, &self.name))
+    }
+}
+
 /// A file or directory that could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct ReadError {
     /// The path as the operator would type it.
@@ -122,8 +136,7 @@ fn read_with(
             })]
         } else {
             let read = |path: PathBuf| read_file(&path, open).map_err(Missed::Unread);
-            let is_wanted = |path: &Path| is_manifest_name(path) || path.ends_with("Kustomization");
-            find(path, exclusions, is_wanted).map(|found| found.and_then(read)).collect()
+            find(path, exclusions, is_read).map(|found| found.and_then(read)).collect()
         };
         for found in found {
             match found {
@@ -172,8 +185,21 @@ pub fn find_suites(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     Ok(found)
 }
 
+/// The files of a checkout, as [`read_checkout`] reads them.
+pub(super) fn find_manifests(
+    path: &Path,
+    exclusions: &Exclusions,
+) -> impl Iterator<Item = Result<PathBuf, Missed>> + use<> {
+    find(path, Some(exclusions), is_read)
+}
+
+fn is_read(path: &Path) -> bool {
+    is_manifest_name(path) || path.ends_with("Kustomization")
+}
+
 /// What a walk could not take along.
-enum Missed {
+pub(super) enum Missed {
+    /// It can't be read.
     Unread(ReadError),
     /// A symbolic link that leads nowhere, or back.
     Link(ReadError),
@@ -190,11 +216,11 @@ impl From<Missed> for ReadError {
 /// A path that is no directory (pipes too: `<(kubectl kustomize …)`); of a directory the files at any depth that
 /// `is_wanted`, sorted by name, hidden ones left out: of a mounted ConfigMap's `..data` and its files only the latter.
 /// A directory is entered through links once. With `exclusions`, ignore files count too.
-fn find(
+fn find<F: Fn(&Path) -> bool>(
     path: &Path,
     exclusions: Option<&Exclusions>,
-    is_wanted: impl Fn(&Path) -> bool,
-) -> impl Iterator<Item = Result<PathBuf, Missed>> {
+    is_wanted: F,
+) -> impl Iterator<Item = Result<PathBuf, Missed>> + use<F> {
     let mut walk = WalkBuilder::new(path);
     walk.standard_filters(false).hidden(true).follow_links(true).sort_by_file_name(Ord::cmp);
     let mut excluded = Gitignore::empty();
@@ -242,6 +268,11 @@ pub(super) fn read_file(path: &Path, open: fn(&Path) -> io::Result<File>) -> Res
 fn read_text(name: &str, from: &mut dyn Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
     from.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes).map_err(|error| ReadError::new(name, error))?;
+    text_of(name, bytes)
+}
+
+/// The text that the bytes of a file are.
+pub(super) fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, ReadError> {
     if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(ReadError::new(name, format!("larger than {} MiB; split it", MAX_FILE_SIZE >> 20)));
     }

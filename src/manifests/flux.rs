@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::json::{Arena, yaml};
-    use crate::manifests::read;
+    use crate::manifests::{TextFile, read};
 
     /// The target namespaces of files, given Kustomizations as (file, path, namespace).
     fn namespaces(
@@ -91,7 +91,7 @@ mod tests {
             }
         }
         let (found, _) = read(&[dir.path().to_owned()], &mut io::empty());
-        let seen = Kustomizations::around(&found);
+        let seen = Kustomizations::around(found.iter().filter_map(TextFile::called));
         Ok(wanted.iter().map(|file| targets.of(&dir.path().join(file), &seen)).collect())
     }
 

@@ -9,18 +9,18 @@ const MAX_SOURCE: usize = 1024;
 /// A text cut before its separators, as documents are.
 #[derive(Debug)]
 pub struct Parts<'t> {
-    /// Each part with its first line, from 1.
+    /// Each part with its first line.
     parts: Vec<(usize, &'t str)>,
     /// The first part that no broken document has been found in yet.
     unbroken: usize,
 }
 
 impl<'t> Parts<'t> {
-    /// Cuts `text`.
-    pub fn of(text: &'t str) -> Self {
+    /// Cuts `text`, whose first line is called `line`.
+    pub fn of(text: &'t str, line: usize) -> Self {
         let mut parts = Vec::new();
-        let (mut first, mut start, mut at) = (1, 0, 0);
-        for (line, content) in (1..).zip(text.split_inclusive('\n')) {
+        let (mut first, mut start, mut at) = (line, 0, 0);
+        for (line, content) in (line..).zip(text.split_inclusive('\n')) {
             if at > start && is_separator(content) {
                 parts.push((first, text.get(start..at).unwrap_or_default()));
                 (first, start) = (line, at);
@@ -212,12 +212,12 @@ mod tests {
     #[test]
     fn finds_the_part_of_a_line() {
         let text = "a: [\n---\nb: 1\n---\nc: [\n--- [\nd: 1\n";
-        let mut parts = Parts::of(text);
+        let mut parts = Parts::of(text, 1);
         assert_eq!(parts.around(3), "---\nb: 1\n");
         // Each list misses its end on the next separator's line.
         assert_eq!(parts.broken(2), "a: [\n");
         assert_eq!(parts.broken(6), "---\nc: [\n");
         assert_eq!(parts.broken(6), "--- [\nd: 1\n");
-        assert_eq!(Parts::of("").around(1), "");
+        assert_eq!(Parts::of("", 1).around(1), "");
     }
 }

@@ -13,9 +13,12 @@ mod kustomize;
 mod manifests;
 mod media_server;
 mod mutate;
+#[path = "../support/objects.rs"]
+mod objects;
 mod pages;
 mod policies;
 mod profiles;
+mod scale;
 mod test;
 mod usage;
 

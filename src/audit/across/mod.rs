@@ -1,7 +1,7 @@
 //! Rules about several objects at once: what one names and nobody makes, what none protects, what none watches.
 //!
-//! There are two passes. [`Known::learn`] takes every object and keeps names, and what monitors select by; then
-//! [`Known::violations`] looks at one object after the other. So nothing of an object is kept but its name, and a
+//! There are two passes. [`Across::learn`] takes every object, in any order, and keeps names, and what monitors select by;
+//! then [`Across::violations`] looks at one object after the other. So nothing of an object is kept but its name, and a
 //! violation has its lines at hand.
 //!
 //! A checkout is rarely all that a cluster gets. Each rule says when it keeps silent because something else may make
@@ -14,7 +14,7 @@ mod references;
 
 use crate::admission::resources::split_api_version;
 use crate::json::Value;
-use crate::manifests::{Change, Collection, LeftOut, Manifest, Reason, Unbuilt};
+use crate::manifests::{Change, LeftOut, Manifest, Reason, Unbuilt};
 
 use isolation::Isolation;
 use monitors::Monitors;
@@ -22,7 +22,7 @@ use names::Names;
 
 /// What is known of all objects.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Across {
     names: Names,
     isolation: Isolation,
     monitors: Monitors,
@@ -50,26 +50,28 @@ struct Seen<'m> {
     object: Value<'m>,
 }
 
-impl Known {
-    /// What a collection shows.
-    pub fn of(collection: &Collection<'_>) -> Self {
-        let mut known = Self::default();
-        collection.manifests.iter().for_each(|manifest| known.learn(manifest));
-        collection.unbuilt.iter().for_each(|unbuilt| known.learn_unbuilt(unbuilt));
-        collection.left_out.iter().for_each(|document| known.learn_left_out(document));
-        known
+impl Across {
+    /// Knows no objects yet, but what these kustomizations may add to them.
+    pub fn new(unbuilt: &[Unbuilt]) -> Self {
+        let mut across = Self::default();
+        unbuilt.iter().for_each(|unbuilt| across.learn_unbuilt(unbuilt));
+        across
     }
 
-    /// Learns from an object.
-    pub fn learn(&mut self, manifest: &Manifest<'_>) {
+    /// Learns from objects, and from documents that were left out.
+    pub fn learn(&mut self, manifests: &[Manifest<'_>], left_out: &[LeftOut]) {
+        manifests.iter().for_each(|manifest| self.learn_object(manifest));
+        left_out.iter().for_each(|document| self.learn_left_out(document));
+    }
+
+    fn learn_object(&mut self, manifest: &Manifest<'_>) {
         let seen = Seen::new(manifest);
         self.names.learn(&seen);
         self.isolation.learn(&seen);
         self.monitors.learn(&seen);
     }
 
-    /// Learns that a kustomization was not built.
-    pub fn learn_unbuilt(&mut self, unbuilt: &Unbuilt) {
+    fn learn_unbuilt(&mut self, unbuilt: &Unbuilt) {
         for change in &unbuilt.changes {
             match change {
                 Change::Generators => self.names.generated(&unbuilt.generated),
@@ -79,8 +81,7 @@ impl Known {
         }
     }
 
-    /// Learns that a document was left out.
-    pub fn learn_left_out(&mut self, document: &LeftOut) {
+    fn learn_left_out(&mut self, document: &LeftOut) {
         if matches!(document.reason, Reason::HelmChart | Reason::HelmTemplate) {
             self.names.incomplete();
         }

@@ -5,7 +5,7 @@
 //! it, whatever its name begins, and whatever it mentions: so Secrets of SealedSecrets, ExternalSecrets, Certificates and
 //! operators of all sorts count as there. Nothing is missing where a chart that nobody rendered is installed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::admission::resources::built_in;
 use crate::json::Value;
@@ -28,9 +28,9 @@ const MAX_NAME_LENGTH: usize = 253;
 pub struct Names {
     there: HashMap<Referred, HashMap<Home, BTreeSet<String>>>,
     /// What custom resources are called and mention.
-    mentioned: HashMap<Home, HashSet<String>>,
+    mentioned: HashMap<Home, BTreeSet<String>>,
     /// What custom resources are called.
-    makers: HashMap<Home, HashSet<String>>,
+    makers: HashMap<Home, BTreeSet<String>>,
     /// The namespaces into which charts are installed; `None` for one that nobody knows.
     charts: HashMap<Home, ()>,
     is_generated: bool,
@@ -160,7 +160,7 @@ impl Names {
         let kinds = if to == Referred::Certificate { &[to, Referred::Secret][..] } else { &[to] };
         let is_there = kinds.iter().filter_map(|kind| self.there.get(kind));
         let is_there = is_there.into_iter().any(|there| reaches(there, home, |names| names.contains(name)));
-        let among = |of: &HashMap<Home, HashSet<String>>, name: &str| reaches(of, home, |names| names.contains(name));
+        let among = |of: &HashMap<Home, BTreeSet<String>>, name: &str| reaches(of, home, |names| names.contains(name));
         let begins_it = |(at, _): (usize, &str)| among(&self.makers, &name[..at]);
         !is_there && !among(&self.mentioned, name) && !name.match_indices('-').any(begins_it)
     }
@@ -179,7 +179,10 @@ impl Names {
             }
             _ => None,
         };
-        if let Some(home) = target.filter(|home| self.takes(home.as_deref().unwrap_or_default())) {
+        if let Some(home) = target
+            && !self.charts.contains_key(&home)
+            && self.takes(home.as_deref().unwrap_or_default())
+        {
             self.charts.insert(home, ());
         }
     }
@@ -198,19 +201,20 @@ impl Names {
     }
 
     fn keep(&mut self, referred: Referred, home: &Home, name: &str) {
-        if self.takes(name) {
+        let is_new = self.there.get(&referred).is_none_or(|there| !holds(there, home, name));
+        if is_new && self.takes(name) {
             self.there.entry(referred).or_default().entry(home.clone()).or_default().insert(name.to_owned());
         }
     }
 
     fn mention(&mut self, home: &Home, name: &str) {
-        if is_name(name) && self.takes(name) {
+        if is_name(name) && !holds(&self.mentioned, home, name) && self.takes(name) {
             self.mentioned.entry(home.clone()).or_default().insert(name.to_owned());
         }
     }
 
     fn make(&mut self, home: &Home, name: &str) {
-        if self.takes(name) {
+        if !holds(&self.makers, home, name) && self.takes(name) {
             self.makers.entry(home.clone()).or_default().insert(name.to_owned());
         }
     }
@@ -220,6 +224,10 @@ impl Names {
         self.left = self.left.saturating_sub(name.len() + OVERHEAD);
         self.left > 0
     }
+}
+
+fn holds(of: &HashMap<Home, BTreeSet<String>>, home: &Home, name: &str) -> bool {
+    of.get(home).is_some_and(|names| names.contains(name))
 }
 
 /// Whether something is where somebody at `home` may look for it: there, or where it may be anywhere.

@@ -7,16 +7,16 @@ use super::*;
 
 /// What is found in documents, as `rule: field`.
 fn found(texts: &[&str]) -> Vec<String> {
-    found_by(Known::default(), texts).into_iter().map(|found| format!("{}: {}", found.rule, found.field)).collect()
+    found_by(Across::default(), texts).into_iter().map(|found| format!("{}: {}", found.rule, found.field)).collect()
 }
 
-fn found_by(mut known: Known, texts: &[&str]) -> Vec<Violation> {
+fn found_by(mut across: Across, texts: &[&str]) -> Vec<Violation> {
     let files = [TextFile { name: "input.yaml".to_owned(), path: None, text: texts.join("\n---\n") }];
     let arena = Arena::new();
     let collection = collect(&arena, &files, "default");
     assert_eq!(collection.unreadable, []);
-    collection.manifests.iter().for_each(|manifest| known.learn(manifest));
-    collection.manifests.iter().flat_map(|manifest| known.violations(manifest)).collect()
+    across.learn(&collection.manifests, &collection.left_out);
+    collection.manifests.iter().flat_map(|manifest| across.violations(manifest)).collect()
 }
 
 fn object(api_version: &str, kind: &str, name: &str, rest: &str) -> String {
@@ -182,7 +182,7 @@ fn what_something_else_may_make_is_not_missing() {
 fn says_what_was_probably_meant_and_each_thing_once() {
     let twice =
         "containers: [{name: a, envFrom: [{secretRef: {name: vpn-credential}}, {secretRef: {name: vpn-credential}}]}]";
-    let found = found_by(Known::default(), &[&secret("vpn-credentials"), &deployment(twice)]);
+    let found = found_by(Across::default(), &[&secret("vpn-credentials"), &deployment(twice)]);
     assert_eq!(
         found.iter().map(|found| found.message.as_str()).collect::<Vec<_>>(),
         [
@@ -206,15 +206,15 @@ fn kustomizations_and_charts_that_were_not_built_may_make_anything() {
         (Change::Remote, "", 0),
         (Change::HelmCharts, "", 0),
     ] {
-        let mut known = Known::default();
+        let mut across = Across::default();
         let generated = Some(generated.to_owned()).filter(|name| !name.is_empty()).into_iter().collect();
-        known.learn_unbuilt(&Unbuilt { file: "kustomization.yaml".to_owned(), changes: vec![change], generated });
-        assert_eq!(found_by(known, &input).len(), left, "{change:?}");
+        across.learn_unbuilt(&Unbuilt { file: "kustomization.yaml".to_owned(), changes: vec![change], generated });
+        assert_eq!(found_by(across, &input).len(), left, "{change:?}");
     }
     for (reason, left) in [(Reason::Compose, 2), (Reason::HelmTemplate, 0), (Reason::HelmChart, 0)] {
-        let mut known = Known::default();
-        known.learn_left_out(&LeftOut { source: crate::policy::model::Source::default(), reason });
-        assert_eq!(found_by(known, &input).len(), left, "{reason:?}");
+        let mut across = Across::default();
+        across.learn_left_out(&LeftOut { source: crate::policy::model::Source::default(), reason });
+        assert_eq!(found_by(across, &input).len(), left, "{reason:?}");
     }
 }
 
@@ -223,8 +223,8 @@ fn with_more_names_than_are_kept_nothing_is_missing() {
     let input = [secret("other"), deployment(READS_SECRET)];
     let input = [&*input[0], &*input[1]];
     for (bytes, left) in [(100, 1), (69, 0)] {
-        let known = Known { names: Names::of_at_most(bytes), ..Known::default() };
-        assert_eq!(found_by(known, &input).len(), left, "{bytes}");
+        let across = Across { names: Names::of_at_most(bytes), ..Across::default() };
+        assert_eq!(found_by(across, &input).len(), left, "{bytes}");
     }
 }
 
@@ -306,8 +306,8 @@ fn a_service_with_metrics_needs_a_monitor_where_there_are_monitors() {
         assert_eq!(found(&[&app, &other, &other_way]), [] as [&str; 0], "{other_way}");
     }
     for (most, left) in [(2, 1), (1, 0)] {
-        let known = Known { monitors: Monitors::of_at_most(most), ..Known::default() };
+        let across = Across { monitors: Monitors::of_at_most(most), ..Across::default() };
         let second = other.replace("name: m,", "name: n,");
-        assert_eq!(found_by(known, &[&app, &other, &second]).len(), left, "{most}");
+        assert_eq!(found_by(across, &[&app, &other, &second]).len(), left, "{most}");
     }
 }

@@ -13,6 +13,7 @@ mod encoding;
 mod fault;
 mod lines;
 mod parser;
+mod piece;
 mod print;
 mod scalar;
 mod scan_scalar;
@@ -31,6 +32,7 @@ use tree::Builder;
 
 pub use encoding::{EncodingError, decode};
 pub use lines::{Lines, Step};
+pub use piece::{Boundary, document_end, documents_behind, json_document, may_be_json};
 pub use print::to_yaml;
 
 /// How much aliases and merge keys may add to a document: the nodes and bytes that they repeat, roughly in bytes.
@@ -92,7 +94,7 @@ fn documents_within<'a>(
         return documents;
     }
     let first = documents.len();
-    for cut in stream::split(yaml, stream::newlines(json) + 1) {
+    for cut in stream::split(yaml, stream::newlines(json) + 1, false) {
         match cut {
             Ok(part) => read_part(arena, part, limits, &mut documents),
             Err(error) => documents.push(Err(error)),

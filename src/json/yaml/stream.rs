@@ -28,13 +28,14 @@ pub(super) struct Part<'a> {
 /// A piece of the text, or a line that should separate but holds something else.
 pub(super) type Cut<'a> = Result<Part<'a>, Error>;
 
-/// Cuts YAML, whose first line is called `line`, at each line that begins with `---`.
+/// Cuts YAML, whose first line is called `line`, at each line that begins with `---`; `separated` is whether one comes before
+/// it.
 ///
 /// No scalar can hold such a line: YAML ends every scalar there. A separator that nothing stands before goes to the
 /// parser, as `kubectl` does it; there, only at the very beginning, a byte order mark is one.
-pub(super) fn split(text: &str, line: u32) -> impl Iterator<Item = Cut<'_>> {
+pub(super) fn split(text: &str, line: u32, separated: bool) -> impl Iterator<Item = Cut<'_>> {
     let mut rest = Some(text);
-    let (mut line, mut separated) = (line, false);
+    let (mut line, mut separated) = (line, separated);
     let mut fault = None;
     std::iter::from_fn(move || {
         if let Some(error) = fault.take() {
@@ -70,7 +71,7 @@ fn separator_len(text: &str) -> usize {
 }
 
 /// Whether a separator has at most a comment behind it.
-fn alone(separator: &str) -> bool {
+pub(super) fn alone(separator: &str) -> bool {
     let behind = separator.strip_prefix("---").unwrap_or(separator).trim();
     behind.is_empty() || behind.starts_with('#')
 }
@@ -209,7 +210,7 @@ mod tests {
             ("---\n\u{feff}b", vec![("---\n\u{feff}b", 1, false)]),
             ("---\n---\n\u{feff}b", vec![("---\n", 1, false), ("b", 3, true)]),
         ] {
-            let found: Vec<_> = split(text, 1)
+            let found: Vec<_> = split(text, 1, false)
                 .map(|cut| cut.map(|Part { text, line, separated }| (text, line, separated)))
                 .collect::<Result<_, _>>()
                 .expect("separators are alone");
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn names_separators_that_are_not_alone() {
         for (text, line) in [("--- a\nb", 1), ("a\n----\nb", 2), ("a\n---b", 2), ("---\na\n--- |\n x\n", 3)] {
-            let faults: Vec<_> = split(text, 1).filter_map(Result::err).map(|error| error.line).collect();
+            let faults: Vec<_> = split(text, 1, false).filter_map(Result::err).map(|error| error.line).collect();
             assert_eq!(faults, [line], "{text:?}");
         }
     }

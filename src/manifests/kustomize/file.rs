@@ -1,5 +1,6 @@
 //! One kustomization file: what it refers to, the namespace that it sets, and what else it does to objects.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,11 @@ pub const MAX_SIZE: u64 = 1 << 20;
 
 /// The names that kustomize looks for in a directory.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Whether kustomize looks for files of this name.
+pub fn is_name(name: &OsStr) -> bool {
+    NAMES.iter().any(|known| name == *known)
+}
 
 /// What a kustomization says.
 #[derive(Clone, Debug, Default)]

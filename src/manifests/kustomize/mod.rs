@@ -10,10 +10,9 @@ mod paths;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::files::TextFile;
-
 pub use file::{Change, Kustomization};
 pub use namespace::{MAX_NAMESPACES, transform};
+use paths::Places;
 pub use paths::{ancestors, real, relative, shown};
 
 /// The kustomizations around some files.
@@ -23,25 +22,33 @@ pub struct Kustomizations {
     namespaces: HashMap<PathBuf, BTreeSet<Option<String>>>,
     resources: HashSet<PathBuf>,
     patches: HashSet<PathBuf>,
-    /// What the operator calls the files that are given.
+    /// What the operator calls the kustomizations that are given.
     names: HashMap<PathBuf, String>,
     /// Kustomizations that can't be followed, and why.
     pub problems: Vec<(PathBuf, String)>,
 }
 
 impl Kustomizations {
-    /// Those in the directories of `files` and above, up to the root of the checkout, and those that they refer to.
-    pub fn around(files: &[TextFile]) -> Self {
+    /// Those in the directories of files and above, up to the root of the checkout, and those that they refer to. Files are
+    /// given with what the operator calls them.
+    pub fn around<P: AsRef<Path>, N: Into<String>>(files: impl IntoIterator<Item = (P, N)>) -> Self {
         let mut found = Self::default();
         let mut asked = HashSet::new();
         let mut waiting = Vec::new();
-        for (path, name) in files.iter().filter_map(|file| Some((real(file.path.as_deref()?)?, &file.name))) {
-            found.names.entry(path).or_insert_with(|| name.clone());
-        }
-        for file in found.names.keys() {
-            waiting.extend(
-                ancestors(file).take_while(|directory| asked.insert((*directory).to_owned())).map(PathBuf::from),
-            );
+        let mut places = Places::default();
+        for (path, name) in files {
+            let path = path.as_ref();
+            let Some(directory) = places.directory(path) else { continue };
+            if !asked.contains(&directory) {
+                // What a file in it is called doesn't matter.
+                let within = directory.join("file");
+                waiting.extend(ancestors(&within).take_while(|at| asked.insert((*at).to_owned())).map(PathBuf::from));
+            }
+            if path.file_name().is_some_and(file::is_name)
+                && let Some(path) = real(path)
+            {
+                found.names.entry(path).or_insert_with(|| name.into());
+            }
         }
         while let Some(directory) = waiting.pop() {
             match file::read(&directory) {
@@ -66,13 +73,18 @@ impl Kustomizations {
     /// The namespaces that the outermost kustomizations put the objects of `file` into, `None` for one that leaves them
     /// where they are. Empty for a file that no kustomization takes.
     pub fn namespaces_of(&self, file: &Path) -> Vec<Option<&str>> {
+        // To follow links takes longer than anything else here.
+        if self.namespaces.is_empty() {
+            return Vec::new();
+        }
         let namespaces = real(file).and_then(|file| self.namespaces.get(&file));
         namespaces.into_iter().flatten().map(|namespace| namespace.as_deref()).collect()
     }
 
     /// Whether a kustomization uses `file` as a patch, and none takes its objects.
     pub fn is_patch(&self, file: &Path) -> bool {
-        real(file).is_some_and(|file| self.patches.contains(&file) && !self.resources.contains(&file))
+        !self.patches.is_empty()
+            && real(file).is_some_and(|file| self.patches.contains(&file) && !self.resources.contains(&file))
     }
 
     /// Whether there is a kustomization in `directory`.
@@ -94,7 +106,7 @@ impl Kustomizations {
         outermost.flat_map(|kustomization| self.closure(kustomization)).flat_map(|found| &found.resources).collect()
     }
 
-    /// What the operator calls a file, if it is a given one; else its whole path.
+    /// What the operator calls a kustomization, if it is a given one; else its whole path.
     pub fn name(&self, path: &Path) -> String {
         self.names.get(path).cloned().unwrap_or_else(|| path.display().to_string())
     }

@@ -7,6 +7,31 @@ pub fn real(path: &Path) -> Option<PathBuf> {
     path.canonicalize().or_else(|_| std::path::absolute(path).map(|path| normalized(&path))).ok()
 }
 
+/// Where files are, asked about those of one directory after each other.
+#[derive(Debug, Default)]
+pub struct Places {
+    last: Option<(PathBuf, PathBuf)>,
+}
+
+impl Places {
+    /// The absolute path without links of the directory that `file` is in.
+    pub fn directory(&mut self, file: &Path) -> Option<PathBuf> {
+        let is_link = file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        let Some(parent) = file.parent().filter(|_| !is_link && file.file_name().is_some()) else {
+            return Some(real(file)?.parent()?.to_owned());
+        };
+        match &self.last {
+            Some((last, directory)) if last == parent => Some(directory.clone()),
+            _ => {
+                let shown = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+                let directory = real(shown)?;
+                self.last = Some((parent.to_owned(), directory.clone()));
+                Some(directory)
+            }
+        }
+    }
+}
+
 /// The directories that can hold a kustomization for `file`, a real path, nearest first, up to the root of the checkout.
 pub fn ancestors(file: &Path) -> impl Iterator<Item = &Path> {
     let mut is_below_root = true;

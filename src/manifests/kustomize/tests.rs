@@ -7,6 +7,7 @@ use crate::json::yaml;
 
 use super::super::files;
 use super::*;
+use crate::manifests::TextFile;
 
 /// A checkout with these files.
 fn checkout(files: &[(&str, &str)]) -> io::Result<tempfile::TempDir> {
@@ -23,7 +24,7 @@ fn checkout(files: &[(&str, &str)]) -> io::Result<tempfile::TempDir> {
 fn around(dir: &Path) -> Kustomizations {
     let (files, errors) = files::read(&[dir.to_owned()], &mut io::empty());
     assert!(errors.is_empty(), "{errors:?}");
-    Kustomizations::around(&files)
+    Kustomizations::around(files.iter().filter_map(TextFile::called))
 }
 
 /// The namespaces of the files, written `a b`, `-` for none that is set.

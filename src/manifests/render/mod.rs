@@ -15,9 +15,9 @@ use std::time::Duration;
 use crate::policy::model::Source;
 use crate::regular_file;
 
-use super::documents::Unreadable;
 use super::files::{TextFile, display_name, read_file};
 use super::kustomize::{Kustomizations, real};
+use super::manifest::Unreadable;
 
 pub use origin::Origins;
 use origin::Provenance;
@@ -81,7 +81,7 @@ pub fn build(files: &mut Vec<TextFile>, options: &Options) -> std::io::Result<Bu
         built: Built::default(),
         remaining: options.output,
     };
-    let kustomizations = Kustomizations::around(files);
+    let kustomizations = Kustomizations::around(files.iter().filter_map(TextFile::called));
     builder.kustomizations(&kustomizations, files);
     builder.charts(files, options);
     // Those that were added are no input of their own.

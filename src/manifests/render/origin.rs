@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::json::yaml::{self, Lines, Step};
 use crate::json::{Arena, Value};
-use crate::manifests::documents::list_items;
 use crate::manifests::files::TextFile;
+use crate::manifests::list::list_items;
 use crate::policy::model::Source;
 
 use super::{Output, template};

@@ -11,7 +11,7 @@ use super::cluster::{EXEMPT, Installed, Native};
 use super::{Comparison, forms};
 
 /// How many cases of a suite are asked about.
-const CASES: usize = 5;
+const CASES: usize = 3;
 const PREFIX: &str = "exempted";
 
 /// What an exemption selects objects by.
@@ -127,5 +127,5 @@ fn folded_exemptions_set_aside_what_they_select_here() {
     let shows = |by: &By| exempt.get(by).is_some_and(|counts| counts.iter().all(|count| *count >= 10));
     assert!(ALL.iter().all(shows), "judged and exempt: {exempt:?}");
     let Comparison { compared, of_workloads, .. } = comparison;
-    assert!(compared > 200 && of_workloads > 60, "{compared} verdicts, {of_workloads} of workloads");
+    assert!(compared > 100 && of_workloads > 40, "{compared} verdicts, {of_workloads} of workloads");
 }

@@ -10,8 +10,8 @@ use super::cluster::{Installed, Native};
 use super::{Comparison, forms};
 
 /// How many sets of params of a suite are exported, and how many cases with each are asked about.
-const ROUNDS: usize = 4;
-const CASES: usize = 8;
+const ROUNDS: usize = 2;
+const CASES: usize = 4;
 
 /// A round of a suite whose policies take params.
 pub struct WithParams<'s> {
@@ -67,5 +67,5 @@ fn inlined_params_give_the_verdicts_of_every_suite_with_params() {
     comparison.finish();
     let suites: BTreeSet<_> = chosen.iter().map(|chosen| chosen.suite.name()).collect();
     let Comparison { compared, of_workloads, .. } = comparison;
-    assert!(suites.len() > 20 && compared > 400 && of_workloads > 100, "{compared} verdicts of {suites:?}");
+    assert!(suites.len() > 20 && compared > 100 && of_workloads > 25, "{compared} verdicts of {suites:?}");
 }
