@@ -66,9 +66,10 @@ below the path of an Argo CD Application or ApplicationSet get its destination's
 --policy, --severity and --verdict choose the findings that are shown and that count for --fail-on; the last line says how
 many they leave out. What can't be read is shown whatever they say.
 
-Input of any size is read in two passes, document by document (of a list in JSON, item by item), on all processors: the
-first finds what others depend on (namespaces, definitions, kustomizations), the second judges. Standard input is put into
-a temporary file (TMPDIR) where it is larger than 1 MiB. One document may have 32 MiB. Of an input larger than 32 MiB
+Input of any size is read in passes, document by document (of a list in JSON, item by item), on all processors: the first
+finds what others depend on (namespaces, definitions, kustomizations), the next one, unless all rules about several objects
+are off, what those look for, and the last one judges. Standard input is put into a temporary file (TMPDIR) where it is
+larger than 1 MiB. One document may have 32 MiB. Of an input larger than 32 MiB
 findings are written as they are found; what can't be read and the counts follow them. --render holds everything in memory.
 
 JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks

@@ -163,6 +163,10 @@ mod tests {
                 "first pass [--------------------] 0% of 3000 MB",
             ),
             (
+                Reached { stage: Stage::Relating, bytes: 3, of: 3_000_000_000, objects: 0 },
+                "second pass [--------------------] 0% of 3000 MB",
+            ),
+            (
                 Reached { stage: Stage::Judging, bytes: 1_500_000_000, of: 3_000_000_000, objects: 500_000 },
                 "judging [##########----------] 50% of 3000 MB  500000 objects",
             ),

@@ -102,7 +102,7 @@ impl Learning {
                 path: learned.path.as_deref(),
                 lines: Default::default(),
             };
-            // The second pass says which are too many.
+            // The last pass says which are too many.
             for manifest in known.manifests(&arena, &found, &mut Vec::new()) {
                 known.remember(&manifest);
             }
@@ -200,6 +200,7 @@ mod tests {
             ("{\"kind\": \"Name\\u0073pace\"}", true),
             ("kind: \"Name\\\n  space\"", true),
             ("kind: CustomResourceDefinitionList", true),
+            ("apiVersion: argoproj.io/v1alpha1", true),
             ("namespace: media", false),
             ("a: \"\\u003e \\n \\x21\"", false),
         ] {

@@ -79,6 +79,32 @@ fn an_exemption_sets_a_rule_s_finding_aside_and_says_what_it_would_have_been() {
 }
 
 #[test]
+fn a_name_is_found_wherever_in_a_large_input_it_is() {
+    let filler = |at: usize| {
+        let text = "x".repeat(100_000);
+        format!(
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: filler-{at}, namespace: media}}, data: {{a: {text}}}}}\n"
+        )
+    };
+    let filler: String = (0..30).map(filler).collect();
+    let (secret, pod) = INPUT.split_once("---\n").expect("two documents");
+    let there = pod.replace("vpn-credential", "vpn-credentials").replace("{name: vpn,", "{name: there,");
+    let input = format!("{pod}---\n{there}{filler}---\n{secret}");
+    let other = "{apiVersion: v1, kind: Secret, metadata: {name: vpn-credential, namespace: media}}";
+    let dir = checkout(&[("large.yaml", &input), ("other.yaml", other)]);
+    for jobs in ["1", "4"] {
+        let audit = |paths: &[&str], stdin| {
+            let flags = ["audit", "--policy", "secret-exists", "--format", "json", "--jobs", jobs];
+            found(&portcullis_with(&[&flags[..], paths].concat(), stdin, dir.path()))
+        };
+        let missing = [("audit".to_owned(), 9)];
+        assert_eq!(audit(&["large.yaml"], ""), missing);
+        assert_eq!(audit(&["-"], &input), missing);
+        assert_eq!(audit(&["large.yaml", "other.yaml"], ""), []);
+    }
+}
+
+#[test]
 fn the_list_has_the_rules_and_show_says_where_to_read_about_them() {
     let run = portcullis(&["policies", "list", "--disable", "service-monitored"]);
     let line = |name: &str| run.stdout.lines().find(|line| line.contains(name)).unwrap_or_default();
