@@ -4,10 +4,12 @@ use std::time::SystemTime;
 
 use crate::admission::acceptable::{Refusal, incomplete, undecodable};
 use crate::admission::offline::{Attributes, request};
-use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict};
+use crate::engine::{Context, Decision, Offender, Operation, PolicySet, Request, Verdict, workloads};
 use crate::json::{Arena, Object, Value};
 use crate::manifests::{Known, Manifest};
+use crate::policy::{self, AuditRule};
 
+use super::across::{Across, Violation};
 use super::locate::line;
 use super::report::{Exempted, Filter, Finding, Judged, Report};
 
@@ -24,6 +26,17 @@ pub struct Options {
     pub defaulting: bool,
     /// Whether findings say what decided; the policies have to be loaded with probes.
     pub explain: bool,
+    /// The rules about several objects that are on.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule about several objects that is on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The rule.
+    pub rule: &'static AuditRule,
+    /// What its findings amount to.
+    pub verdict: Verdict,
 }
 
 impl Default for Options {
@@ -34,6 +47,7 @@ impl Default for Options {
             now: SystemTime::now(),
             defaulting: true,
             explain: false,
+            rules: Vec::new(),
         }
     }
 }
@@ -114,7 +128,7 @@ pub fn create_request<'a>(arena: &'a Arena, manifest: &'a Manifest<'a>, options:
 pub fn judge(
     arena: &Arena,
     manifest: &Manifest<'_>,
-    known: &Known,
+    (known, across): (&Known, Option<&Across>),
     policies: &PolicySet,
     (options, filter): (&Options, &Filter),
     report: &mut Report,
@@ -131,6 +145,9 @@ pub fn judge(
         Ok(decision) => take(decision, manifest, filter, &mut judged, report),
         Err(refusal) => judged.findings.push(refused(refusal, |field| line(manifest, field))),
     }
+    let violations = across.map(|across| across.violations(manifest)).unwrap_or_default();
+    let found = violations.into_iter().filter_map(|found| across_finding(manifest, found, policies, options, report));
+    judged.findings.extend(found);
     report.summary.hidden += judged.keep(filter);
     report.judged(&judged);
     judged
@@ -162,13 +179,44 @@ fn take(decision: Decision<'_>, manifest: &Manifest<'_>, filter: &Filter, judged
             explanation: finding.explanation.clone(),
             repaired_by: finding.repaired_by.map(str::to_owned),
             severity: finding.severity.to_owned(),
-            exemption: finding.exemption.map(|exemption| Exempted {
-                name: exemption.by.name.clone(),
-                would_be: exemption.instead_of,
-                reason: exemption.by.reason.clone(),
-                expires: exemption.by.expires_text.clone(),
-                source: exemption.by.source.clone(),
-            }),
+            exemption: finding.exemption.map(|exemption| Exempted::new(exemption.by, exemption.instead_of)),
         }));
     }
+}
+
+const LABELS: [&str; 2] = ["metadata", "labels"];
+
+/// The finding of a rule about several objects, if the rule is on; exemptions set it aside as they do those of policies.
+fn across_finding(
+    manifest: &Manifest<'_>,
+    Violation { rule, field, message }: Violation,
+    policies: &PolicySet,
+    options: &Options,
+    report: &mut Report,
+) -> Option<Finding> {
+    let Rule { rule, verdict } = options.rules.iter().find(|on| on.rule.name == rule).copied()?;
+    let template = workloads().iter().find(|workload| workload.kind == manifest.id.kind).map(|of| of.template);
+    let subject = policy::Subject {
+        namespace: &manifest.id.namespace,
+        kind: &manifest.id.kind,
+        name: manifest.id.name.trim_end_matches('*'),
+        labels: [manifest.object.at(&LABELS), template.and_then(|template| manifest.object.at(template)?.at(&LABELS))],
+    };
+    // A reference is the whole object's: who exempts a container says nothing of it.
+    let selecting = policies.exemptions().selecting(rule.name, &subject, Vec::new);
+    selecting.iter().for_each(|exemption| report.exempted(&exemption.name, 1));
+    let exempt = selecting.into_iter().find(|exemption| !exemption.has_expired(options.now));
+    Some(Finding {
+        explanation: None,
+        policy: rule.name.to_owned(),
+        binding: rule.name.to_owned(),
+        verdict: if exempt.is_some() { Verdict::Exempt } else { verdict },
+        reason: "Invalid".to_owned(),
+        line: line(manifest, &field),
+        field,
+        message,
+        repaired_by: None,
+        severity: rule.severity.to_owned(),
+        exemption: exempt.map(|by| Exempted::new(by, verdict)),
+    })
 }

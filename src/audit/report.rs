@@ -172,6 +172,19 @@ pub struct Summary {
     pub hidden: usize,
 }
 
+impl Exempted {
+    /// By an exemption, from what would have this verdict.
+    pub fn new(by: &policy::Exemption, would_be: Verdict) -> Self {
+        Self {
+            name: by.name.clone(),
+            would_be,
+            reason: by.reason.clone(),
+            expires: by.expires_text.clone(),
+            source: by.source.clone(),
+        }
+    }
+}
+
 impl Exemption {
     /// One that has covered nothing yet.
     pub fn new(exemption: &policy::Exemption, now: SystemTime) -> Self {
@@ -556,6 +569,7 @@ pub(super) mod samples {
             unbuilt: vec![Unbuilt {
                 file: "media/kustomization.yaml".to_owned(),
                 changes: vec![Change::Patches, Change::Images],
+                generated: Vec::new(),
             }],
             exemptions: vec![
                 exemption("host-path", 1, false, 1, 1),

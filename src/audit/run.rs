@@ -1,11 +1,12 @@
-//! The audit of an input of any size: two passes over it on all cores, findings in its order.
+//! The audit of an input of any size: passes over it on all cores, findings in its order.
 //!
-//! The first pass ([`learn`]) collects what has to be known of everything before any object is judged; a rule about several
-//! objects has its place there. The second one reads, judges and renders piece by piece: what [`pipeline`] has under way is
+//! The first pass ([`learn`]) collects what has to be known of everything before any object is in its namespace. Where
+//! rules about several objects are on, the next one collects for them. The last one reads, judges and renders piece by piece: what [`pipeline`] has under way is
 //! all that is held.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use crate::engine::PolicySet;
 use crate::json::{Arena, Value};
@@ -13,6 +14,7 @@ use crate::manifests::{
     Collection, Inputs, Known, Learning, LeftOut, Piece, Progress, Reason, Sorted, Stage, Unbuilt, Unreadable,
 };
 
+use super::across::Across;
 use super::judge::{Options, judge};
 use super::pipeline;
 use super::renderer::Renderer;
@@ -71,7 +73,7 @@ pub fn learn(
 }
 
 impl Audit<'_> {
-    /// The second pass. With `live`, findings are written there as they come; `left_out` is shown every document that is no
+    /// The passes behind the first. With `live`, findings are written there as they come; `left_out` is shown every document that is no
     /// manifest.
     ///
     /// # Errors
@@ -83,6 +85,7 @@ impl Audit<'_> {
         live: Option<&mut dyn Write>,
         left_out: &mut dyn FnMut(&LeftOut),
     ) -> io::Result<Findings> {
+        let across = self.across(inputs, known);
         self.progress.begin(Stage::Judging, inputs.bytes());
         let work = |judge: &mut Judge<'_>, piece: Piece| {
             let bytes = piece.bytes;
@@ -90,7 +93,7 @@ impl Audit<'_> {
             self.progress.add_bytes(bytes);
             chapter
         };
-        self.judge(known, known.unbuilt(), (inputs.pieces(), work), live, left_out)
+        self.judge((known, across.as_ref()), known.unbuilt(), (inputs.pieces(), work), live, left_out)
     }
 
     /// The same for an input in memory with what was built of it, and the files that can't be read.
@@ -116,12 +119,41 @@ impl Audit<'_> {
             let mut chapter = Chapter::default();
             judge.sorted(sorted, &mut chapter).map(|()| chapter)
         };
-        self.judge(&collection.known, collection.unbuilt.clone(), (jobs, work), None, left_out)
+        let across = self.has_rules().then(|| {
+            let mut across = Across::new(&collection.unbuilt);
+            across.learn(&collection.manifests, &collection.left_out);
+            across
+        });
+        self.judge((&collection.known, across.as_ref()), collection.unbuilt.clone(), (jobs, work), None, left_out)
+    }
+
+    fn has_rules(&self) -> bool {
+        !self.options.rules.is_empty()
+    }
+
+    /// The pass of rules about several objects, if any is on: each object has to be in its namespace, which only the first
+    /// pass tells.
+    fn across(&self, inputs: &Inputs, known: &Known) -> Option<Across> {
+        if !self.has_rules() {
+            return None;
+        }
+        self.progress.begin(Stage::Relating, inputs.bytes());
+        let across = Mutex::new(Across::new(&known.unbuilt()));
+        let work = |arena: &mut Arena, piece: Piece| {
+            let bytes = piece.bytes;
+            piece.sort(inputs, known, arena, |sorted| {
+                across.lock().unwrap_or_else(PoisonError::into_inner).learn(&sorted.manifests, &sorted.left_out);
+            });
+            recycle(arena);
+            self.progress.add_bytes(bytes);
+        };
+        let Ok(_) = pipeline::in_order(self.threads, inputs.pieces(), Arena::new, work, |()| Ok::<(), Infallible>(()));
+        Some(across.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn judge<J: Send>(
         &self,
-        known: &Known,
+        (known, across): (&Known, Option<&Across>),
         unbuilt: Vec<Unbuilt>,
         (jobs, work): (impl Iterator<Item = J> + Send, impl Fn(&mut Judge<'_>, J) -> io::Result<Chapter> + Sync),
         live: Option<&mut dyn Write>,
@@ -134,7 +166,8 @@ impl Audit<'_> {
             chapter.left_out.iter().for_each(&mut *left_out);
             writer.take(chapter)
         };
-        let start = || Judge { audit: *self, known, documents: Arena::new(), review: Arena::new(), report: report() };
+        let start =
+            || Judge { audit: *self, known, across, documents: Arena::new(), review: Arena::new(), report: report() };
         let judges = pipeline::in_order(self.threads, jobs, start, work, take)?;
         writer.end(judges.into_iter().map(|judge| judge.report), known.problems())
     }
@@ -144,6 +177,7 @@ impl Audit<'_> {
 struct Judge<'a> {
     audit: Audit<'a>,
     known: &'a Known,
+    across: Option<&'a Across>,
     documents: Arena,
     review: Arena,
     report: Report,
@@ -170,7 +204,8 @@ impl Judge<'_> {
             if let Some(found) = unrendered(manifest, &self.known.chart_sources) {
                 chapter.unrendered(&found, renderer, &mut self.report)?;
             }
-            let judged = judge(&self.review, manifest, self.known, policies, (options, filter), &mut self.report);
+            let known = (self.known, self.across);
+            let judged = judge(&self.review, manifest, known, policies, (options, filter), &mut self.report);
             recycle(&mut self.review);
             if !judged.findings.is_empty() {
                 renderer.object(&judged, chapter.text(Section::Findings))?;

@@ -82,7 +82,7 @@ fn write_unbuilt(unbuilt: &[Unbuilt], out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "{STRONG}not built: what is deployed may differ{STRONG:#} (--render builds and judges it)")?;
-    for Unbuilt { file, changes } in unbuilt {
+    for Unbuilt { file, changes, .. } in unbuilt {
         let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
         writeln!(out, "  {}  {CAUTION}{}{CAUTION:#}", visible::line(file), changes.join(", "))?;
     }

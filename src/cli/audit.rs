@@ -58,12 +58,18 @@ holds.
 An object that no API server would take, because a field has a wrong type or a workload no containers, is an error of one
 line in place of a verdict.
 
+Beside policies, rules look at several objects at once: references to ConfigMaps, Secrets, claims and service accounts that
+nobody makes, namespaces whose pods everybody reaches, services with metrics that no monitor selects. They only record,
+unless a profile says otherwise, and --disable NAME turns one off (docs/policies/audit-rules.md). Objects without a namespace
+below the path of an Argo CD Application or ApplicationSet get its destination's.
+
 --policy, --severity and --verdict choose the findings that are shown and that count for --fail-on; the last line says how
 many they leave out. What can't be read is shown whatever they say.
 
-Input of any size is read in two passes, document by document (of a list in JSON, item by item), on all processors: the
-first finds what others depend on (namespaces, definitions, kustomizations), the second judges. Standard input is put into
-a temporary file (TMPDIR) where it is larger than 1 MiB. One document may have 32 MiB. Of an input larger than 32 MiB
+Input of any size is read in passes, document by document (of a list in JSON, item by item), on all processors: the first
+finds what others depend on (namespaces, definitions, kustomizations), the next one, unless all rules about several objects
+are off, what those look for, and the last one judges. Standard input is put into a temporary file (TMPDIR) where it is
+larger than 1 MiB. One document may have 32 MiB. Of an input larger than 32 MiB
 findings are written as they are found; what can't be read and the counts follow them. --render holds everything in memory.
 
 JSON: beside summary and findings, \"policies\" has the counts of each policy, \"notJudged\" the kinds that no policy looks
@@ -182,7 +188,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let filter = args.filter(&policies)?;
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(&progress);
-    let options = audit::Options { explain: args.input.explains(), ..args.input.options() };
+    let rules = args.policies.rules()?;
+    let options = audit::Options { explain: args.input.explains(), rules, ..args.input.options() };
     let threads = args.threads();
     let renderer = args.format.renderer();
     let mut live = None;
@@ -245,7 +252,8 @@ impl Args {
     fn filter(&self, policies: &PolicySet) -> anyhow::Result<Filter> {
         for name in &self.policy_names {
             // A misspelt name would hide every finding.
-            if !policies.policies().iter().any(|policy| policy.name == *name) {
+            let is_rule = !self.policies.no_embedded && policy::audit_rule(name).is_some();
+            if !is_rule && !policies.policies().iter().any(|policy| policy.name == *name) {
                 let problem = match policy::shipped_policy(name) {
                     Ok(_) if !self.policies.no_embedded => "the policy is off; choose a profile that turns it on",
                     _ => "there is no such policy",

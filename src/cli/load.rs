@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::audit;
 use crate::cel::SUPPORTED_MINORS;
-use crate::engine::PolicySet;
+use crate::engine::{PolicySet, Verdict, verdict_of};
 use crate::json::Arena;
 use crate::manifests::read_manifests;
-use crate::policy::{self, Exemptions, Libraries, LoadError, LoadedPolicies, Manifest, Selection};
+use crate::policy::{self, Exemptions, Libraries, LoadError, LoadedPolicies, Manifest, RuleChoice, Selection};
 
 use super::profile::ProfileFlags;
 
@@ -122,6 +123,21 @@ impl PolicyFlags {
         let (policies, errors) = Manifests { definitions: definitions.read()?, probes, ..self.read()? }.compile();
         refuse(&errors)?;
         Ok(policies)
+    }
+}
+
+impl PolicyFlags {
+    /// The rules of the audit that are on, with what their findings amount to; none without the bundle.
+    ///
+    /// # Errors
+    /// A profile with mistakes.
+    pub fn rules(&self) -> anyhow::Result<Vec<audit::Rule>> {
+        if self.no_embedded {
+            return Ok(Vec::new());
+        }
+        let selection = self.profile.select()?;
+        let verdict = |choice: &RuleChoice| choice.actions.iter().max().map_or(Verdict::Audit, |of| verdict_of(*of));
+        Ok(selection.rules().map(|choice| audit::Rule { rule: choice.rule, verdict: verdict(choice) }).collect())
     }
 }
 

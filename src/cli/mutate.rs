@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let built = args.render.build(&mut texts, &args.input)?;
     let arena = Arena::new();
     let collection = args.input.collect(&arena, &texts, built.as_ref(), &unreadable)?;
-    for Unbuilt { file, changes } in &collection.unbuilt {
+    for Unbuilt { file, changes, .. } in &collection.unbuilt {
         let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
         output::note(&format!("{file} {}: what it makes may differ; --render builds it", changes.join(", ")));
     }

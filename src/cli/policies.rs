@@ -173,6 +173,12 @@ fn show(args: &Show) -> anyhow::Result<Outcome> {
     let named: Vec<_> = policies.iter().filter(|policy| policy.name == args.name).collect();
     if named.is_empty() {
         refuse(&errors)?;
+        if policy::audit_rule(&args.name).is_some() {
+            bail!(
+                "{} is a rule of the audit, which is no policy; docs/policies/audit-rules.md tells about it",
+                args.name
+            );
+        }
         bail!("there is no policy named {}; see portcullis policies list", args.name);
     }
     let mut out = Output::open(None)?;

@@ -5,9 +5,13 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::policy::model::{Binding, Policy};
-use crate::policy::{EMBEDDED_PREFIX, LoadedPolicies, PolicyType, Selection};
+use crate::policy::{AUDIT_RULES, AuditRule, EMBEDDED_PREFIX, LoadedPolicies, PolicyType, RuleChoice, Selection};
 use crate::style::{BAD, CAUTION, FAINT, STRONG};
 use crate::visible;
+
+/// What a rule of the audit is listed as, whose category is the audit.
+const RULE: &str = "AuditRule";
+const AUDIT: &str = "audit";
 
 /// The policies that are on and those of the bundle that are off, sorted by category and name.
 #[derive(Serialize)]
@@ -52,7 +56,8 @@ impl<'p> List<'p> {
     pub fn new(loaded: &'p LoadedPolicies, off: &'p [LoadedPolicies], selection: Option<&'p Selection>) -> Self {
         let on = loaded.policies.iter().map(|policy| Row::new(policy, selection));
         let off = off.iter().flat_map(|loaded| &loaded.policies).map(|policy| Row::off(policy, selection));
-        let mut policies: Vec<_> = on.chain(off).collect();
+        let rules = AUDIT_RULES.iter().filter_map(|rule| Some(Row::rule(rule, selection?)));
+        let mut policies: Vec<_> = on.chain(off).chain(rules).collect();
         policies.sort_by_key(|row| (row.category, row.name));
         Self { schema: "portcullis.dev/policies/v1", profile: selection.map(Selection::profile), policies }
     }
@@ -87,12 +92,16 @@ impl<'p> List<'p> {
                 visible::line(row.title)
             )?;
         }
-        let mutating = self.policies.iter().filter(|row| row.kind == PolicyType::Mutating.kind()).count();
-        let (all, validating) = (self.policies.len(), self.policies.len() - mutating);
-        write!(out, "\n{all} policies: {validating} validating, {mutating} mutating")?;
+        let of_kind = |kind: &str| self.policies.iter().filter(|row| row.kind == kind).count();
+        let (mutating, rules) = (of_kind(PolicyType::Mutating.kind()), of_kind(RULE));
+        let all = self.policies.len() - rules;
+        write!(out, "\n{all} policies: {} validating, {mutating} mutating", all - mutating)?;
         if let Some(profile) = self.profile {
-            let off = self.policies.iter().filter(|row| row.off.is_some()).count();
+            let off = self.policies.iter().filter(|row| row.off.is_some() && row.kind != RULE).count();
             write!(out, "; {off} of them off, by profile {}", visible::line(profile))?;
+        }
+        if rules > 0 {
+            write!(out, "; {rules} rules of the audit")?;
         }
         Ok(writeln!(out)?)
     }
@@ -127,10 +136,31 @@ impl<'p> Row<'p> {
 
     /// A policy of the bundle that is off.
     fn off(policy: &'p Policy, selection: Option<&'p Selection>) -> Self {
-        let who = selection.and_then(|selection| selection.turned_off(&policy.name));
-        let profile = selection.map_or("", Selection::profile);
-        let off = who.map_or_else(|| format!("not in profile {profile}"), |who| format!("by {who}"));
+        let off = selection.map(|selection| off_by(&policy.name, selection)).unwrap_or_default();
         Self { on: false, off: Some(off), bindings: Vec::new(), ..Self::new(policy, None) }
+    }
+
+    /// A rule of the audit.
+    fn rule(rule: &'static AuditRule, selection: &'p Selection) -> Self {
+        let choice = selection.rules().find(|choice| choice.rule == rule);
+        let binding = |choice: &'p RuleChoice| BindingRow {
+            name: rule.name,
+            actions: choice.actions.iter().map(|action| action.name()).collect(),
+            source: AUDIT,
+            profile: Some(&choice.profile),
+        };
+        Self {
+            name: rule.name,
+            kind: RULE,
+            category: AUDIT,
+            severity: rule.severity,
+            title: rule.title,
+            answers: "",
+            source: AUDIT,
+            on: choice.is_some(),
+            off: choice.is_none().then(|| off_by(rule.name, selection)),
+            bindings: choice.map(binding).into_iter().collect(),
+        }
     }
 
     /// What the policy's bindings do, in few words.
@@ -160,6 +190,14 @@ impl<'p> Row<'p> {
         from.sort_unstable();
         from.dedup();
         from.join(", ")
+    }
+}
+
+/// Who turned something off, or that nobody turned it on.
+fn off_by(name: &str, selection: &Selection) -> String {
+    match selection.turned_off(name) {
+        Some(who) => format!("by {who}"),
+        None => format!("not in profile {}", selection.profile()),
     }
 }
 

@@ -124,7 +124,7 @@ fn index(policies: &[Policy], shipped: &[Embedded]) -> String {
         "{GENERATED}\n# The policies\n\n{} policies come with Portcullis. Each page says what its policy judges or changes, \
          what it protects from, how to set it, how to exempt, and what it can't see. [answers.md](answers.md) goes the \
          other way, from findings to policies; [media-server.md](media-server.md) lists what the containers of the first \
-         user's cluster need.\n",
+         user's cluster need; [audit-rules.md](audit-rules.md) tells what the audit finds between objects.\n",
         shipped.len()
     );
     let mut category = "";

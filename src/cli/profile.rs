@@ -6,8 +6,7 @@ use anyhow::anyhow;
 
 use crate::manifests::{display_name, read_manifest};
 use crate::policy::{
-    Embedded, LoadError, Manifest, ProfileFiles, Selection, is_profile_file, load_profile, shipped_policy,
-    shipped_profile,
+    LoadError, Manifest, ProfileFiles, Selection, Shipped, is_profile_file, load_profile, shipped, shipped_profile,
 };
 
 use super::load::refuse;
@@ -24,9 +23,9 @@ pub struct ProfileFlags {
     #[arg(long, value_name = "NAME|FILE", value_parser = profile_name, conflicts_with = "no_embedded")]
     pub profile: Option<String>,
 
-    /// Turns an embedded policy off, whatever profile or binding turns it on (repeatable)
+    /// Turns an embedded policy off, whatever profile or binding turns it on, or a rule of the audit (repeatable)
     #[arg(long = "disable", value_name = "POLICY", value_parser = embedded_policy, conflicts_with = "no_embedded")]
-    pub disabled: Vec<Embedded>,
+    pub disabled: Vec<Shipped>,
 }
 
 impl ProfileFlags {
@@ -49,7 +48,7 @@ impl ProfileFlags {
     pub fn select_from(&self, files: &dyn ProfileFiles) -> (Option<Selection>, Vec<LoadError>) {
         let (mut selection, errors) = load_profile(self.name(), files);
         if let Some(selection) = &mut selection {
-            self.disabled.iter().for_each(|policy| selection.turn_off(*policy, "--disable"));
+            self.disabled.iter().for_each(|of| selection.turn_off(*of, "--disable"));
         }
         (selection, errors)
     }
@@ -76,6 +75,6 @@ fn profile_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn embedded_policy(name: &str) -> Result<Embedded, String> {
-    shipped_policy(name).map_err(|advice| format!("no shipped policy has this name; {advice}"))
+fn embedded_policy(name: &str) -> Result<Shipped, String> {
+    shipped(name).map_err(|advice| format!("no shipped policy has this name; {advice}"))
 }

@@ -102,6 +102,7 @@ fn line(reached: &Reached) -> String {
     let doing = match stage {
         Stage::Listing => "reading",
         Stage::Learning => "first pass",
+        Stage::Relating => "second pass",
         Stage::Judging => "judging",
     };
     let objects = if objects > 0 { format!("  {objects} objects") } else { String::new() };
@@ -160,6 +161,10 @@ mod tests {
             (
                 Reached { stage: Stage::Learning, bytes: 0, of: 3_000_000_000, objects: 0 },
                 "first pass [--------------------] 0% of 3000 MB",
+            ),
+            (
+                Reached { stage: Stage::Relating, bytes: 3, of: 3_000_000_000, objects: 0 },
+                "second pass [--------------------] 0% of 3000 MB",
             ),
             (
                 Reached { stage: Stage::Judging, bytes: 1_500_000_000, of: 3_000_000_000, objects: 500_000 },

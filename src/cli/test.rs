@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::harness::mutants::Report;
 use crate::harness::{self, Coverage, Files, PolicyCoverage, Suite, SuiteResult};
 use crate::manifests::{find_suites, read_manifest};
-use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest};
+use crate::policy::{self, EMBEDDED_PREFIX, Embedded, LoadError, Manifest, Shipped};
 
 use super::Outcome;
 use super::load::{DefinitionFlags, KubernetesVersion, refuse};
@@ -248,7 +248,7 @@ impl Args {
             let selection = self.profile.profile.is_some().then(|| self.profile.select()).transpose()?;
             let is_on = |entry: &Embedded| match &selection {
                 Some(selection) => !selection.choices(entry.name).is_empty(),
-                None => !self.profile.disabled.contains(entry),
+                None => !self.profile.disabled.contains(&Shipped::Policy(*entry)),
             };
             for entry in policy::embedded().into_iter().filter(|entry| !entry.tests.is_empty() && is_on(entry)) {
                 let name = format!("{EMBEDDED_PREFIX}{}/{}/tests.yaml", entry.category, entry.name);

@@ -38,5 +38,6 @@ pub use expand::{EffectivePod, Origin, Workload, expand, workload_resources, wor
 pub use explain::documents as explained_documents;
 pub use matching::matches_rules;
 pub use observe::{Observer, Outcome, Place};
+pub use record::verdict_of;
 pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};
 pub use set::PolicySet;

@@ -342,6 +342,36 @@ fn static_policies_have_names_of_their_own_and_no_params() {
 }
 
 #[test]
+fn exemptions_by_labels_look_at_the_object_and_at_its_template() {
+    let loaded = policy("pods", "CREATE", "  validations: [{expression: 'true'}]\n");
+    let text = "apiVersion: portcullis.dev/v1alpha1\nkind: Exemption\nmetadata: {name: labelled}\nspec: {policies: [it], \
+                match: {labels: {app.kubernetes.io/name: web, tier: 'b*'}}, reason: it has to be, expires: 2999-12-31}\n";
+    let manifests = [Manifest::new("exemptions.yaml", text)];
+    let exported = export(&loaded, Options { exemptions: &manifests, ..OPTIONS });
+    let folded = objects(&exported);
+    let of = |place: &str| {
+        format!(
+            "({place}.metadata.?labels[?\"app.kubernetes.io/name\"].optMap(value, value in [\"web\"]).orValue(false) && \
+             {place}.metadata.?labels[?\"tier\"].optMap(value, value.matches(\"(?s)^(?:b.*)$\")).orValue(false))"
+        )
+    };
+    for (name, template) in [
+        ("it", None),
+        ("it-workloads", Some("object.spec.template")),
+        ("it-cronjobs", Some("object.spec.jobTemplate.spec.template")),
+        ("it-podtemplates", Some("object.template")),
+    ] {
+        let policy = named(&folded, "ValidatingAdmissionPolicy", name);
+        let expression = policy["spec"]["matchConditions"][0]["expression"].as_str().unwrap();
+        let expression: String = expression.split_whitespace().collect();
+        let places: Vec<String> = ["object"].into_iter().chain(template).map(of).collect();
+        let expected: String = format!("!(object != null && ({}))", places.join(" || ")).split_whitespace().collect();
+        assert_eq!(expression.replace(['(', ')'], ""), expected.replace(['(', ')'], ""), "{name}");
+    }
+    reload(&exported);
+}
+
+#[test]
 fn exemptions_are_conditions_until_they_expire() {
     let loaded = policy("pods", "CREATE", "  validations: [{expression: 'true'}]\n");
     let exemption = |name: &str, matches: &str, policies: &str| {

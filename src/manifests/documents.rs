@@ -35,6 +35,8 @@ pub struct Unbuilt {
     pub file: String,
     /// What it does to objects.
     pub changes: Vec<Change>,
+    /// The ConfigMaps and Secrets that it generates, as far as their names are known.
+    pub generated: Vec<String>,
 }
 
 /// Finds the manifests in `files`; namespaced objects get the namespace of their outermost kustomizations, and where

@@ -210,3 +210,39 @@ fn a_target_namespace_of_flux_replaces_what_is_written() -> std::io::Result<()> 
     assert_eq!(pod.object.at(&["metadata", "namespace"]), Some(Value::String("target")));
     Ok(())
 }
+
+#[test]
+fn an_application_of_argo_cd_gives_its_namespace_to_objects_that_have_none() -> std::io::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let pods = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: written}}\n---\n{apiVersion: v1, kind: Pod, \
+                metadata: {name: b}}";
+    let set = "{apiVersion: argoproj.io/v1alpha1, kind: ApplicationSet, metadata: {name: apps, namespace: argocd}, spec: \
+               {generators: [{git: {directories: [{path: 'apps/*'}]}}], template: {spec: {source: {path: '{{path}}'}, \
+               destination: {namespace: '{{path.basename}}'}}}}}";
+    let mut files = Vec::new();
+    let texts = [
+        (".git/config", ""),
+        ("apps/media/pods.yaml", pods),
+        ("apps/home/kustomization.yaml", "namespace: kustomized\nresources: [pods.yaml]"),
+        ("apps/home/pods.yaml", pods),
+        ("argocd/set.yaml", set),
+    ];
+    for (name, text) in texts {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        std::fs::write(&path, text)?;
+        if name.ends_with(".yaml") {
+            files.push(TextFile { name: name.to_owned(), path: Some(path), text: text.to_owned() });
+        }
+    }
+    let arena = Arena::new();
+    let collection = collect(&arena, &files, "default");
+    let pods = collection.manifests.iter().filter(|manifest| manifest.id.kind == "Pod");
+    let found: Vec<_> = pods.map(|pod| pod.id.to_string()).collect();
+    assert_eq!(
+        found,
+        ["Pod media/a", "Pod media/b", "Pod kustomized/a", "Pod kustomized/b"]
+            .map(|id| id.replace("media/a", "written/a"))
+    );
+    Ok(())
+}

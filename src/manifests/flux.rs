@@ -51,7 +51,7 @@ pub fn is_kustomization(object: Value<'_>) -> bool {
 
 /// The directory that a Kustomization's path names, which begins at the root of the checkout; without a repository
 /// around it, at the nearest directory above the file that has such a path.
-fn directory_of(path: &str, file: &Path) -> Option<PathBuf> {
+pub fn directory_of(path: &str, file: &Path) -> Option<PathBuf> {
     let file = real(file)?;
     let below = |root: &Path| real(&root.join(path.trim_start_matches('/')));
     match ancestors(&file).last().filter(|root| root.join(".git").exists()) {

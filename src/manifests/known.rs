@@ -9,6 +9,7 @@ use crate::admission::resources::{Resource, Resources, split_api_version};
 use crate::json::{Arena, Value};
 use crate::policy::model::Source;
 
+use super::argocd::Destinations;
 use super::documents::Unbuilt;
 use super::flux::TargetNamespaces;
 use super::kustomize::{Kustomizations, MAX_NAMESPACES, transform};
@@ -34,6 +35,7 @@ pub struct Known {
 pub struct Definitions {
     resources: Resources,
     targets: TargetNamespaces,
+    destinations: Destinations,
 }
 
 impl Definitions {
@@ -42,6 +44,7 @@ impl Definitions {
         self.resources.learn(object);
         if let Some(path) = path {
             self.targets.learn(object, path);
+            self.destinations.learn(object, path);
         }
     }
 }
@@ -65,7 +68,8 @@ const CHART_SOURCE_GROUP: &str = "source.toolkit.fluxcd.io";
 
 impl Known {
     /// Knows no objects yet; namespaced objects without a namespace get `default_namespace`.
-    pub fn new(kustomizations: Kustomizations, definitions: Definitions, default_namespace: &str) -> Self {
+    pub fn new(kustomizations: Kustomizations, mut definitions: Definitions, default_namespace: &str) -> Self {
+        definitions.destinations.follow(&kustomizations);
         Self { kustomizations, definitions, default_namespace: default_namespace.to_owned(), ..Self::default() }
     }
 
@@ -85,48 +89,18 @@ impl Known {
     ) -> Vec<Manifest<'a>> {
         let (group, _) = split_api_version(text_at(found.value, &["apiVersion"]));
         let resource = self.definitions.resources.of(group, text_at(found.value, &["kind"]));
+        let applied = found.built_by.map(Path::new).or(found.path);
+        let destinations = &self.definitions.destinations;
+        let destination = applied.and_then(|path| destinations.of(path, &self.kustomizations));
+        let default_namespace = destination.as_deref().unwrap_or(&self.default_namespace);
         let manifest = |namespace: Option<String>| {
             let object = match namespace {
                 Some(namespace) => transform(arena, found.value, resource.namespaced, &namespace),
                 None => found.value,
             };
-            self.manifest(arena, found, object, &resource)
+            manifest(arena, found, object, &resource, default_namespace)
         };
         self.imposed_namespaces(found, unreadable).into_iter().map(manifest).collect()
-    }
-
-    fn manifest<'a>(
-        &self,
-        arena: &'a Arena,
-        found: &Found<'a>,
-        object: Value<'a>,
-        resource: &Resource,
-    ) -> Manifest<'a> {
-        let namespace = match text_at(object, &["metadata", "namespace"]) {
-            _ if !resource.namespaced => "",
-            "" => &self.default_namespace,
-            written => written,
-        };
-        let name = match (text_at(object, &["metadata", "name"]), text_at(object, &["metadata", "generateName"])) {
-            ("", "") => String::new(),
-            ("", prefix) => format!("{prefix}*"),
-            (name, _) => name.to_owned(),
-        };
-        let id = ObjectId {
-            api_version: text_at(object, &["apiVersion"]).to_owned(),
-            kind: text_at(object, &["kind"]).to_owned(),
-            namespace: namespace.to_owned(),
-            name,
-        };
-        Manifest {
-            object: with_namespace(arena, object, namespace),
-            written: found.written,
-            id,
-            resource: resource.clone(),
-            source: found.source.clone(),
-            lines: found.lines,
-            built_by: found.built_by,
-        }
     }
 
     /// The namespaces that kustomizations put an object into, each for a manifest of its own; `None` to leave it where
@@ -172,8 +146,44 @@ impl Known {
         let unbuilt = changing.map(|kustomization| Unbuilt {
             file: self.kustomizations.name(&kustomization.path),
             changes: kustomization.changes.clone(),
+            generated: kustomization.generated.clone(),
         });
         unbuilt.collect()
+    }
+}
+
+/// An object that was found, with what names it; without a namespace of its own it gets the default.
+fn manifest<'a>(
+    arena: &'a Arena,
+    found: &Found<'a>,
+    object: Value<'a>,
+    resource: &Resource,
+    default_namespace: &str,
+) -> Manifest<'a> {
+    let namespace = match text_at(object, &["metadata", "namespace"]) {
+        _ if !resource.namespaced => "",
+        "" => default_namespace,
+        written => written,
+    };
+    let name = match (text_at(object, &["metadata", "name"]), text_at(object, &["metadata", "generateName"])) {
+        ("", "") => String::new(),
+        ("", prefix) => format!("{prefix}*"),
+        (name, _) => name.to_owned(),
+    };
+    let id = ObjectId {
+        api_version: text_at(object, &["apiVersion"]).to_owned(),
+        kind: text_at(object, &["kind"]).to_owned(),
+        namespace: namespace.to_owned(),
+        name,
+    };
+    Manifest {
+        object: with_namespace(arena, object, namespace),
+        written: found.written,
+        id,
+        resource: resource.clone(),
+        source: found.source.clone(),
+        lines: found.lines,
+        built_by: found.built_by,
     }
 }
 

@@ -7,19 +7,19 @@ use regex::Regex;
 use crate::json::{Arena, Value};
 use crate::policy::{Tree, model::Source};
 
-use super::flux;
 use super::input::{Inputs, Piece};
 use super::known::{ChartSources, Definitions, Known};
 use super::kustomize::Kustomizations;
 use super::manifest::{Unreadable, text_at};
 use super::sorter::Found;
+use super::{argocd, flux};
 
 /// How much is kept, in bytes, roughly: some 100,000 namespaces.
 const MAX_KEPT: usize = 64 << 20;
 
 /// Names of the kinds that concern others, and escapes that may spell a letter of them.
 static CONCERNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let kinds = "Namespace|CustomResourceDefinition|kustomize\\.toolkit|source\\.toolkit";
+    let kinds = "Namespace|CustomResourceDefinition|kustomize\\.toolkit|source\\.toolkit|argoproj\\.io";
     let escapes = r"\\(?:u00[4-7]|U000000[4-7]|x[4-7]|\r?\n)";
     Regex::new(&format!("{kinds}|{escapes}")).ok()
 });
@@ -102,7 +102,7 @@ impl Learning {
                 path: learned.path.as_deref(),
                 lines: Default::default(),
             };
-            // The second pass says which are too many.
+            // The last pass says which are too many.
             for manifest in known.manifests(&arena, &found, &mut Vec::new()) {
                 known.remember(&manifest);
             }
@@ -132,7 +132,11 @@ impl Piece {
 
 fn concerns_others(object: Value<'_>) -> bool {
     let is_definition = text_at(object, &["kind"]) == "CustomResourceDefinition";
-    is_definition || is_namespace(object) || flux::is_kustomization(object) || is_chart_source(object)
+    is_definition
+        || is_namespace(object)
+        || flux::is_kustomization(object)
+        || argocd::is_application(object)
+        || is_chart_source(object)
 }
 
 fn is_namespace(object: Value<'_>) -> bool {
@@ -196,6 +200,7 @@ mod tests {
             ("{\"kind\": \"Name\\u0073pace\"}", true),
             ("kind: \"Name\\\n  space\"", true),
             ("kind: CustomResourceDefinitionList", true),
+            ("apiVersion: argoproj.io/v1alpha1", true),
             ("namespace: media", false),
             ("a: \"\\u003e \\n \\x21\"", false),
         ] {

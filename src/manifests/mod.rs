@@ -2,6 +2,7 @@
 //!
 //! Knows files, YAML and what lies in a checkout; knows nothing of policies' verdicts, clusters and the command line.
 
+mod argocd;
 mod classify;
 mod documents;
 mod files;

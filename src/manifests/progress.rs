@@ -10,7 +10,9 @@ pub enum Stage {
     Listing,
     /// The first pass: what has to be known of everything.
     Learning,
-    /// The second pass.
+    /// The pass of rules about several objects.
+    Relating,
+    /// The last pass.
     Judging,
 }
 
@@ -58,6 +60,7 @@ impl Progress {
     pub fn reached(&self) -> Reached {
         let stage = match self.stage.load(Relaxed) {
             stage if stage == Stage::Judging as u8 => Stage::Judging,
+            stage if stage == Stage::Relating as u8 => Stage::Relating,
             stage if stage == Stage::Learning as u8 => Stage::Learning,
             _ => Stage::Listing,
         };

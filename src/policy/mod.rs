@@ -7,6 +7,7 @@
 //! defaults and rules ([`spec`](self), binding, exemption), through the strict cursor of `decode`; what is wrong is
 //! gathered as `problem`s, which become [`LoadError`]s with file and line.
 
+mod audit_rule;
 mod binding;
 mod compile;
 mod contents;
@@ -38,19 +39,21 @@ mod type_check;
 mod unmatchable;
 
 pub use crate::json::Tree;
+pub use audit_rule::{AUDIT_RULES, AuditRule, audit_rule};
 pub use compile::Libraries;
 pub use decode::{Fields, Node};
 pub use embedded::{Embedded, PREFIX as EMBEDDED_PREFIX, ShippedBinding, embedded, profiles};
 pub use error::{LoadError, Reason};
 pub use exempt::{Exemption, Exemptions, Part, Subject};
+pub use glob::Glob;
 pub use lint::{Lint, defined_kinds, lint, lint_types};
 pub use load::{LoadedPolicies, load, load_selected, load_selected_with, load_with};
 pub use manifest::{Document, Manifest};
 pub use matching::is_excluded;
 pub use params::{KindState, Param, ParamError, Params};
 pub use places::places;
-pub use problem::{Fault, FieldPath, Problem, Problems};
-pub use profile::{ProfileFiles, is_profile_file, load_profile, shipped_policy, shipped_profile};
-pub use selection::{Choice, Selection};
+pub use problem::{Fault, FieldPath, Problem, Problems, closest};
+pub use profile::{ProfileFiles, Shipped, is_profile_file, load_profile, shipped, shipped_policy, shipped_profile};
+pub use selection::{Choice, RuleChoice, Selection};
 pub use spec::PolicyType;
 pub use type_check::{ExpressionWarning, TypeChecking, Unknown, type_check};

@@ -11,11 +11,13 @@
 //!   - policy: require-pinned-images      # one of them, with actions of its own
 //!     binding: require-digest
 //!     validationActions: [Audit]
+//!   - policy: secret-exists              # a rule of the audit
 //!   disabled: [gpu-device-access]        # what is off all the same
 //! ```
 
 use crate::json::Arena;
 
+use super::audit_rule::{AUDIT_RULES, AuditRule, audit_rule};
 use super::binding::{NO_ACTION, WRITE_ACTIONS, actions};
 use super::decode::{Fields, Node};
 use super::embedded::{Embedded, embedded, profiles};
@@ -24,7 +26,7 @@ use super::manifest::Manifest;
 use super::metadata::metadata;
 use super::model::{Source, ValidationAction};
 use super::problem::{Fault, Problems, closest};
-use super::selection::{Choice, Selection};
+use super::selection::{Choice, RuleChoice, Selection};
 
 const KIND: &str = "Profile";
 /// The most profiles that may extend each other in a row.
@@ -91,6 +93,38 @@ pub fn shipped_policy(name: &str) -> Result<Embedded, String> {
     })
 }
 
+/// What a profile chooses among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipped {
+    /// A policy of the bundle.
+    Policy(Embedded),
+    /// A rule of the audit.
+    Rule(&'static AuditRule),
+}
+
+impl Shipped {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Policy(policy) => policy.name,
+            Self::Rule(rule) => rule.name,
+        }
+    }
+}
+
+/// The policy of the bundle, or the rule of the audit, called `name`.
+///
+/// # Errors
+/// There is none, and what was probably meant.
+pub fn shipped(name: &str) -> Result<Shipped, String> {
+    if let Some(rule) = audit_rule(name) {
+        return Ok(Shipped::Rule(rule));
+    }
+    let rules: Vec<_> = AUDIT_RULES.iter().map(|rule| rule.name).collect();
+    let meant = |advice| closest(name, &rules).map_or(advice, |meant| format!("write {meant}"));
+    shipped_policy(name).map(Shipped::Policy).map_err(meant)
+}
+
 fn find(name: &str, from: &str, files: &dyn ProfileFiles) -> Result<Manifest, String> {
     if is_profile_file(name) { files.read(from, name) } else { shipped_profile(name) }
 }
@@ -146,20 +180,16 @@ impl Reader<'_> {
             let entries = bindings.map(|bindings| bindings.list(|entry| Entry::read(&entry))).unwrap_or_default();
             for (at, entry) in entries.iter().enumerate() {
                 if let Some(node) = entry.again(&entries[..at]) {
-                    node.report(Fault::Duplicate(entry.policy.name.to_owned()), "leave one of them out");
+                    node.report(Fault::Duplicate(entry.of.name().to_owned()), "leave one of them out");
                 }
-                for binding in &entry.bindings {
-                    let actions = entry.actions.clone();
-                    selection
-                        .turn_on(entry.policy, Choice { binding: binding.clone(), actions, profile: name.clone() });
-                }
+                entry.turn_on(&mut selection, &name);
             }
-            for policy in spec.get("disabled").map(|list| list.list(|name| policy(&name))).unwrap_or_default() {
-                if entries.iter().any(|entry| entry.policy == policy) {
-                    let detail = format!("{} is among the bindings, too", policy.name);
+            for of in spec.get("disabled").map(|list| list.list(|name| named(&name))).unwrap_or_default() {
+                if entries.iter().any(|entry| entry.of == of) {
+                    let detail = format!("{} is among the bindings, too", of.name());
                     spec.forbid("disabled", &detail, "leave it out in one of the two lists");
                 }
-                selection.turn_off(policy, &format!("profile {name}"));
+                selection.turn_off(of, &format!("profile {name}"));
             }
             Some(selection)
         })
@@ -183,7 +213,7 @@ impl Reader<'_> {
 
 /// An entry of `spec.bindings`.
 struct Entry<'a, 'p> {
-    policy: Embedded,
+    of: Shipped,
     /// The bindings that it turns on.
     bindings: Vec<String>,
     /// Whether it names one of them.
@@ -198,7 +228,20 @@ impl<'a, 'p> Entry<'a, 'p> {
             let (name, at) = fields.text("policy", "", "write the name of a shipped policy")?;
             let binding = fields.get("binding");
             let list = fields.get("validationActions");
-            let policy = shipped(&at, name)?;
+            let policy = match known(&at, name)? {
+                Shipped::Policy(policy) => policy,
+                of @ Shipped::Rule(_) => {
+                    if binding.is_some() {
+                        fields.forbid("binding", "rules of the audit have none", "leave it out");
+                    }
+                    if list.as_ref().is_some_and(|list| list.elements().is_empty()) {
+                        fields.missing("validationActions", NO_ACTION, WRITE_ACTIONS);
+                        return None;
+                    }
+                    let actions = list.as_ref().map(actions);
+                    return Some(Self { of, bindings: Vec::new(), names_binding: false, actions, node: node.clone() });
+                }
+            };
             let shipped = policy.bindings();
             let mut bindings: Vec<String> = shipped.iter().map(|binding| binding.name.clone()).collect();
             if let Some(node) = &binding {
@@ -227,25 +270,40 @@ impl<'a, 'p> Entry<'a, 'p> {
                 Some(list) => Some(actions(list)),
             };
             let names_binding = binding.is_some();
-            Some(Self { policy, bindings, names_binding, actions, node: node.clone() })
+            Some(Self { of: Shipped::Policy(policy), bindings, names_binding, actions, node: node.clone() })
         })
+    }
+
+    fn turn_on(&self, selection: &mut Selection, profile: &str) {
+        match self.of {
+            Shipped::Policy(policy) => {
+                for binding in &self.bindings {
+                    let (binding, actions) = (binding.clone(), self.actions.clone());
+                    selection.turn_on(policy, Choice { binding, actions, profile: profile.to_owned() });
+                }
+            }
+            Shipped::Rule(rule) => {
+                let actions = self.actions.clone().unwrap_or_else(|| vec![ValidationAction::Audit]);
+                selection.turn_rule_on(RuleChoice { rule, actions, profile: profile.to_owned() });
+            }
+        }
     }
 
     /// The entry's node, if one of those before it is about the same.
     fn again(&self, before: &[Self]) -> Option<&Node<'a, 'p>> {
         let is_same = |other: &Self| {
-            other.policy == self.policy && other.names_binding == self.names_binding && other.bindings == self.bindings
+            other.of == self.of && other.names_binding == self.names_binding && other.bindings == self.bindings
         };
         before.iter().any(is_same).then_some(&self.node)
     }
 }
 
-fn policy(node: &Node<'_, '_>) -> Option<Embedded> {
-    shipped(node, node.string()?)
+fn named(node: &Node<'_, '_>) -> Option<Shipped> {
+    known(node, node.string()?)
 }
 
-fn shipped(node: &Node<'_, '_>, name: &str) -> Option<Embedded> {
-    shipped_policy(name).inspect_err(|advice| node.invalid(name, "no shipped policy has this name", advice)).ok()
+fn known(node: &Node<'_, '_>, name: &str) -> Option<Shipped> {
+    shipped(name).inspect_err(|advice| node.invalid(name, "no shipped policy has this name", advice)).ok()
 }
 
 fn start(manifest: &Manifest) -> Source {

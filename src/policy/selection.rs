@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::audit_rule::AuditRule;
 use super::embedded::{Embedded, embedded};
 use super::manifest::Manifest;
 use super::model::ValidationAction;
+use super::profile::Shipped;
 
 /// Which policies of the bundle are on, and by which of their bindings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,19 @@ pub struct Selection {
     on: BTreeMap<&'static str, Vec<Choice>>,
     /// What is off whatever binds it, with who says so.
     off: BTreeMap<&'static str, String>,
+    /// The rules of the audit that are on, by their names.
+    rules: BTreeMap<&'static str, RuleChoice>,
+}
+
+/// A rule of the audit that is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleChoice {
+    /// The rule.
+    pub rule: &'static AuditRule,
+    /// What its findings do to whoever asks.
+    pub actions: Vec<ValidationAction>,
+    /// The profile that says so.
+    pub profile: String,
 }
 
 /// A shipped binding that is on.
@@ -56,10 +71,22 @@ impl Selection {
         self.off.get(policy).map(String::as_str)
     }
 
-    /// Turns a policy off, whatever binds it. `who` says so.
-    pub fn turn_off(&mut self, policy: Embedded, who: &str) {
-        self.on.remove(policy.name);
-        self.off.insert(policy.name, who.to_owned());
+    /// Turns a policy off, whatever binds it, or a rule of the audit. `who` says so.
+    pub fn turn_off(&mut self, of: Shipped, who: &str) {
+        self.on.remove(of.name());
+        self.rules.remove(of.name());
+        self.off.insert(of.name(), who.to_owned());
+    }
+
+    /// The rules of the audit that are on, sorted by name.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleChoice> {
+        self.rules.values()
+    }
+
+    /// Turns a rule of the audit on; of two choices for one the later counts.
+    pub(super) fn turn_rule_on(&mut self, choice: RuleChoice) {
+        self.off.remove(choice.rule.name);
+        self.rules.insert(choice.rule.name, choice);
     }
 
     /// Turns a binding on; of two choices for one the later counts.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::harness::{Coverage, Files, Suite, load, run};
+use portcullis::harness::{Coverage, Files, Options, Suite, load, run};
 use portcullis::policy::{Embedded, Manifest, embedded};
 
 /// Whether a case of a suite that tests the policy fails with another text in place of the policy.
@@ -26,7 +26,8 @@ fn names(suite: &Suite, file: &Path) -> bool {
 }
 
 fn fails(suite: &Suite) -> bool {
-    let result = run(suite, 36, None, &[], &mut Coverage::default());
+    let options = Options { minor: 36, filter: None, definitions: &[], branches: false, explain: false };
+    let result = run(suite, options, &mut Coverage::default());
     result.map_or(true, |result| result.counts().1 > 0)
 }
 

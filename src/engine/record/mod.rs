@@ -20,7 +20,8 @@ use crate::engine::plan::Invocation;
 use crate::engine::request::Request;
 use crate::engine::validate::{DEFAULT_REASON, Judged, Judgement, PolicyDecision};
 
-use actions::{cap, effective_actions, reason_to_code, verdict_of};
+pub use actions::verdict_of;
+use actions::{cap, effective_actions, reason_to_code};
 use annotations::{Annotations, Exempted, ValidationFailure};
 use exempting::{Share, divide, parts};
 

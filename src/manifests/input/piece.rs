@@ -91,7 +91,7 @@ impl Piece {
     }
 
     /// The first pass: shows the objects that the others' verdicts may depend on. Only documents that may be of such a kind
-    /// are parsed; what can't be read is for the second pass to tell.
+    /// are parsed; what can't be read is for the last pass to tell.
     pub(in crate::manifests) fn learn(
         &self,
         inputs: &Inputs,
@@ -133,7 +133,7 @@ impl Piece {
         }
     }
 
-    /// The second pass: shows what is in the piece, text by text, each of which `arena` is emptied for.
+    /// A later pass: shows what is in the piece, text by text, each of which `arena` is emptied for.
     pub fn sort(self, inputs: &Inputs, known: &Known, arena: &mut Arena, mut each: impl FnMut(Sorted<'_>)) {
         let kustomizations = &known.kustomizations;
         if let Content::Files(files) = &self.content {

@@ -40,6 +40,9 @@ pub struct Kustomization {
     pub changes: Vec<Change>,
     /// What it refers to on other machines.
     pub remote: Vec<String>,
+    /// The ConfigMaps and Secrets that it generates, by the names that others refer to them by; none if plugins generate,
+    /// too, whose names nobody knows.
+    pub generated: Vec<String>,
 }
 
 /// Something that a kustomization does, and an audit of its files doesn't.
@@ -186,6 +189,9 @@ impl Kustomization {
             changes.push(Change::Remote);
         }
         let text = |key| value.get(key).and_then(|text| text.as_str()).filter(|text| !text.is_empty());
+        let generators =
+            if is_given(value, "generators") { &[][..] } else { &["configMapGenerator", "secretGenerator"] };
+        let generated = generators.iter().flat_map(|key| list(key)).filter_map(|entry| entry.get("name")?.as_str());
         Self {
             path,
             is_component: text("kind") == Some("Component"),
@@ -194,6 +200,7 @@ impl Kustomization {
             components: paths(&["components"]),
             patches: paths(&["patches", "patchesStrategicMerge", "patchesJson6902"]),
             changes,
+            generated: generated.map(str::to_owned).collect(),
             remote,
         }
     }
@@ -265,6 +272,18 @@ mod tests {
             ("bases: ['git@example.com:a/b']", &[Change::Remote]),
         ] {
             assert_eq!(read_text(text)?.changes, expected, "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn knows_what_a_kustomization_generates() -> io::Result<()> {
+        for (text, expected) in [
+            ("configMapGenerator: [{name: a}, {literals: [x=y]}]\nsecretGenerator: [{name: b}]", &["a", "b"][..]),
+            ("configMapGenerator: [{name: a}]\ngenerators: [plugin.yaml]", &[]),
+            ("resources: [a.yaml]", &[]),
+        ] {
+            assert_eq!(read_text(text)?.generated, expected, "{text}");
         }
         Ok(())
     }

@@ -100,6 +100,12 @@ impl Kustomizations {
         })
     }
 
+    /// The files that the kustomization in `directory` takes objects from, itself or through others.
+    pub fn files(&self, directory: &Path) -> Vec<&PathBuf> {
+        let outermost = self.by_directory.get(directory).into_iter();
+        outermost.flat_map(|kustomization| self.closure(kustomization)).flat_map(|found| &found.resources).collect()
+    }
+
     /// What the operator calls a kustomization, if it is a given one; else its whole path.
     pub fn name(&self, path: &Path) -> String {
         self.names.get(path).cloned().unwrap_or_else(|| path.display().to_string())

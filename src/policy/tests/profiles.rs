@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::model::ValidationAction::{Audit, Warn};
 use super::super::{
-    LoadedPolicies, Manifest, ProfileFiles, Selection, embedded, load_profile, load_selected, profiles, shipped_policy,
+    LoadedPolicies, Manifest, ProfileFiles, Selection, embedded, load_profile, load_selected, profiles,
 };
 use super::{MINOR, texts};
 
@@ -298,7 +298,7 @@ fn a_binding_of_ones_own_loads_a_policy_that_is_off_for_itself_alone() {
 #[test]
 fn what_is_disabled_is_off_whatever_binds_it_and_its_name_is_free() {
     let mut selection = shipped("baseline");
-    selection.turn_off(shipped_policy("pss-baseline-privileged").expect("in the bundle"), "--disable");
+    selection.turn_off(super::super::shipped("pss-baseline-privileged").expect("in the bundle"), "--disable");
     let own = binding("mine", "pss-baseline-privileged", "Audit");
     let loaded = load_selected(&selection, std::slice::from_ref(&own), MINOR);
     assert_eq!(texts(&loaded.errors), [] as [&str; 0]);
@@ -307,4 +307,38 @@ fn what_is_disabled_is_off_whatever_binds_it_and_its_name_is_free() {
     let loaded = load_selected(&selection, &[own, Manifest::new("own-policy.yaml", policy)], MINOR);
     let named = loaded.policies.iter().find(|policy| policy.name == "pss-baseline-privileged");
     assert_eq!(named.map(|policy| (&*policy.source.file, policy.bindings.len())), Some(("own-policy.yaml", 1)));
+}
+
+#[test]
+fn rules_of_the_audit_are_chosen_as_policies_are() {
+    let rules = |selection: &Selection| -> Vec<String> {
+        selection
+            .rules()
+            .map(|choice| format!("{} {:?} by {}", choice.rule.name, choice.actions, choice.profile))
+            .collect()
+    };
+    for name in ["baseline", "restricted", "media-server"] {
+        let rules: Vec<_> = shipped(name).rules().map(|choice| (choice.rule, choice.actions.clone())).collect();
+        let all: Vec<_> = super::super::AUDIT_RULES.iter().map(|rule| (rule, vec![Audit])).collect();
+        assert_eq!(rules, all, "{name}");
+    }
+    let (own, errors) =
+        select("  bindings:\n  - policy: secret-exists\n  - {policy: claim-exists, validationActions: [Warn]}\n");
+    assert_eq!(errors, [] as [&str; 0]);
+    assert_eq!(rules(&own.expect("a selection")), ["claim-exists [Warn] by own", "secret-exists [Audit] by own"]);
+    let (off, errors) = select("  extends: baseline\n  disabled: [secret-exists, service-monitored]\n");
+    assert_eq!(errors, [] as [&str; 0]);
+    let off = off.expect("a selection");
+    assert_eq!(off.rules().count(), 4);
+    assert_eq!(off.turned_off("secret-exists"), Some("profile own"));
+    for (spec, says) in [
+        ("  bindings: [{policy: secrets-exists}]\n", "secret-exists"),
+        ("  bindings: [{policy: secret-exists, binding: secret-exists}]\n", "rules of the audit have none"),
+        ("  bindings: [{policy: secret-exists, validationActions: []}]\n", "validationActions"),
+        ("  bindings: [{policy: secret-exists}]\n  disabled: [secret-exists]\n", "among the bindings, too"),
+        ("  bindings: [{policy: secret-exists}, {policy: secret-exists}]\n", "leave one of them out"),
+    ] {
+        let (_, errors) = select(spec);
+        assert!(errors.len() == 1 && errors[0].contains(says), "{spec}: {errors:?}");
+    }
 }

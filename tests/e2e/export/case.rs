@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use portcullis::admission::offline::{self, Attributes, KnownNamespaces, with_namespace};
 use portcullis::admission::resources::{Resources, split_api_version};
-use portcullis::engine::{Context, Operation, PolicySet, Verdict};
+use portcullis::defaulting::default;
+use portcullis::engine::{Context, Decision, Finding, GroupVersionKind, Operation, PolicySet, Verdict};
 use portcullis::harness::{self, CaseRequest, Files, Suite};
 use portcullis::json::{self, Arena, Limits};
-use portcullis::policy::{self, Embedded, Exemptions, Manifest, Tree};
+use portcullis::policy::{self, EMBEDDED_PREFIX, Embedded, Exemptions, Manifest, PolicyType, Tree};
 use serde_json::{Value, json};
 
 pub const MINOR: u32 = 36;
@@ -54,9 +55,10 @@ pub struct Asked {
 }
 
 /// A case as a request to the API server.
+#[derive(Clone)]
 pub struct NativeRequest {
-    /// The suite that it is for.
-    pub suite: String,
+    /// Of those whose policies judge it.
+    pub group: String,
     pub operation: Operation,
     pub object: Value,
     pub old_object: Value,
@@ -80,15 +82,21 @@ struct Beside(Embedded);
 
 impl Files for Beside {
     fn read(&self, path: &str) -> Result<Manifest, String> {
-        (path == "policy.yaml").then(|| self.0.manifest()).ok_or_else(|| format!("{path} is not embedded"))
+        if path == "policy.yaml" {
+            return Ok(self.0.manifest());
+        }
+        let is_it = |entry: &Embedded| path == format!("../../{}/{}/policy.yaml", entry.category, entry.name);
+        let other = policy::embedded().into_iter().find(is_it);
+        other.map(|entry| entry.manifest()).ok_or_else(|| format!("{path} is not embedded"))
     }
 }
 
-/// The suites of validating policies.
-pub fn suites() -> Vec<EmbeddedSuite> {
+/// The suites of policies of a type.
+pub fn suites(of: PolicyType) -> Vec<EmbeddedSuite> {
+    let kind = format!("kind: {}\n", of.kind());
     let mut suites = Vec::new();
     for entry in policy::embedded() {
-        if entry.policy.contains("kind: MutatingAdmissionPolicy\n") || entry.tests.is_empty() {
+        if !entry.policy.contains(&kind) || entry.tests.is_empty() {
             continue;
         }
         let manifest = Manifest::new(format!("{}/tests.yaml", entry.name), entry.tests);
@@ -112,9 +120,17 @@ impl EmbeddedSuite {
         &self.suite.name
     }
 
+    /// The files of its policies.
+    pub fn files(&self) -> Vec<String> {
+        let file =
+            |manifest: &Manifest| manifest.file.strip_prefix(EMBEDDED_PREFIX).expect("an embedded file").to_owned();
+        let files = self.suite.policies.iter().map(file);
+        files.map(|file| format!("{}/policies/{file}", env!("CARGO_MANIFEST_DIR"))).collect()
+    }
+
     /// The objects that its policies take as params in a round.
     pub fn params(&self, round: &Round) -> Vec<Value> {
-        let shipped = super::super::deployed::objects(self.entry.policy).into_iter();
+        let shipped = self.suite.policies.iter().flat_map(|manifest| super::super::deployed::objects(&manifest.text));
         let mut params: Vec<Value> = shipped.filter(|object| object["kind"] == "ConfigMap").collect();
         for replaced in &round.params {
             let is_same = |param: &&mut Value| param["metadata"]["name"] == replaced["metadata"]["name"];
@@ -141,11 +157,21 @@ impl Violation {
     }
 }
 
+/// The policy of the bundle that one of the cluster was made from.
 fn pod_policy(name: &str) -> &str {
+    let name = name.split_once('.').map_or(name, |(_, name)| name);
     ["-workloads", "-cronjobs", "-podtemplates"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 impl Asked {
+    /// The same, asked of the suite's policies with this prefix.
+    pub fn of_group(mut self, prefix: &str) -> Self {
+        if let Ok(request) = &mut self.request {
+            request.group = format!("{prefix}.{}", request.group);
+        }
+        self
+    }
+
     pub fn is_of_suite(&self, violation: &Violation) -> bool {
         self.policies.contains(pod_policy(&violation.policy))
     }
@@ -182,13 +208,12 @@ impl<'s> Case<'s> {
     }
 
     pub fn as_it_is(&self, round: &Round) -> Asked {
-        let mut loaded = policy::load(&self.suite.suite.policies, MINOR);
-        for param in self.suite.params(round) {
-            let text = param.to_string();
-            let arena = Arena::new();
-            loaded.params.insert(json::parse(&arena, text.as_bytes(), &Limits::default()).expect("JSON"));
-        }
-        let set = PolicySet::new(loaded.policies, loaded.params, Exemptions::default());
+        self.but_for(round, Exemptions::default())
+    }
+
+    /// The case as it is where some of what policies find is exempt.
+    pub fn but_for(&self, round: &Round, exemptions: Exemptions) -> Asked {
+        let set = self.policies(round, exemptions);
         let policies = set.policies().iter().map(|policy| policy.name.clone()).collect();
         let (mut request, mut expected) = (self.native(), self.review(&set));
         if self.request().operation == Operation::Create {
@@ -205,8 +230,44 @@ impl<'s> Case<'s> {
         Asked { policies, request, expected }
     }
 
+    /// What mutating policies make of the object, which the API server has completed.
+    pub fn mutated(&self, round: &Round) -> Value {
+        let set = self.policies(round, Exemptions::default());
+        let (group, version) = split_api_version(self.object["apiVersion"].as_str().unwrap_or_default());
+        let kind = GroupVersionKind { group, version, kind: self.object["kind"].as_str().unwrap_or_default() };
+        self.decide(&set, |decision| match &decision.mutated {
+            Some(mutated) => {
+                let completed = json::to_json(default(&Arena::new(), kind, mutated.object));
+                serde_json::from_str(&completed).expect("JSON")
+            }
+            None => self.object.clone(),
+        })
+    }
+
+    fn policies(&self, round: &Round, exemptions: Exemptions) -> PolicySet {
+        let mut loaded = policy::load(&self.suite.suite.policies, MINOR);
+        for param in self.suite.params(round) {
+            let text = param.to_string();
+            let arena = Arena::new();
+            loaded.params.insert(json::parse(&arena, text.as_bytes(), &Limits::default()).expect("JSON"));
+        }
+        PolicySet::new(loaded.policies, loaded.params, exemptions)
+    }
+
     /// What Portcullis finds.
     fn review(&self, set: &PolicySet) -> BTreeSet<Violation> {
+        self.decide(set, |decision| {
+            let is_found = |finding: &&Finding<'_>| !matches!(finding.verdict, Verdict::Pass | Verdict::Exempt);
+            let violation = |finding: &Finding<'_>| Violation {
+                policy: finding.policy.to_owned(),
+                message: finding.message.clone(),
+                is_cut: false,
+            };
+            decision.findings.iter().filter(is_found).map(violation).collect()
+        })
+    }
+
+    fn decide<T>(&self, set: &PolicySet, take: impl FnOnce(&Decision<'_>) -> T) -> T {
         let (arena, case) = (Arena::new(), self.request());
         let (text, old_text) = (self.object.to_string(), self.old_object.to_string());
         let user = json!({"username": self.user().0, "groups": self.user().1}).to_string();
@@ -230,13 +291,7 @@ impl<'s> Case<'s> {
         let namespaces = KnownNamespaces::default();
         let decision =
             set.review(&request, &Context { namespaces: &namespaces, defaulting: true, ..Context::new(&arena) });
-        let found = decision.findings.iter().filter(|finding| finding.verdict != Verdict::Pass);
-        let violation = |finding: &portcullis::engine::Finding<'_>| Violation {
-            policy: finding.policy.to_owned(),
-            message: finding.message.clone(),
-            is_cut: false,
-        };
-        found.map(violation).collect()
+        take(&decision)
     }
 
     fn user(&self) -> (String, Vec<String>) {
@@ -274,7 +329,7 @@ impl<'s> Case<'s> {
             return refuse("a case about a user that can't be impersonated");
         }
         Ok(NativeRequest {
-            suite: self.suite.entry.name.to_owned(),
+            group: self.suite.entry.name.to_owned(),
             operation: case.operation,
             object: self.object.clone(),
             old_object: self.old_object.clone(),

@@ -13,6 +13,8 @@ use super::super::deployed::{NAMESPACE, objects, path_of};
 use super::case::{Asked, EmbeddedSuite, NativeRequest, Violation};
 
 const PROBE: &str = "export-probe";
+/// A namespace for what is exempt there.
+pub const EXEMPT: &str = "exempt";
 
 /// A cluster of this test's own with the policies in it.
 pub struct Native {
@@ -22,12 +24,46 @@ pub struct Native {
     probes: usize,
 }
 
+/// Exported objects that judge what a group asks for.
+pub struct Installed {
+    pub group: String,
+    pub objects: Vec<Value>,
+}
+
+impl Installed {
+    /// A suite's policies as the binary exports them, with further flags.
+    pub fn of(suite: &EmbeddedSuite, flags: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["policies", "export", "--no-embedded"]).args(flags);
+        for file in suite.files() {
+            command.args(["--policies", &file]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let objects = objects(&String::from_utf8(output.stdout).unwrap());
+        Self { group: suite.entry.name.to_owned(), objects }
+    }
+
+    /// The same beside others of the same names, for another group.
+    pub fn called(mut self, prefix: &str) -> Self {
+        for object in self.objects.iter_mut().filter(|object| object["kind"] != "ConfigMap") {
+            for field in ["/metadata/name", "/spec/policyName"] {
+                if let Some(name) = object.pointer_mut(field) {
+                    *name = json!(format!("{prefix}.{}", name.as_str().unwrap()));
+                }
+            }
+        }
+        self.group = format!("{prefix}.{}", self.group);
+        self
+    }
+}
+
 impl Native {
-    pub fn start(suites: &[EmbeddedSuite]) -> Self {
+    pub fn start(installed: &[Installed]) -> Self {
         let cluster = Cluster::start();
         let native = Self { cluster, params: HashMap::new(), probes: 0 };
         native.cluster.block_on(async {
-            let namespaces = ["media", "default", NAMESPACE, "kube-system", "argocd", "monitoring"];
+            let namespaces = ["media", "default", NAMESPACE, "kube-system", "argocd", "monitoring", EXEMPT];
             for name in namespaces {
                 native.must_apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
             }
@@ -41,9 +77,14 @@ impl Native {
             native.define().await;
         });
         native.cluster.block_on(async {
-            for suite in suites {
-                for object in exported(suite) {
-                    native.must_apply(&warning(object, suite.entry.name)).await;
+            // What pods of the mutating suites run with.
+            native
+                .must_apply(&json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+                    "metadata": {"name": "nvidia"}, "handler": "nvidia"}))
+                .await;
+            for Installed { group, objects } in installed {
+                for object in objects {
+                    native.must_apply(&warning(object.clone(), group)).await;
                 }
             }
             for object in probe() {
@@ -122,6 +163,16 @@ impl Native {
         answers.into_iter().map(found).collect()
     }
 
+    /// The object that the API server answers a request with, or why it takes none.
+    pub fn object(&self, request: &NativeRequest) -> Result<Value, String> {
+        let answer = self.cluster.block_on(self.send(request))?;
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        Err(format!("the API server takes no such object: {}", kind_of_refusal(message)))
+    }
+
     /// Sends a request, and takes away what was made for it.
     async fn send(&self, request: &NativeRequest) -> Result<Answer, String> {
         let dry = |path: String| {
@@ -186,7 +237,7 @@ impl Native {
     async fn as_user(&self, request: &NativeRequest, method: Method, path: &str, body: &Value) -> Answer {
         let mut head = Request::builder().method(method).uri(path).header("content-type", "application/json");
         head = head.header("impersonate-user", &request.user);
-        let own = group(&request.suite);
+        let own = group(&request.group);
         for group in request.groups.iter().chain([&own]) {
             head = head.header("impersonate-group", group);
         }
@@ -222,21 +273,11 @@ impl Native {
     }
 }
 
-/// A suite's policies as the binary exports them.
-fn exported(suite: &EmbeddedSuite) -> Vec<Value> {
-    let folder = format!("{}/policies/{}/{}", env!("CARGO_MANIFEST_DIR"), suite.entry.category, suite.entry.name);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["policies", "export", "--no-embedded", "--policies"]).arg(format!("{folder}/policy.yaml"));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    objects(&String::from_utf8(output.stdout).unwrap())
-}
-
-/// A policy or binding that warns of what it would do, and judges what is asked for its suite alone; others as they are.
+/// A policy or binding that warns of what it would do, and is about what its group asks for alone; others as they are.
 fn warning(mut object: Value, suite: &str) -> Value {
     match object["kind"].as_str() {
         Some("ValidatingAdmissionPolicyBinding") => object["spec"]["validationActions"] = json!(["Warn"]),
-        Some("ValidatingAdmissionPolicy") => {
+        Some("ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
             let expression = format!("request.userInfo.groups.exists(group, group == \"{}\")", group(suite));
             let condition = json!({"name": "of-the-suite", "expression": expression});
             match object["spec"]["matchConditions"].as_array_mut() {
