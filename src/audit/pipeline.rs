@@ -93,7 +93,7 @@ mod tests {
         for threads in [0, 1, 2, 7] {
             let mut taken = Vec::new();
             let slow_at_first = |done: &mut usize, job: usize| {
-                if job % 10 == 0 {
+                if job.is_multiple_of(10) {
                     thread::sleep(Duration::from_millis(2));
                 }
                 *done += 1;

@@ -106,7 +106,7 @@ fn memory_does_not_grow_with_the_input() {
     const COUNT: usize = 4_000;
     // What is written down about an object may be most of it.
     let filler = "x".repeat(6_500);
-    let bad = |number: usize| if number % 10 == 0 { "bad" } else { "good" };
+    let bad = |number: usize| if number.is_multiple_of(10) { "bad" } else { "good" };
     let document = |number: usize| {
         format!(
             "---\n{}",
@@ -255,6 +255,7 @@ fn rejects_as_many_threads_as_nobody_has() {
 
 #[test]
 #[ignore = "takes minutes and 6 GB of disk"]
+#[allow(clippy::print_stdout)]
 fn a_million_objects() {
     let count = std::env::var("OBJECTS").map_or(1_000_000, |count| count.parse().expect("a number"));
     let dir = checkout(&[("policy.yaml", LABELS)]);

@@ -7,13 +7,13 @@ pub const OBJECT: usize = 3_000;
 
 /// A pod of two containers; every tenth breaks the rules of the Pod Security Standards.
 pub fn pod(number: usize) -> String {
-    let bad = if number % 10 == 0 { "true" } else { "false" };
+    let bad = if number.is_multiple_of(10) { "true" } else { "false" };
     let mut text = format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: pod-{number}\n  namespace: team-{}\n  labels:\n    app: web\n    \
          act: deny\n    {}: 'yes'\n  annotations:\n    example.com/note: \"{:200}\"\nspec:\n  automountServiceAccountToken: \
          false\n  containers:\n",
         number % 50,
-        if number % 10 == 0 { "bad" } else { "good" },
+        if number.is_multiple_of(10) { "bad" } else { "good" },
         "what a tool has written down about this pod",
     );
     for name in ["web", "metrics"] {

@@ -75,7 +75,7 @@ impl Brackets {
                 continue;
             }
             if self.in_string {
-                let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..)?) else { return None };
+                let found = memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
                 at += found + 1;
                 match bytes.get(at - 1) {
                     Some(b'\\') => self.is_escaped = true,
