@@ -256,6 +256,7 @@ fn rejects_as_many_threads_as_nobody_has() {
 #[allow(clippy::print_stdout)]
 #[test]
 #[ignore = "takes minutes and 6 GB of disk"]
+#[allow(clippy::print_stdout)]
 fn a_million_objects() {
     let count = std::env::var("OBJECTS").map_or(1_000_000, |count| count.parse().expect("a number"));
     let dir = checkout(&[("policy.yaml", LABELS)]);

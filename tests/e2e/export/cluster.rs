@@ -59,7 +59,7 @@ impl Installed {
 }
 
 impl Native {
-    pub fn start(installed: &[Installed]) -> Self {
+    pub fn start<'i>(installed: impl IntoIterator<Item = &'i Installed>) -> Self {
         let cluster = Cluster::start();
         let native = Self { cluster, params: HashMap::new(), probes: 0 };
         native.cluster.block_on(async {

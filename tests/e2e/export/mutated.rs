@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Comparison;
 use super::case::{Case, suites};
 use super::cluster::{Installed, Native};
-use super::inlined::{WithParams, with_params};
+use super::inlined::with_params;
 
 /// How often an object is asked for until it is as it is here.
 const ATTEMPTS: usize = 20;
@@ -24,11 +24,10 @@ fn exported_mutating_policies_make_of_objects_what_is_made_of_them_here() {
     let suites = suites(PolicyType::Mutating);
     // Two suites may be about one policy.
     let called = |suite: usize| format!("suite{suite}");
-    let mut installed: Vec<_> =
+    let installed: Vec<_> =
         suites.iter().enumerate().map(|(at, suite)| Installed::of(suite, &[]).called(&called(at))).collect();
     let with_params = with_params(&suites);
-    installed.extend(with_params.iter().map(WithParams::installed));
-    let mut native = Native::start(&installed);
+    let mut native = Native::start(installed.iter().chain(with_params.iter().map(|chosen| &chosen.installed)));
     let (mut comparison, mut changed) = (Comparison::default(), 0);
     for (suite_at, suite) in suites.iter().enumerate() {
         for (number, round) in suite.rounds.iter().enumerate() {
@@ -57,6 +56,7 @@ fn exported_mutating_policies_make_of_objects_what_is_made_of_them_here() {
                 changed += usize::from(of_interest(&here) != of_interest(&before));
                 let inlined = inlined.map(|chosen| case.as_it_is(round).of_group(&chosen.prefix));
                 for asked in [Some(asked), inlined].into_iter().flatten() {
+                    let group = asked.request.as_ref().map_or("nobody", |request| &*request.group).to_owned();
                     let ask = || match &asked.request {
                         Ok(request) => native.object(request).unwrap_or_else(Value::String),
                         Err(why) => Value::String(why.clone()),
@@ -71,7 +71,9 @@ fn exported_mutating_policies_make_of_objects_what_is_made_of_them_here() {
                     }
                     comparison.compared += 1;
                     if of_interest(&here) != of_interest(&there) {
-                        comparison.wrong.push(format!("{name}:\n  here:   {here}\n  native: {there}"));
+                        comparison
+                            .wrong
+                            .push(format!("{name}, judged by {group}:\n  here:   {here}\n  native: {there}"));
                     }
                 }
             }
