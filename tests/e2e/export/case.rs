@@ -104,6 +104,10 @@ pub fn suites(of: PolicyType) -> Vec<EmbeddedSuite> {
             let mut rounds: Vec<Round> = vec![Round { params: Vec::new(), cases: Vec::new() }];
             for (at, case) in suite.cases.iter().enumerate() {
                 let params: Vec<Value> = case.params.iter().map(value).collect();
+                if params.iter().any(is_unkept) {
+                    eprintln!("{}/{}: not asked natively: no API server keeps such params", suite.name, case.name);
+                    continue;
+                }
                 match rounds.iter_mut().find(|round| round.params == params) {
                     Some(round) => round.cases.push(at),
                     None => rounds.push(Round { params, cases: vec![at] }),
@@ -113,6 +117,12 @@ pub fn suites(of: PolicyType) -> Vec<EmbeddedSuite> {
         }
     }
     suites
+}
+
+/// Whether it is a ConfigMap whose data are not all texts: a file can hold one, a cluster can't.
+fn is_unkept(object: &Value) -> bool {
+    let data = object["data"].as_object();
+    object["kind"] == "ConfigMap" && data.is_some_and(|data| !data.values().all(Value::is_string))
 }
 
 impl EmbeddedSuite {
