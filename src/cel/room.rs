@@ -9,17 +9,14 @@ use std::thread::{self, ScopedJoinHandle};
 const SHORT_SOURCE: usize = 256;
 /// Room for the parser and the checker at their depth limits, in bytes.
 const COMPILER_STACK: usize = 32 * 1024 * 1024;
-/// The most threads that compile at once: policies are few.
-const MAX_THREADS: usize = 4;
-
 thread_local! {
     /// Whether this thread has that stack.
     static HAS_ROOM: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` makes of each item, on several threads that have stack enough to compile every expression: within `work`,
+/// What `work` makes of each item, on as many threads as there are processors, but not more than `most`, that have stack enough to compile every expression: within `work`,
 /// none needs a thread of its own. Where no thread can be started, all is done here.
-pub fn compile_each<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+pub fn compile_each<I: Sync, O: Send>(most: usize, items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
     let next = AtomicUsize::new(0);
     let some = || {
         let mut done = Vec::new();
@@ -33,7 +30,7 @@ pub fn compile_each<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync
         HAS_ROOM.set(true);
         some()
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(items.len());
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(most).min(items.len());
     let mut done = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(COMPILER_STACK).spawn_scoped(scope, with_room).ok();
         let threads: Vec<ScopedJoinHandle<'_, _>> = (0..threads).filter_map(start).collect();
@@ -77,10 +74,10 @@ mod tests {
     #[test]
     fn each_item_is_worked_on_once_and_in_its_place() {
         let items: Vec<usize> = (0..1_000).collect();
-        let made = compile_each(&items, |item| (*item, HAS_ROOM.get()));
+        let made = compile_each(4, &items, |item| (*item, HAS_ROOM.get()));
         assert!(made.iter().enumerate().all(|(at, (item, _))| at == *item) && made.len() == items.len());
         assert!(made.iter().all(|(_, has_room)| *has_room), "a thread without room worked, too");
-        assert!(compile_each(&[] as &[usize], |item| *item).is_empty());
+        assert!(compile_each(4, &[] as &[usize], |item| *item).is_empty());
     }
 
     #[test]
@@ -88,7 +85,7 @@ mod tests {
         let source = " ".repeat(SHORT_SOURCE + 1);
         let compile = |item: &bool| with_room(&source, || if *item { panic!("wanted") } else { Ok(1) }, |text| text);
         let panicked = Err("the compiler panicked on this expression".to_owned());
-        assert_eq!(compile_each(&[true, false], compile), [panicked.clone(), Ok(1)]);
+        assert_eq!(compile_each(4, &[true, false], compile), [panicked.clone(), Ok(1)]);
         assert_eq!(compile(&true), panicked, "on a thread of its own");
     }
 }

@@ -6,24 +6,9 @@ use std::fmt;
 use crate::cel::probe::{Element, Recorder, Scope};
 use crate::cel::{Error, Value};
 
-use super::request::Operation;
+pub use crate::policy::Place;
 
-/// An expression's place in a policy, by its index in the policy's own list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// `spec.matchConditions[i]`
-    MatchCondition(usize),
-    /// `spec.variables[i]`
-    Variable(usize),
-    /// `spec.validations[i].expression`
-    Validation(usize),
-    /// `spec.validations[i].messageExpression`
-    MessageExpression(usize),
-    /// `spec.auditAnnotations[i].valueExpression`
-    AuditAnnotation(usize),
-    /// `spec.mutations[i]`
-    Mutation(usize),
-}
+use super::request::Operation;
 
 /// What an evaluation gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

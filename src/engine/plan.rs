@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use crate::cel::{Sharer, Sharing, Variable};
-use crate::policy::Params;
 use crate::policy::model::{Binding, Policy, Rules, ValidationAction};
+use crate::policy::{self, Params};
 
 use super::matching::matches;
 use super::observe::{Outcome, Place};
@@ -38,8 +38,7 @@ pub struct Prepared {
 
 impl Prepared {
     fn new(policy: &Policy, sharer: &mut Sharer) -> Self {
-        let variables = policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone()));
-        let variables: Vec<Variable> = variables.collect();
+        let variables = policy::variables(policy);
         let variable_sharing = sharer.variables(&variables);
         // Match conditions see no variables.
         let conditions = policy.match_conditions.iter();

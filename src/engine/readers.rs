@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::cel::reads::{Depth, Reads, Step};
 use crate::json::Value;
-use crate::policy::model::{Compiled, Policy, Rules};
+use crate::policy::model::Policy;
+use crate::policy::{Place, expressions};
 
 /// What each policy looks at of its object.
 #[derive(Debug, Default)]
@@ -177,18 +178,8 @@ fn insert(set: &mut Set, position: usize) {
 /// What all expressions of a policy look at.
 fn reads(policy: &Policy) -> Reads {
     let mut reads = Reads::default();
-    // What doesn't compile fails whatever the object is.
-    let mut add = |program: &Compiled| program.iter().for_each(|program| reads.extend(&program.reads()));
-    policy.match_conditions.iter().for_each(|condition| add(&condition.program));
-    match &policy.rules {
-        Rules::Validate { validations, audit_annotations } => {
-            for validation in validations {
-                add(&validation.program);
-                validation.message_expression.iter().for_each(&mut add);
-            }
-            audit_annotations.iter().for_each(|annotation| add(&annotation.program));
-        }
-        Rules::Mutate { mutations, .. } => mutations.iter().for_each(|mutation| add(&mutation.program)),
-    }
+    // What doesn't compile fails whatever the object is, and who reads a variable looks at what it looks at.
+    let read = expressions(policy).into_iter().filter(|of| !matches!(of.place, Place::Variable(_)));
+    read.filter_map(|of| of.program.as_ref().ok()).for_each(|program| reads.extend(&program.reads()));
     reads
 }

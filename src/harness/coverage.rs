@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 
 use crate::cel::probe::{Site, Wanted};
 use crate::engine::{Observer, Operation, Outcome, Place};
-use crate::policy::model::{Compiled, Policy, Rules};
-use crate::policy::{EMBEDDED_PREFIX, FieldPath, Manifest, places};
+use crate::policy::model::{Compiled, Policy};
+use crate::policy::{self, EMBEDDED_PREFIX, FieldPath, Manifest, places};
+
+use super::path::normal;
 
 pub use report::{Branch, ExpressionCoverage, PolicyCoverage, Side, percent};
 
@@ -109,19 +111,6 @@ impl Coverage {
     }
 }
 
-/// A path without the steps that lead up again: suites beside a policy and elsewhere name its file in different ways.
-fn normal(path: &str) -> String {
-    let mut steps: Vec<&str> = Vec::new();
-    for step in path.split('/') {
-        match (step, steps.last()) {
-            (".", _) => {}
-            ("..", Some(last)) if !matches!(*last, ".." | "") => drop(steps.pop()),
-            _ => steps.push(step),
-        }
-    }
-    steps.join("/")
-}
-
 /// Where a policy's file stands in a checkout: the bundle's are where they are in ours.
 fn path(file: &str) -> String {
     file.strip_prefix(EMBEDDED_PREFIX).map_or_else(|| file.to_owned(), |within| format!("policies/{within}"))
@@ -177,45 +166,22 @@ fn drafts(policy: &Policy) -> Vec<Draft<'_>> {
         let label = "matchConstraints (operations)".to_owned();
         all.push(Draft { what: What::Operations(operations), label, path, program: None });
     }
-    let mut add = |place, label: String, path: FieldPath, program| {
-        all.push(Draft { what: What::Expression(place), label, path, program: Some(program) });
-    };
-    let entry = |list: &str, at: usize| spec.field(list).index(at);
-    for (at, condition) in policy.match_conditions.iter().enumerate() {
-        let label = format!("matchConditions[{at}] ({})", condition.name);
-        let path = entry("matchConditions", at).field("expression");
-        add(Place::MatchCondition(at), label, path, &condition.program);
-    }
-    for (at, variable) in policy.variables.iter().enumerate() {
-        let label = format!("variables[{at}] ({})", variable.name);
-        add(Place::Variable(at), label, entry("variables", at).field("expression"), &variable.program);
-    }
-    match &policy.rules {
-        Rules::Validate { validations, audit_annotations } => {
-            for (at, validation) in validations.iter().enumerate() {
-                let path = entry("validations", at);
-                let label = format!("validations[{at}]");
-                add(Place::Validation(at), label, path.field("expression"), &validation.program);
-                if let Some(message) = &validation.message_expression {
-                    let label = format!("validations[{at}].messageExpression");
-                    add(Place::MessageExpression(at), label, path.field("messageExpression"), message);
-                }
-            }
-            for (at, annotation) in audit_annotations.iter().enumerate() {
-                let label = format!("auditAnnotations[{at}] ({})", annotation.key);
-                let path = entry("auditAnnotations", at).field("valueExpression");
-                add(Place::AuditAnnotation(at), label, path, &annotation.program);
-            }
-        }
-        Rules::Mutate { mutations, .. } => {
-            for (at, mutation) in mutations.iter().enumerate() {
-                let label = format!("mutations[{at}]");
-                let path = entry("mutations", at).field(mutation.patch_type.field()).field("expression");
-                add(Place::Mutation(at), label, path, &mutation.program);
-            }
-        }
-    }
+    all.extend(policy::expressions(policy).into_iter().map(|expression| Draft {
+        what: What::Expression(expression.place),
+        label: label(&expression),
+        path: expression.field_ref,
+        program: Some(expression.program),
+    }));
     all
+}
+
+fn label(expression: &policy::Expression<'_>) -> String {
+    let (list, at) = expression.place.entry();
+    match (expression.place, expression.name) {
+        (Place::MessageExpression(_), _) => format!("{list}[{at}].messageExpression"),
+        (_, Some(name)) => format!("{list}[{at}] ({name})"),
+        (_, None) => format!("{list}[{at}]"),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod coverage;
 pub mod json;
 pub mod junit;
 pub mod mutants;
+mod path;
 mod run;
 mod set;
 mod suite;

@@ -95,9 +95,8 @@ pub fn run(suite: &Suite, options: Options<'_>, coverage: &mut Coverage) -> Resu
     }
     let explaining = OnceCell::new();
     let explaining = || explaining.get_or_init(|| compile_with(suite, definitions, minor, true).unwrap_or_default());
-    let selected = |case: &&Case| filter.is_none_or(|filter| filter.is_match(&format!("{}/{}", suite.name, case.name)));
     let mut cases = Vec::new();
-    for case in suite.cases.iter().filter(selected) {
+    for case in suite.selected(filter) {
         let started = Instant::now();
         let params = params_of(case, policies.params());
         let given = Given { base: &policies, params: params.as_ref(), observer: Some(coverage) };

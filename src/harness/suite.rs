@@ -31,6 +31,15 @@ pub struct Suite {
     pub accepted_mutants: Vec<AcceptedMutant>,
 }
 
+impl Suite {
+    /// The cases whose `suite/case` name matches.
+    pub fn selected(&self, filter: Option<&Regex>) -> impl Iterator<Item = &Case> {
+        let is_selected =
+            move |case: &&Case| filter.is_none_or(|filter| filter.is_match(&format!("{}/{}", self.name, case.name)));
+        self.cases.iter().filter(is_selected)
+    }
+}
+
 /// A change to a policy that no case has to notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedMutant {

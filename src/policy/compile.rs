@@ -31,7 +31,8 @@ pub enum Place {
 }
 
 impl Place {
-    fn expects(self) -> Expect {
+    /// What an expression there has to give.
+    pub fn expects(self) -> Expect {
         match self {
             Place::MatchCondition | Place::Validation => Expect::Bool,
             Place::Variable => Expect::Any,

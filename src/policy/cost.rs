@@ -4,7 +4,7 @@
 use crate::cel::{self, Evaluator, Inputs, Variable, cost};
 use crate::json::{self, Arena, Limits, Value, yaml};
 
-use super::expressions::{Expression, Place, expressions, spec};
+use super::expressions::{Expression, Place, expressions, spec, variables};
 use super::model::{NamedRule, Policy};
 use super::params::Params;
 use super::problem::FieldPath;
@@ -41,8 +41,7 @@ pub fn costly(policy: &Policy, params: &Params, left: &mut u64) -> Vec<Costly> {
         return Vec::new();
     }
     let arena = Arena::new();
-    let variables: Vec<Variable> =
-        policy.variables.iter().map(|variable| (variable.name.clone(), variable.program.clone())).collect();
+    let variables = variables(policy);
     let mut costs = Costs::new(policy);
     for usual in usual_objects(&arena) {
         for operation in ["CREATE", "UPDATE"] {
@@ -206,11 +205,11 @@ impl<'p> Costs<'p> {
             }
             let mut mutation = evaluator(variables);
             let evaluator = match expression.place {
-                Place::MatchCondition => &mut conditions,
+                Place::MatchCondition(_) => &mut conditions,
                 Place::Variable(_) => &mut each_variable,
-                Place::Validation => &mut validations,
-                Place::AuditAnnotation => &mut annotations,
-                Place::Mutation => &mut mutation,
+                Place::Validation(_) | Place::MessageExpression(_) => &mut validations,
+                Place::AuditAnnotation(_) => &mut annotations,
+                Place::Mutation(_) => &mut mutation,
             };
             let before = evaluator.cost();
             // An error costs what came before it.

@@ -9,9 +9,10 @@ use super::compile::Libraries;
 use super::contradiction::{contradictions, contradicts};
 use super::cost::{MAX_TOTAL, costly};
 use super::error::LoadError;
+use super::expressions::{Expression, Place, expressions};
 use super::load::{LoadedPolicies, load_with};
 use super::manifest::{Document, HELPED_ERRORS, Manifest};
-use super::model::{Binding, MatchResources, Policy, Rules, Source};
+use super::model::{Binding, MatchResources, Policy, Source};
 use super::params::Params;
 use super::problem::FieldPath;
 use super::type_check::{TypeChecking, type_check};
@@ -223,10 +224,12 @@ impl Warner<'_> {
 
     fn policy(&mut self, policy: &Policy) {
         let spec = self.document.path.field("spec");
+        let expressions = expressions(policy);
+        let sees_variables = |of: &&Expression<'_>| !matches!(of.place, Place::MatchCondition(_));
+        let sources = || expressions.iter().filter(sees_variables).filter_map(|of| of.source);
         for (index, variable) in policy.variables.iter().enumerate() {
             // An expression that doesn't compile is not kept, and may have been the one that uses the variable.
-            if policy.compile_error.is_none() && !expressions(policy).any(|expression| uses(expression, &variable.name))
-            {
+            if policy.compile_error.is_none() && !sources().any(|source| uses(source, &variable.name)) {
                 self.warn(
                     spec.field("variables").index(index).field("name"),
                     format!("no expression uses variables.{}; remove it", variable.name),
@@ -324,23 +327,6 @@ impl Warner<'_> {
     fn object(&self) -> String {
         format!("{}/{}", self.document.text(&["kind"]), self.document.text(&["metadata", "name"]))
     }
-}
-
-/// Every expression of a policy that may use variables.
-fn expressions(policy: &Policy) -> impl Iterator<Item = &str> {
-    let (validations, annotations, mutations) = match &policy.rules {
-        Rules::Validate { validations, audit_annotations } => (&validations[..], &audit_annotations[..], &[][..]),
-        Rules::Mutate { mutations, .. } => (&[][..], &[][..], &mutations[..]),
-    };
-    let variables = policy.variables.iter().map(|variable| variable.expression.as_str());
-    let messages = validations
-        .iter()
-        .filter_map(|validation| Some(validation.message_expression.as_ref()?.as_ref().ok()?.source()));
-    variables
-        .chain(validations.iter().map(|validation| validation.expression.as_str()))
-        .chain(messages)
-        .chain(annotations.iter().map(|annotation| annotation.expression.as_str()))
-        .chain(mutations.iter().map(|mutation| mutation.expression.as_str()))
 }
 
 /// Whether an expression mentions `variables.<name>`. Looks at the text: a mention in a string counts as a use, which

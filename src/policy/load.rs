@@ -16,6 +16,9 @@ use super::problem::closest;
 use super::selection::{Choice, Selection};
 use super::spec::PolicyType;
 
+/// The most threads that compile policies at once: they are few.
+const MAX_THREADS: usize = 4;
+
 /// What manifests gave.
 #[derive(Debug, Default)]
 pub struct LoadedPolicies {
@@ -79,7 +82,7 @@ impl Loader {
     /// Loads manifests in their order; those of the bundle with the bindings that are on.
     fn load(&mut self, manifests: &[(&Manifest, Option<&[Choice]>)]) {
         let libraries = self.libraries;
-        let contents = compile_each(manifests, |(manifest, choices)| read(manifest, libraries, *choices));
+        let contents = compile_each(MAX_THREADS, manifests, |(manifest, choices)| read(manifest, libraries, *choices));
         for (Contents { errors, found }, (_, choices)) in contents.into_iter().zip(manifests) {
             let (mut errors, mut reported) = (errors.into_iter(), 0);
             for found in found {

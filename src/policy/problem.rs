@@ -25,7 +25,7 @@ impl Path<'static> {
     }
 
     /// The path of what `relative` leads to from here.
-    pub(super) fn below(&self, relative: &Self) -> Self {
+    pub fn below(&self, relative: &Self) -> Self {
         Path(self.0.iter().chain(&relative.0).cloned().collect())
     }
 

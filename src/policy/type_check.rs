@@ -72,22 +72,23 @@ pub fn type_check(policy: &Policy, kinds: &Kinds, minor: u32) -> TypeChecking {
         let mut env = Env { minor, params: policy.param_kind.is_some(), authorizer: true, ..Env::default() };
         env.declarations = Some(Arc::new(objects));
         for (expression, found) in expressions.iter().zip(&mut found) {
-            env.patch_types = expression.place == Place::Mutation;
+            let Some(source) = expression.source else { continue };
+            env.patch_types = matches!(expression.place, Place::Mutation(_));
             let hidden = match expression.place {
-                Place::MatchCondition => std::mem::take(&mut env.variables),
+                Place::MatchCondition(_) => std::mem::take(&mut env.variables),
                 _ => Vec::new(),
             };
-            let issues = Program::type_check(expression.source, &env).err();
+            let issues = Program::type_check(source, &env).err();
             let reported = match expression.place {
-                Place::Validation => issues,
+                Place::Validation(_) | Place::MessageExpression(_) => issues,
                 _ => issues.and_then(Issues::of_fields),
             };
             found.extend(reported.map(|issues| (kind, issues)));
-            if let Place::MatchCondition = expression.place {
+            if let Place::MatchCondition(_) = expression.place {
                 env.variables = hidden;
             }
-            if let Place::Variable(name) = expression.place {
-                let program = Program::compile(expression.source, &env, Expect::Any);
+            if let (Place::Variable(_), Some(name)) = (expression.place, expression.name) {
+                let program = Program::compile(source, &env, Expect::Any);
                 env.variables.push((name.to_owned(), program.map(Arc::new).map_err(|error| error.to_string())));
             }
         }

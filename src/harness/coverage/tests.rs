@@ -252,17 +252,3 @@ fn cobertura_follows_its_document_type() {
     assert!(text.contains("condition-coverage=\"50% (4/8)\""), "{text}");
     assert!(text.contains("filename=\"a&lt;&amp;&quot;&gt;/b.yaml\""), "{text}");
 }
-
-#[test]
-fn a_file_has_one_name() {
-    for (path, name) in [
-        ("a/b/../c/policy.yaml", "a/c/policy.yaml"),
-        ("./a/./policy.yaml", "a/policy.yaml"),
-        ("../../a/policy.yaml", "../../a/policy.yaml"),
-        ("/../policy.yaml", "/../policy.yaml"),
-        ("/a/../../policy.yaml", "/../policy.yaml"),
-        ("embedded:a/b/policy.yaml", "embedded:a/b/policy.yaml"),
-    ] {
-        assert_eq!(normal(path), name);
-    }
-}

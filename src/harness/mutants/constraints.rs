@@ -1,16 +1,17 @@
 //! The changes to what a policy matches, and to what it does when it fails.
 
+use crate::policy::FieldPath;
 use crate::policy::model::{FailurePolicy, LabelSelector, MatchResources, NamedRule, Policy};
 
 use super::change::{Change, To};
-use super::expressions::Step::{self, Index, Key};
 
-/// The changes to `matchConstraints` and `failurePolicy`. `line` finds the line of a field of `spec`.
-pub(super) fn changes(policy: &Policy, line: impl Fn(&[Step]) -> usize) -> Vec<Change> {
+/// The changes to `matchConstraints` and `failurePolicy`. `line` finds the line of a field of the policy.
+pub(super) fn changes(policy: &Policy, line: impl Fn(&FieldPath) -> usize) -> Vec<Change> {
     let mut changes = Vec::new();
     let constraints = &policy.match_constraints;
-    let mut add = |name: String, path: &[Step], text: String, changed: MatchResources| {
-        let path: Vec<_> = [Key("matchConstraints")].iter().chain(path).copied().collect();
+    let spec = FieldPath::default().field("spec");
+    let field_ref = spec.field("matchConstraints");
+    let mut add = |name: String, path: FieldPath, text: String, changed: MatchResources| {
         let name = format!("matchConstraints.{name}");
         changes.push(Change { name, line: line(&path), text, to: To::Constraints(changed) });
     };
@@ -21,7 +22,12 @@ pub(super) fn changes(policy: &Policy, line: impl Fn(&[Step]) -> usize) -> Vec<C
             *set(&mut changed) = others.into_iter().map(|(_, rule)| rule).collect();
             // Without any rule a policy would match everything.
             if !rules(&changed).is_empty() || field == "excludeResourceRules" {
-                add(format!("{field}[{at}]"), &[Key(field), Index(at)], "the rule is removed".to_owned(), changed);
+                add(
+                    format!("{field}[{at}]"),
+                    field_ref.field(field).index(at),
+                    "the rule is removed".to_owned(),
+                    changed,
+                );
             }
             for (part, values, of) in PARTS {
                 for (index, value) in values(rule).iter().enumerate().filter(|_| values(rule).len() > 1) {
@@ -29,9 +35,9 @@ pub(super) fn changes(policy: &Policy, line: impl Fn(&[Step]) -> usize) -> Vec<C
                     if let Some(rule) = set(&mut changed).get_mut(at) {
                         of(rule).remove(index);
                     }
-                    let path = [Key(field), Index(at), Key(part), Index(index)];
+                    let path = field_ref.field(field).index(at).field(part).index(index);
                     let text = format!("{value:?} is removed from {part}");
-                    add(format!("{field}[{at}].{part}.{value}"), &path, text, changed);
+                    add(format!("{field}[{at}].{part}.{value}"), path, text, changed);
                 }
             }
         }
@@ -44,7 +50,7 @@ pub(super) fn changes(policy: &Policy, line: impl Fn(&[Step]) -> usize) -> Vec<C
                 selector.requirements.remove(at);
             }
             let text = format!("the requirement on {} is removed", requirement.key);
-            add(format!("{field}.{}", requirement.key), &[Key(field)], text, changed);
+            add(format!("{field}.{}", requirement.key), field_ref.field(field), text, changed);
         }
     }
     let (to, text) = match policy.failure_policy {
@@ -53,7 +59,7 @@ pub(super) fn changes(policy: &Policy, line: impl Fn(&[Step]) -> usize) -> Vec<C
     };
     changes.push(Change {
         name: "failurePolicy".to_owned(),
-        line: line(&[Key("failurePolicy")]),
+        line: line(&spec.field("failurePolicy")),
         text: text.to_owned(),
         to: To::FailurePolicy(to),
     });

@@ -2,26 +2,21 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use regex::Regex;
 
-use crate::cel::CompileError;
+use crate::cel::{CompileError, compile_each};
 use crate::engine::{Observer, Outcome, Place, PolicySet};
 use crate::json::Arena;
 use crate::policy::model::{Policy, Source};
-use crate::policy::{Document, Exemptions, LoadError, Manifest, Params, Reason};
+use crate::policy::{Exemptions, FieldPath, LoadError, Manifest, Params, Reason, document_of, expressions};
 
+use super::super::path::normal;
 use super::super::run::{Given, compile, params_of, run_case};
 use super::super::suite::{Case, Suite};
 use super::change::Change;
-use super::expressions::{Step, expressions};
+use super::expressions::{changes, label};
 use super::{Fate, Mutant, PolicyMutants, constraints};
-
-/// Room for expressions evaluated at their limits of depth, in bytes: as much as the main thread has.
-const STACK: usize = 8 * 1024 * 1024;
 
 /// A suite that is ready to run: its policies compiled, and what each of its cases evaluates.
 pub(super) struct Bench<'s> {
@@ -60,14 +55,12 @@ impl<'s> Bench<'s> {
     ) -> Result<Vec<Self>, Vec<LoadError>> {
         let bench = |suite: &'s Suite| {
             let policies = compile(suite, definitions, minor)?;
-            let selected =
-                |case: &&Case| filter.is_none_or(|filter| filter.is_match(&format!("{}/{}", suite.name, case.name)));
             let prepared = |case: &'s Case| {
                 let (params, reached) = (params_of(case, policies.params()), Reached::default());
                 run_case(case, &policies, Given { base: &policies, params: params.as_ref(), observer: Some(&reached) });
                 Prepared { case, params, reached: reached.0.into_inner() }
             };
-            let cases = suite.cases.iter().filter(selected).map(prepared).collect();
+            let cases = suite.selected(filter).map(prepared).collect();
             Ok(Self { suite, policies, cases })
         };
         suites.iter().map(bench).collect()
@@ -75,7 +68,7 @@ impl<'s> Bench<'s> {
 
     /// The position of a policy among the suite's.
     fn position(&self, policy: &Policy) -> Option<usize> {
-        let identity = |policy: &Policy| (policy.name.clone(), policy.policy_type(), plain(&policy.source.file));
+        let identity = |policy: &Policy| (policy.name.clone(), policy.policy_type(), normal(&policy.source.file));
         let wanted = identity(policy);
         let is_same = |other: &Policy| other.name == policy.name && identity(other) == wanted;
         self.policies.policies().iter().position(is_same)
@@ -89,19 +82,6 @@ impl<'s> Bench<'s> {
         }
         PolicySet::new(policies, Params::default(), Exemptions::default())
     }
-}
-
-/// A path without steps back: suites name one file by different ways.
-fn plain(file: &str) -> String {
-    let mut steps: Vec<&str> = Vec::new();
-    for step in file.split('/') {
-        match (step, steps.last()) {
-            (".", _) => {}
-            ("..", Some(last)) if !matches!(*last, "" | "..") => drop(steps.pop()),
-            _ => steps.push(step),
-        }
-    }
-    steps.join("/")
 }
 
 /// A policy, once for all suites that test it.
@@ -142,14 +122,11 @@ pub(super) fn judge(benches: &[Bench<'_>], minor: u32) -> Result<Vec<PolicyMutan
         parts.map(move |part| (at, part)).collect::<Vec<_>>()
     };
     let work: Vec<(usize, Part)> = targets.iter().enumerate().flat_map(parts).collect();
-    let judged = in_parallel(work.len(), |index| {
-        let (at, part) = *work.get(index)?;
-        Some(targets.get(at)?.judge(part, minor))
-    });
+    let judged = compile_each(usize::MAX, &work, |(at, part)| Some(targets.get(*at)?.judge(*part, minor)));
     let mut found: Vec<PolicyMutants> = targets.iter().map(Target::unjudged).collect();
     let mut errors = Vec::new();
     for ((at, _), judged) in work.iter().zip(judged) {
-        match (judged.flatten(), found.get_mut(*at)) {
+        match (judged, found.get_mut(*at)) {
             (Some(Ok(mutants)), Some(policy)) => policy.mutants.extend(mutants),
             (Some(Err(refused)), _) => errors.extend(refused),
             _ => {}
@@ -158,68 +135,31 @@ pub(super) fn judge(benches: &[Bench<'_>], minor: u32) -> Result<Vec<PolicyMutan
     if errors.is_empty() { Ok(found) } else { Err(errors) }
 }
 
-/// What `run` gives for each index below `count`, found by as many threads as there are processors.
-fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<Option<T>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let results: Mutex<Vec<(usize, T)>> = Mutex::default();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return;
-            }
-            let result = run(index);
-            results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
-        }
-    };
-    thread::scope(|scope| {
-        let helpers = (1..threads).map(|_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work));
-        // Where no thread can be started, there are fewer.
-        let _helpers: Vec<_> = helpers.collect();
-        work();
-    });
-    let mut ordered: Vec<Option<T>> = (0..count).map(|_| None).collect();
-    for (index, result) in results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        if let Some(slot) = ordered.get_mut(index) {
-            *slot = Some(result);
-        }
-    }
-    ordered
-}
-
 impl Target<'_> {
     fn unjudged(&self) -> PolicyMutants {
         let Policy { name, source, .. } = self.policy;
-        PolicyMutants { policy: name.clone(), file: plain(&source.file), mutants: Vec::new() }
+        PolicyMutants { policy: name.clone(), file: normal(&source.file), mutants: Vec::new() }
     }
 
     fn judge(&self, part: Part, minor: u32) -> Result<Vec<Mutant>, Vec<LoadError>> {
         let arena = Arena::new();
         let documents = self.manifest.map(|manifest| manifest.objects(&arena, &mut Vec::new())).unwrap_or_default();
-        let is_own = |document: &&Document<'_>| {
-            document.text(&["kind"]) == self.policy.policy_type().kind()
-                && document.text(&["metadata", "name"]) == self.policy.name
-        };
-        let document = documents.iter().find(is_own);
-        let line = |path: &[Step], place: Option<(usize, usize)>| {
+        let document = document_of(&documents, self.policy);
+        let line = |field: &FieldPath, place: Option<(usize, usize)>| {
             let Some(document) = document else { return self.policy.source.line };
-            let path = path.iter().fold(document.path.field("spec"), |path, step| match step {
-                Step::Key(name) => path.field(name),
-                Step::Index(index) => path.index(*index),
-            });
+            let path = document.path.below(field);
             place.map_or_else(|| document.line(&path), |place| document.line_within(&path, place))
         };
         let Part::Expression(index) = part else {
-            return Ok(self.fates(constraints::changes(self.policy, |path| line(path, None)).into_iter(), None));
+            return Ok(self.fates(constraints::changes(self.policy, |field| line(field, None)).into_iter(), None));
         };
         let expressions = expressions(self.policy);
         let Some(expression) = expressions.get(index) else { return Ok(Vec::new()) };
-        let changes = expression.changes(self.policy, minor, |place| line(&expression.path, Some(place)));
+        let changes = changes(expression, self.policy, minor, |place| line(&expression.field_ref, Some(place)));
         let refused = |error: CompileError| LoadError {
-            at: Source { line: line(&expression.path, None), ..self.policy.source.clone() },
+            at: Source { line: line(&expression.field_ref, None), ..self.policy.source.clone() },
             object: format!("{}/{}", self.policy.policy_type().kind(), self.policy.name),
-            reason: Reason::Unusable(format!("{}: {}", expression.label, error.message)),
+            reason: Reason::Unusable(format!("{}: {}", label(expression), error.message)),
         };
         let changes = changes.map_err(|error| vec![refused(error)])?;
         Ok(self.fates(changes, Some(expression.place)))
@@ -256,24 +196,5 @@ impl Target<'_> {
             mutants.push(Mutant { name, line: change.line, change: change.text, fate });
         }
         mutants
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_the_same_by_every_way_to_it() {
-        for (path, expected) in [
-            ("policies/a/b/../../c/policy.yaml", "policies/c/policy.yaml"),
-            ("./policy.yaml", "policy.yaml"),
-            ("../policy.yaml", "../policy.yaml"),
-            ("../../a/../policy.yaml", "../../policy.yaml"),
-            ("/a/../../policy.yaml", "/../policy.yaml"),
-            ("embedded:a/b/policy.yaml", "embedded:a/b/policy.yaml"),
-        ] {
-            assert_eq!(plain(path), expected);
-        }
     }
 }
