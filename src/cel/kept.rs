@@ -19,8 +19,10 @@ pub struct Kept {
 
 /// An object keeps no more values than this: each is of another expression, and a policy has a handful of them.
 const MAX_KNOWN: usize = 64;
-/// A value of more parts than this isn't kept.
+/// A value of more parts than this isn't kept; long text counts as several.
 const MAX_PARTS: usize = 4096;
+/// How much text is one part more, in bytes.
+const TEXT_OF_A_PART: usize = 64;
 
 /// What one expression gives for the object. They form a chain that only grows, so that a request can borrow from it.
 #[derive(Debug)]
@@ -151,7 +153,10 @@ impl Owned {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
             Value::Int(value) => Self::Int(*value),
-            Value::String(text) => Self::String((*text).into()),
+            Value::String(text) => {
+                *parts = parts.checked_sub(text.len() / TEXT_OF_A_PART)?;
+                Self::String((*text).into())
+            }
             Value::List(List::Values(values)) => Self::Values(all(values)?),
             Value::List(List::Strings(values)) => Self::Strings(all(values)?),
             Value::Map(Map::Entries(entries)) if !entries.is_plain() => {
@@ -254,6 +259,11 @@ mod tests {
             let kept = kept(&format!(r#"{{"words": "{}"}}"#, vec!["w"; words].join(" ")));
             evaluate(&kept, &program(r#"params.words.split(" ")"#), Sharing::Params);
             assert_eq!(known(&kept), is_kept, "{words} words");
+        }
+        for (bytes, is_kept) in [(MAX_PARTS * TEXT_OF_A_PART - 1, 1), (MAX_PARTS * TEXT_OF_A_PART, 0)] {
+            let kept = kept(&format!(r#"{{"text": "{}"}}"#, "x".repeat(bytes)));
+            evaluate(&kept, &program("params.text"), Sharing::Params);
+            assert_eq!(known(&kept), is_kept, "{bytes} bytes");
         }
     }
 
