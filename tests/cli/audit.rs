@@ -469,13 +469,7 @@ fn names_the_mistake_in_a_policy() {
 fn does_not_follow_a_pipe_that_nobody_reads() {
     let input = pod("deny");
     let dir = checkout(&[("policy.yaml", LABELS), ("pod.yaml", &input)]);
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(["audit", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"])
-        .current_dir(dir.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = super::started(&["audit", "--no-embedded", "--policies", "policy.yaml", "pod.yaml"], dir.path());
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("the binary ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -25,7 +25,7 @@ mod usage;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// What a run of the binary gave.
 pub struct Run {
@@ -44,14 +44,7 @@ pub fn portcullis(args: &[&str]) -> Run {
 
 /// Runs the binary with `stdin` in the directory `dir`.
 pub fn portcullis_with(args: &[&str], stdin: &str, dir: &Path) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(args)
-        .current_dir(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = started(args, dir);
     // A command that doesn't read its standard input may have gone already.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     let output = child.wait_with_output().expect("the binary ends");
@@ -60,6 +53,18 @@ pub fn portcullis_with(args: &[&str], stdin: &str, dir: &Path) -> Run {
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("UTF-8"),
     }
+}
+
+/// Starts the binary in the directory `dir`, with pipes for what it reads and writes.
+pub fn started(args: &[&str], dir: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts")
 }
 
 /// A directory with these files.

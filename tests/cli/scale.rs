@@ -6,24 +6,17 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use super::pods::{OBJECT, pod, write_documents};
-use super::{LABELS, checkout, portcullis_with};
+use super::{LABELS, checkout, portcullis_with, started};
 
 const ONE_POLICY: [&str; 3] = ["--no-embedded", "--policies", "policy.yaml"];
 
+/// Starts an audit in the directory `dir`.
 fn spawn(dir: &Path, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .arg("audit")
-        .args(args)
-        .current_dir(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts")
+    started(&[&["audit"][..], args].concat(), dir)
 }
 
 /// The most memory that a process has had, in KiB; `None` once it has ended.
@@ -256,7 +249,6 @@ fn rejects_as_many_threads_as_nobody_has() {
 #[allow(clippy::print_stdout)]
 #[test]
 #[ignore = "takes minutes and 6 GB of disk"]
-#[allow(clippy::print_stdout)]
 fn a_million_objects() {
     let count = std::env::var("OBJECTS").map_or(1_000_000, |count| count.parse().expect("a number"));
     let dir = checkout(&[("policy.yaml", LABELS)]);

@@ -12,6 +12,8 @@ mod accepted;
 #[path = "../support/arguments.rs"]
 mod arguments;
 mod changes;
+#[path = "../support/cores.rs"]
+mod cores;
 #[allow(dead_code)]
 #[path = "../standards/findings.rs"]
 mod findings;
@@ -36,12 +38,11 @@ mod volumes;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arguments::Arguments;
 use changes::{Changed, changed};
+use cores::on_all_cores;
 use portcullis::json::Arena;
 use portcullis::policy::{Embedded, embedded};
 use random::Random;
@@ -127,21 +128,4 @@ fn judged(policy: &Embedded, all: &[Changed], asked: &[Asked<'_>]) -> Judged {
         }
     }
     judged
-}
-
-/// What `answer` makes of each, in any order.
-fn on_all_cores<T: Sync, A: Send>(all: &[T], answer: impl Fn(&T) -> A + Sync) -> Vec<A> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let answer = answer(one);
-                    answers.lock().unwrap().push(answer);
-                }
-            });
-        }
-    });
-    answers.into_inner().unwrap()
 }

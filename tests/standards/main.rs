@@ -12,6 +12,8 @@ mod accepted;
 #[path = "../support/arguments.rs"]
 mod arguments;
 mod audited;
+#[path = "../support/cores.rs"]
+mod cores;
 mod findings;
 mod levels;
 mod paths;
@@ -30,6 +32,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use arguments::Arguments;
+use cores::on_all_cores;
 use findings::policies;
 use levels::{Answer, Seen, differences, ours, unpaired};
 use pods::{Case, case};
@@ -109,16 +112,4 @@ fn answers(upstream: &mut Program, policies: &PolicySet, cases: &[Case]) -> Vec<
     let questions: Vec<_> = cases.iter().map(|case| json!({ "pod": case.pod }).to_string()).collect();
     let (theirs, ours) = upstream.answers(&questions, || on_all_cores(cases, |case| ours(policies, case)));
     ours.into_iter().zip(theirs).collect()
-}
-
-/// What `answer` makes of each, in their order.
-fn on_all_cores<T: Sync, A: Send>(all: &[T], answer: impl Fn(&T) -> A + Sync) -> Vec<A> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = all
-            .chunks(all.len().div_ceil(threads).max(1))
-            .map(|part| scope.spawn(|| part.iter().map(&answer).collect::<Vec<_>>()))
-            .collect();
-        parts.into_iter().flat_map(|part| part.join().expect("no panic")).collect()
-    })
 }
