@@ -11,6 +11,7 @@ use crate::policy::Params;
 
 use super::context::Context;
 use super::expand::{EffectivePod, expand};
+use super::matching::selected_by;
 use super::mutate::{Change, Mutations, mutate};
 use super::plan::{ConfigurationError, Invocation, Plans};
 use super::readers::{Concerned, Readers};
@@ -124,10 +125,9 @@ impl<'a> Pod<'a> {
 
     /// Whether the same policies judge another pod of the request: what they select it by is the same.
     fn is_selected_as(&self, other: &Self) -> bool {
-        let labels = |value: Value<'a>| value.at(&["metadata", "labels"]);
         let selected = |pod: &Self, which| {
             let request = &pod.subject(which).request;
-            (labels(request.object), labels(request.old_object))
+            (selected_by(request.object), selected_by(request.old_object))
         };
         [As::Created, As::Updated].into_iter().all(|which| selected(self, which) == selected(other, which))
     }

@@ -109,10 +109,14 @@ fn selects_object(selector: Option<&LabelSelector>, request: &Request<'_>) -> bo
     if request.operation == Operation::Connect {
         return false;
     }
-    [request.object, request.old_object].into_iter().any(|object| {
-        matches!(object, Value::Object(_))
-            && selects(selector, object.at(&["metadata", "labels"]).unwrap_or(Value::Null))
-    })
+    [request.object, request.old_object]
+        .into_iter()
+        .any(|object| matches!(object, Value::Object(_)) && selects(selector, selected_by(object)))
+}
+
+/// What of an object decides which policies concern it: its labels. Everything else is the request's.
+pub fn selected_by(object: Value<'_>) -> Value<'_> {
+    object.at(&["metadata", "labels"]).unwrap_or(Value::Null)
 }
 
 fn selects(selector: &LabelSelector, labels: Value<'_>) -> bool {

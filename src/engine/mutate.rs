@@ -14,6 +14,7 @@ use super::convert;
 use super::decode;
 use super::evaluate::{COST_BUDGET, Expressions, Failure};
 use super::match_conditions::{self, Conditions};
+use super::matching::selected_by;
 use super::observe::{Outcome, Place};
 use super::plan::{Invocation, Planned};
 use super::readers::{Concerned, Readers};
@@ -94,9 +95,7 @@ pub fn mutate<'a>(
     // Without a change, running a policy again on the same object could only change nothing again.
     let reinvoke = std::mem::take(&mut run.invoked);
     if !run.mutations.changes.is_empty() && !run.is_rejected() && reinvoke.iter().any(|invoked| run.may_act(invoked)) {
-        // Of an object, policies are selected by its labels alone.
-        let labels = |object: Value<'a>| object.at(&["metadata", "labels"]);
-        let again = match labels(run.mutations.subject.request.object) == labels(before) {
+        let again = match selected_by(run.mutations.subject.request.object) == selected_by(before) {
             true => first,
             false => plan(&run.mutations.subject),
         };
