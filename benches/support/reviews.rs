@@ -53,7 +53,8 @@ fn deployment() -> serde_json::Result<String> {
     ))
 }
 
-fn review(
+/// The review of an object of the namespace `library`, as JSON like `user` and both objects.
+pub fn review(
     [group, kind, resource]: [&str; 3],
     name: &str,
     operation: &str,
